@@ -1,0 +1,123 @@
+"""The static resource table: every kind that the operator writes or reads, and in which order children may go.
+
+There is no discovery: what is not in this table is never touched. RBAC and the watches are generated from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Flag, auto
+from typing import Final
+
+
+class Use(Flag):
+    """What the operator does with a kind."""
+
+    WATCH = auto()
+    """List and watch in all namespaces."""
+    READ = auto()
+    """Get single objects by name."""
+    WRITE = auto()
+    """Create, patch and delete: children of ours."""
+    STATUS = auto()
+    """Write the status subresource: our own kinds."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Kind:
+    """A resource type of the API: `api_version` and `name` as in a manifest, `plural` as in a URL."""
+
+    group: str
+    version: str
+    name: str
+    plural: str
+    namespaced: bool = True
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _maas(name: str, plural: str, *, namespaced: bool = True) -> Kind:
+    return Kind("maas-operator.io", "v1alpha1", name, plural, namespaced)
+
+
+def _threescale(name: str, plural: str) -> Kind:
+    return Kind("capabilities.3scale.net", "v1beta1", name, plural)
+
+
+MODEL_SERVICE: Final = _maas("ModelService", "modelservices")
+MODEL_SUBSCRIPTION: Final = _maas("ModelSubscription", "modelsubscriptions")
+MODEL_PLATFORM: Final = _maas("ModelPlatform", "modelplatforms", namespaced=False)
+
+SERVING_RUNTIME: Final = Kind("serving.kserve.io", "v1alpha1", "ServingRuntime", "servingruntimes")
+INFERENCE_SERVICE: Final = Kind("serving.kserve.io", "v1beta1", "InferenceService", "inferenceservices")
+
+BACKEND: Final = _threescale("Backend", "backends")
+PRODUCT: Final = _threescale("Product", "products")
+PROXY_CONFIG_PROMOTE: Final = _threescale("ProxyConfigPromote", "proxyconfigpromotes")
+DEVELOPER_ACCOUNT: Final = _threescale("DeveloperAccount", "developeraccounts")
+DEVELOPER_USER: Final = _threescale("DeveloperUser", "developerusers")
+APPLICATION: Final = _threescale("Application", "applications")
+APPLICATION_AUTH: Final = _threescale("ApplicationAuth", "applicationauths")
+
+SERVICE: Final = Kind("", "v1", "Service", "services")
+SECRET: Final = Kind("", "v1", "Secret", "secrets")
+POD: Final = Kind("", "v1", "Pod", "pods")
+NAMESPACE: Final = Kind("", "v1", "Namespace", "namespaces", namespaced=False)
+NETWORK_POLICY: Final = Kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies")
+DEPLOYMENT: Final = Kind("apps", "v1", "Deployment", "deployments")
+EVENT: Final = Kind("events.k8s.io", "v1", "Event", "events")
+ROUTE: Final = Kind("route.openshift.io", "v1", "Route", "routes")
+CUSTOM_RESOURCE_DEFINITION: Final = Kind(
+    "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False
+)
+
+_OWN = Use.WATCH | Use.READ | Use.STATUS
+_CHILD = Use.WATCH | Use.READ | Use.WRITE
+
+TABLE: Final[dict[Kind, Use]] = {
+    MODEL_SERVICE: _OWN,
+    MODEL_SUBSCRIPTION: _OWN | Use.WRITE,
+    MODEL_PLATFORM: _OWN,
+    SERVING_RUNTIME: _CHILD,
+    INFERENCE_SERVICE: _CHILD,
+    BACKEND: _CHILD,
+    PRODUCT: _CHILD,
+    PROXY_CONFIG_PROMOTE: _CHILD,
+    DEVELOPER_ACCOUNT: _CHILD,
+    DEVELOPER_USER: _CHILD,
+    APPLICATION: _CHILD,
+    APPLICATION_AUTH: _CHILD,
+    SERVICE: _CHILD,
+    NETWORK_POLICY: _CHILD,
+    # Secrets are watched in the 3scale namespaces only, by a watch of their own: never cluster-wide.
+    SECRET: Use.READ | Use.WRITE,
+    POD: Use.WATCH,
+    DEPLOYMENT: Use.WATCH,
+    ROUTE: Use.WATCH,
+    NAMESPACE: Use.READ,
+    CUSTOM_RESOURCE_DEFINITION: Use.WATCH,
+}
+
+GOES_AFTER: Final[dict[Kind, frozenset[Kind]]] = {
+    SERVING_RUNTIME: frozenset({INFERENCE_SERVICE}),
+    NETWORK_POLICY: frozenset({INFERENCE_SERVICE}),
+    APPLICATION: frozenset({APPLICATION_AUTH}),
+    DEVELOPER_ACCOUNT: frozenset({APPLICATION}),
+    DEVELOPER_USER: frozenset({APPLICATION}),
+    PRODUCT: frozenset({MODEL_SUBSCRIPTION, PROXY_CONFIG_PROMOTE}),
+    BACKEND: frozenset({PRODUCT}),
+    SECRET: frozenset({APPLICATION, APPLICATION_AUTH, DEVELOPER_ACCOUNT, DEVELOPER_USER}),
+}
+"""A child of the key's kind is deleted only when its owner has no child of these kinds left."""
+
+_BY_TYPE: Final = {(kind.api_version, kind.name): kind for kind in [*TABLE, EVENT]}
+
+
+def kind_of(api_version: str, name: str) -> Kind:
+    """Return the table's kind for a manifest's `apiVersion` and `kind`; KeyError for one that we do not know."""
+    return _BY_TYPE[api_version, name]

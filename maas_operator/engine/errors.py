@@ -1,0 +1,76 @@
+"""Every error that crosses a boundary of the operator.
+
+    OperatorError
+    ├── ApiError                the Kubernetes API said no
+    │   ├── NotFound            404: the object
+    │   │   └── KindNotServed   404: its type; the CRD is missing
+    │   ├── Conflict            409: a precondition or another field manager
+    │   ├── Forbidden           403
+    │   │   └── NamespaceTerminating
+    │   ├── Rejected            400, 413, 415, 422 and a 500 that speaks of our object: the same call will fail again
+    │   └── Unavailable         429, 5xx, time-outs, broken connections: the same call may pass later
+    └── ForeignObject           an object of our name that is not ours (design rule 6)
+
+Adapters translate at the edge; `controller.py` is the one place that decides between retry, refusal and stall.
+Messages never hold request bodies: those may be Secrets.
+"""
+
+from __future__ import annotations
+
+from maas_operator.domain.objects import Ref
+
+
+class OperatorError(Exception):
+    """The root of the tree."""
+
+
+class ApiError(OperatorError):
+    """The API's own answer: HTTP `status` (0 = none came), Status `reason` and `message`."""
+
+    def __init__(self, message: str, *, status: int = 0, reason: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.reason = reason
+
+
+class NotFound(ApiError):
+    """There is no such object."""
+
+
+class KindNotServed(NotFound):
+    """There is no such resource type: its CRD is not installed."""
+
+
+class Conflict(ApiError):
+    """A precondition (uid, resourceVersion) failed, or another field manager owns a field of ours."""
+
+
+class Forbidden(ApiError):
+    """RBAC, quota or an admission plugin denied the call."""
+
+
+class NamespaceTerminating(Forbidden):
+    """Nothing can be created in a namespace that is being deleted."""
+
+
+class Rejected(ApiError):
+    """The object is not valid: only a changed one can pass."""
+
+
+class Unavailable(ApiError):
+    """The server is busy or unreachable; `retry_after_seconds` is its own wish, if it told one."""
+
+    def __init__(
+        self, message: str, *, status: int = 0, reason: str = "", retry_after_seconds: float | None = None
+    ) -> None:
+        super().__init__(message, status=status, reason=reason)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class ForeignObject(OperatorError):
+    """An object of our child's name exists and does not carry our labels; it is left alone."""
+
+    def __init__(self, ref: Ref) -> None:
+        super().__init__(f"{ref} exists and is not ours")
+        self.ref = ref
