@@ -1,0 +1,63 @@
+"""The contract between the pure domain and the engine: a world goes in, a decision comes out.
+
+One pass of the engine calls `decide(world)` again each time the API has answered the children that it asked for, until it
+asks for nothing new; then it prunes, and calls it once more for the conditions, with `remaining` filled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from .conditions import Condition
+from .objects import NO_CHILDREN, Children, Manifest, Ref
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """All that one pass knows: the owner, its children as the API answered them in this pass, and the time.
+
+    `remaining`: objects of this owner that are not wanted any more and are still there, as read live.
+    """
+
+    owner: Manifest
+    now: datetime
+    children: Children = NO_CHILDREN
+    remaining: tuple[Manifest, ...] = ()
+
+    @property
+    def deleting(self) -> bool:
+        return "deletionTimestamp" in self.owner["metadata"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildState:
+    """Whether a child does its work, and in one word why not."""
+
+    ready: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What must be true after this pass.
+
+    `children`: the objects that must exist, in the order of their writing. Objects of this owner that are not among them
+        are deleted, unless `prune` is False (paused, or part of the spec could not be rendered).
+    `keep`: children that are neither written nor deleted in this pass.
+    `namespaces`: where children may live; nothing is deleted elsewhere (design rule 5).
+    `status`: the kind's own status fields, without conditions, children and observedGeneration.
+    `releasable`: False holds the finalizer of an owner under deletion although its children are gone.
+    `wake_after`: look again then, even if nothing happens; None = only at the next resync.
+    """
+
+    conditions: tuple[Condition, ...]
+    children: tuple[Manifest, ...] = ()
+    prune: bool = True
+    keep: frozenset[Ref] = frozenset()
+    namespaces: frozenset[str] = frozenset()
+    status: Mapping[str, Any] = field(default_factory=dict)
+    releasable: bool = True
+    wake_after: timedelta | None = None
