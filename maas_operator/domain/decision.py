@@ -1,7 +1,7 @@
 """The contract between the pure domain and the engine: a world goes in, a decision comes out.
 
-One pass of the engine calls `decide(world)` again each time the API has answered the children that it asked for, until it
-asks for nothing new; then it prunes, and calls it once more for the conditions, with `remaining` filled.
+One pass of the engine calls `decide(world)` again each time the API has answered the children that it asked for, until
+it asks for nothing new; then it prunes, and calls it once more for the conditions, with `remaining` filled.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class ChildState:
 class Decision:
     """What must be true after this pass.
 
-    `children`: the objects that must exist, in the order of their writing. Objects of this owner that are not among them
-        are deleted, unless `prune` is False (paused, or part of the spec could not be rendered).
+    `children`: the objects that must exist, in the order of their writing. Objects of this owner that are not among
+        them are deleted, unless `prune` is False (paused, or part of the spec could not be rendered).
     `keep`: children that are neither written nor deleted in this pass.
     `namespaces`: where children may live; nothing is deleted elsewhere (design rule 5).
     `status`: the kind's own status fields, without conditions, children and observedGeneration.

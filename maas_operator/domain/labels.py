@@ -1,4 +1,4 @@
-"""The labels and the finalizer by which our children are known. They are the only proof of ownership (design rule 5)."""
+"""The labels and the finalizer by which our children are known: the only proof of ownership (design rule 5)."""
 
 from __future__ import annotations
 
