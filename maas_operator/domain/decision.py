@@ -34,10 +34,15 @@ class World:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildState:
-    """Whether a child does its work, and in one word why not."""
+    """Whether a child does its work; if not, why in one word, and in the words of the controller that owns it.
+
+    `failed` tells a fault from a mere wait.
+    """
 
     ready: bool
+    failed: bool = False
     reason: str = ""
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
