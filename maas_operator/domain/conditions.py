@@ -4,27 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TypeVar
 
+from maas_operator.api.meta import ConditionStatus
 from maas_operator.api.reasons import ConditionType, Reason
 
 MESSAGE_LIMIT = 1024
-
-
-class Truth(StrEnum):
-    """A condition's status."""
-
-    TRUE = "True"
-    FALSE = "False"
-    UNKNOWN = "Unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What a policy found: the status of its condition, why, and what to do about it."""
 
-    truth: Truth
+    status: ConditionStatus
     reason: Reason
     message: str
 
@@ -34,21 +26,24 @@ class Condition:
     """One condition, before the engine adds the generation and the time of its last change."""
 
     type: ConditionType
-    truth: Truth
+    status: ConditionStatus
     reason: Reason
     message: str
 
 
 def true(reason: Reason, message: str) -> Verdict:
-    return Verdict(Truth.TRUE, reason, message)
+    """Return the verdict True."""
+    return Verdict(ConditionStatus.TRUE, reason, message)
 
 
 def false(reason: Reason, message: str) -> Verdict:
-    return Verdict(Truth.FALSE, reason, message)
+    """Return the verdict False."""
+    return Verdict(ConditionStatus.FALSE, reason, message)
 
 
 def unknown(reason: Reason, message: str) -> Verdict:
-    return Verdict(Truth.UNKNOWN, reason, message)
+    """Return the verdict Unknown."""
+    return Verdict(ConditionStatus.UNKNOWN, reason, message)
 
 
 Subject = TypeVar("Subject")
@@ -60,7 +55,7 @@ def decide_condition(
 ) -> Condition:
     """Run a chain: the first policy that hits decides, else `otherwise`. The order is the specification."""
     verdict = next((hit for policy in policies if (hit := policy(subject)) is not None), otherwise)
-    return Condition(type_, verdict.truth, verdict.reason, shorten(verdict.message))
+    return Condition(type_, verdict.status, verdict.reason, shorten(verdict.message))
 
 
 def shorten(text: str) -> str:
