@@ -29,6 +29,7 @@ class World:
 
     @property
     def deleting(self) -> bool:
+        """Tell whether the owner is being deleted."""
         return "deletionTimestamp" in self.owner["metadata"]
 
 

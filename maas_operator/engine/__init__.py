@@ -1,0 +1,1 @@
+"""The one pass that every kind goes through: gather, decide, apply, prune, report. It sees Kubernetes through a protocol."""
