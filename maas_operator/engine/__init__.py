@@ -1,1 +1,1 @@
-"""The one pass that every kind goes through: gather, decide, apply, prune, report. It sees Kubernetes through a protocol."""
+"""The one pass of every kind: gather, decide, apply, prune, report. It sees Kubernetes through a protocol."""
