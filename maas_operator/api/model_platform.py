@@ -40,7 +40,7 @@ class Gateway(ApiModel):
 
     namespaces: Namespaces = ()
     """Namespaces of the gateways, which may reach the models; the 3scale namespace if empty."""
-    configuration_cache: Annotated[Duration, between("0s", "24h")] = Field(default="300s", validate_default=True)
+    configuration_cache: Annotated[Duration, between("0s", "24h")] = Field(default="5m", validate_default=True)
     """How long the production gateways keep a configuration."""
 
 

@@ -37,7 +37,7 @@ class ModelSource(ApiModel):
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            cel="[has(self.uri)].filter(set, set).size() == 1",
+            cel="[has(self.uri)].filter(given, given).size() == 1",
             message="exactly one source must be set: set uri",
             holds=lambda source: source.uri is not None,
         ),
@@ -107,7 +107,7 @@ class Timeouts(ApiModel):
 
     connect: Annotated[Duration, between("1s", "1m")] = Field(default="10s", validate_default=True)
     """For the connection."""
-    read: Annotated[Duration, between("1s", "1h")] = Field(default="300s", validate_default=True)
+    read: Annotated[Duration, between("1s", "1h")] = Field(default="5m", validate_default=True)
     """For the answer, and between two parts of a streamed one."""
 
 
