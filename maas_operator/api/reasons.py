@@ -77,10 +77,13 @@ class Reason(StrEnum):
     PAUSED = "Paused"
     DELETING = "Deleting"
     DELETION_BLOCKED = "DeletionBlocked"
+    ACCEPTED = "Accepted"
     CONFLICT = "Conflict"
+    CONTENDED = "Contended"
     DEPENDENCY_MISSING = "DependencyMissing"
     FORBIDDEN = "Forbidden"
     REJECTED = "Rejected"
+    NAMESPACE_TERMINATING = "NamespaceTerminating"
     API_UNAVAILABLE = "APIUnavailable"
     INTERNAL_ERROR = "InternalError"
     # PlatformReady
@@ -101,6 +104,7 @@ class Reason(StrEnum):
     MODEL_LOAD_FAILED = "ModelLoadFailed"
     RUNTIME_REFUSED = "RuntimeRefused"
     SERVING_FAILED = "ServingFailed"
+    STARTUP_TIMEOUT = "StartupTimeout"
     # GatewayReady, Promoted, Live
     GATEWAY_SYNCING = "GatewaySyncing"
     GATEWAY_SILENT = "GatewaySilent"
@@ -113,6 +117,7 @@ class Reason(StrEnum):
     PROMOTION_FAILED = "PromotionFailed"
     LIVE = "Live"
     GATEWAY_CACHING = "GatewayCaching"
+    ROUTE_MISSING = "RouteMissing"
     # DevelopersReady
     NO_DEVELOPERS = "NoDevelopers"
     DEVELOPERS_PENDING = "DevelopersPending"
@@ -130,6 +135,7 @@ class Reason(StrEnum):
     ACCOUNT_MISMATCH = "AccountMismatch"
     USERNAME_TAKEN = "UsernameTaken"
     PASSWORD_MISSING = "PasswordMissing"
+    PASSWORD_TOO_SHORT = "PasswordTooShort"
     KEY_PENDING = "KeyPending"
     KEY_FAILED = "KeyFailed"
     SUSPENDED = "Suspended"
@@ -168,6 +174,12 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
         "An object with a name that the operator needs is there and is not the operator's; it was not touched.",
         "Rename or delete the object that the message names, or rename this one.",
     ),
+    Reason.ACCEPTED: ReasonDoc("The model lets this subscription in.", _NOTHING),
+    Reason.CONTENDED: ReasonDoc(
+        "Somebody keeps changing an object of the operator's back; the operator has stopped to fight.",
+        "Stop the other writer, which the message names, or pause this object.",
+    ),
+    Reason.NAMESPACE_TERMINATING: ReasonDoc("The namespace is being deleted.", _NOTHING),
     Reason.DEPENDENCY_MISSING: ReasonDoc(
         "A kind of KServe or 3scale is not installed in the cluster.",
         "Install the operator that brings the kind in the message; it is looked for again every minute.",
@@ -231,6 +243,10 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
         "Correct the runtime profile in the ModelPlatform, as the message says.",
     ),
     Reason.SERVING_FAILED: ReasonDoc("KServe reports an error of its own.", "Act on the message, which is KServe's."),
+    Reason.STARTUP_TIMEOUT: ReasonDoc(
+        "The model has not become ready within spec.serving.startupTimeout.",
+        "Act on the message; if the model just takes long to load, raise spec.serving.startupTimeout.",
+    ),
     Reason.GATEWAY_SYNCING: ReasonDoc("The 3scale-operator works on product and backend.", _WAIT),
     Reason.GATEWAY_SILENT: ReasonDoc(
         "The 3scale-operator has written no status for too long: it does not run, does not watch the namespace,"
@@ -262,6 +278,10 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
     Reason.LIVE: ReasonDoc("Every gateway uses this generation's configuration.", _NOTHING),
     Reason.GATEWAY_CACHING: ReasonDoc(
         "Gateways may still use the configuration before; status.gateway.liveAfter says until when.", _WAIT
+    ),
+    Reason.ROUTE_MISSING: ReasonDoc(
+        "3scale has the configuration, but zync has made no Route for it yet.",
+        "Wait a minute; then check that zync runs.",
     ),
     Reason.NO_DEVELOPERS: ReasonDoc("spec.developers is empty.", _NOTHING),
     Reason.DEVELOPERS_PENDING: ReasonDoc("Some developers have no working key yet.", _WAIT),
@@ -298,6 +318,9 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
     Reason.USERNAME_TAKEN: ReasonDoc(
         "User name or e-mail address belongs to somebody else in 3scale.",
         "Create the subscription with another one.",
+    ),
+    Reason.PASSWORD_TOO_SHORT: ReasonDoc(
+        "The password has less than 15 characters, which 3scale refuses.", "Choose a longer password."
     ),
     Reason.PASSWORD_MISSING: ReasonDoc(
         "The Secret of spec.user.passwordSecretRef is not there or has no `password`.",
