@@ -1,5 +1,6 @@
 """What every API model shares, and the Kubernetes validations that pydantic has no word for."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Final, Self
@@ -25,6 +26,11 @@ API_VERSION: Final = "maas-operator.io/v1alpha1"
 VALIDATIONS = "x-kubernetes-validations"
 LIST_TYPE = "x-kubernetes-list-type"
 LIST_MAP_KEYS = "x-kubernetes-list-map-keys"
+
+
+def field_name(attribute: str) -> str:
+    """Return the API's name of an attribute: camelCase, with ID and URL in capitals as Kubernetes writes them."""
+    return re.sub(r"(Id|Url)$", lambda match: match[0].upper(), to_camel(attribute))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +89,7 @@ class ListOf:
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         if not self.keys:
             return handler(schema) | {LIST_TYPE: "set"}
-        return handler(schema) | {LIST_TYPE: "map", LIST_MAP_KEYS: [to_camel(key) for key in self.keys]}
+        return handler(schema) | {LIST_TYPE: "map", LIST_MAP_KEYS: [field_name(key) for key in self.keys]}
 
     def _describe(self, identity: Any) -> str:
         return "/".join(map(str, identity)) if self.keys else str(identity)
@@ -96,7 +102,7 @@ class ApiModel(BaseModel):
     """A frozen part of an API object; unknown fields are dropped, as a newer CRD may know more than this operator."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel,
+        alias_generator=field_name,
         validate_by_name=True,
         validate_by_alias=True,
         frozen=True,

@@ -110,9 +110,9 @@ class ModelPlatformStatus(ApiModel):
     """The generation that this status was computed from."""
     capabilities: Capabilities | None = None
     """What the operator found in the cluster."""
-    portal_url: Annotated[str | None, Field(alias="portalURL", max_length=1024)] = None
+    portal_url: Annotated[str, Field(max_length=1024)] | None = None
     """The developer portal."""
-    admin_url: Annotated[str | None, Field(alias="adminURL", max_length=1024)] = None
+    admin_url: Annotated[str, Field(max_length=1024)] | None = None
     """3scale's admin portal."""
     conditions: Conditions = ()
     """Ready, Reconciling, Stalled and ThreescaleReady."""
@@ -124,7 +124,6 @@ class ModelPlatform(Resource):
     api_version: Literal["maas-operator.io/v1alpha1"] = API_VERSION
     kind: Literal["ModelPlatform"] = "ModelPlatform"
     metadata: Annotated[ObjectMeta, Named(DNS_LABEL_PATTERN, 63)]
-    """Standard object metadata."""
     spec: ModelPlatformSpec
     """What is wanted."""
     status: ModelPlatformStatus = ModelPlatformStatus()

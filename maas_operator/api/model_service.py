@@ -200,7 +200,7 @@ class GatewayStatus(ApiModel):
 
     system_name: Annotated[str, Field(max_length=255)] | None = None
     """System name of Product and Backend."""
-    product_id: Annotated[Int | None, Field(alias="productID")] = None
+    product_id: Int | None = None
     """Id of the Product."""
     staging_version: Int | None = None
     """Version of the configuration in staging."""
@@ -223,7 +223,7 @@ class ModelServiceStatus(ApiModel):
     """The generation that this status was computed from."""
     url: Annotated[str, Field(max_length=1024)] | None = None
     """Where consumers find the API."""
-    internal_url: Annotated[str | None, Field(alias="internalURL", max_length=1024)] = None
+    internal_url: Annotated[str, Field(max_length=1024)] | None = None
     """The model inside the cluster."""
     model_name: Annotated[str, Field(max_length=128)] | None = None
     """The id that clients send."""
@@ -248,7 +248,6 @@ class ModelService(Resource):
     kind: Literal["ModelService"] = "ModelService"
     # KServe starts names with a letter and builds Service and volume names of 63 characters from them.
     metadata: Annotated[ObjectMeta, Named(r"^[a-z]([-a-z0-9]*[a-z0-9])?$", 36)]
-    """Standard object metadata."""
     spec: ModelServiceSpec
     """What is wanted."""
     status: ModelServiceStatus = ModelServiceStatus()

@@ -67,7 +67,7 @@ class SubscriptionState(StrEnum):
 class Key(ApiModel):
     """A key, without what is secret of it."""
 
-    application_id: Annotated[Int, Field(alias="applicationID")]
+    application_id: Int
     """Id of the application in 3scale."""
     prefix: Annotated[str, Field(max_length=16)]
     """First characters, to recognise the key."""
@@ -98,7 +98,6 @@ class ModelSubscription(Resource):
     api_version: Literal["maas-operator.io/v1alpha1"] = API_VERSION
     kind: Literal["ModelSubscription"] = "ModelSubscription"
     metadata: Annotated[ObjectMeta, Named(DNS_LABEL_PATTERN, 63)]
-    """Standard object metadata."""
     spec: ModelSubscriptionSpec
     """What is wanted."""
     status: ModelSubscriptionStatus = ModelSubscriptionStatus()
