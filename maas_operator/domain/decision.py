@@ -53,6 +53,8 @@ class Decision:
     `children`: the objects that must exist, in the order of their writing. Objects of this owner that are not among
         them are deleted, unless `prune` is False (paused, or part of the spec could not be rendered).
     `keep`: children that are neither written nor deleted in this pass.
+    `drop`: objects that this owner shares and must take along when it leaves, each with the uid of their true owner,
+        which their labels must show.
     `namespaces`: where children may live; nothing is deleted elsewhere (design rule 5).
     `status`: the kind's own status fields, without conditions, children and observedGeneration.
     `releasable`: False holds the finalizer of an owner under deletion although its children are gone.
@@ -63,6 +65,7 @@ class Decision:
     children: tuple[Manifest, ...] = ()
     prune: bool = True
     keep: frozenset[Ref] = frozenset()
+    drop: Mapping[Ref, str] = field(default_factory=dict)
     namespaces: frozenset[str] = frozenset()
     status: Mapping[str, Any] = field(default_factory=dict)
     releasable: bool = True

@@ -14,6 +14,7 @@ from .secrets import fingerprint, secret
 
 
 def application_ref(subscription: ModelSubscription, threescale_namespace: str) -> Ref:
+    """Return the address of a subscription's Application."""
     return Ref(APPLICATION, threescale_namespace, _local_name(subscription))
 
 

@@ -22,10 +22,12 @@ PASSWORD_MIN_LENGTH: Final = 15
 
 
 def account_ref(subscription: ModelSubscription, threescale_namespace: str) -> Ref:
+    """Return the address of the account that a subscription shares."""
     return Ref(DEVELOPER_ACCOUNT, threescale_namespace, _local_name(subscription))
 
 
 def user_ref(subscription: ModelSubscription, threescale_namespace: str) -> Ref:
+    """Return the address of that account's user."""
     return Ref(DEVELOPER_USER, threescale_namespace, _local_name(subscription))
 
 
