@@ -19,13 +19,19 @@ from .objects import NO_CHILDREN, Children, Manifest, Ref
 class World:
     """All that one pass knows: the owner, its children as the API answered them in this pass, and the time.
 
+    `seen`: the owner's children as the cache had them before the pass: good for telling, not for acting.
     `remaining`: objects of this owner that are not wanted any more and are still there, as read live.
     """
 
     owner: Manifest
     now: datetime
     children: Children = NO_CHILDREN
+    seen: Mapping[Ref, Manifest] = field(default_factory=dict)
     remaining: tuple[Manifest, ...] = ()
+
+    def child(self, ref: Ref) -> Manifest | None:
+        """Return a child as this pass wrote it, or else as it was before; None if neither is known."""
+        return self.children.get(ref) or self.seen.get(ref)
 
     @property
     def deleting(self) -> bool:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from pydantic import SecretStr
+from typing import Annotated
+
+from pydantic import Field, SecretStr
 
 from maas_operator.api.model_platform import ModelPlatform
 from maas_operator.api.model_subscription import ModelSubscription
+from maas_operator.domain.emitted import Emitted, manifest
 from maas_operator.domain.kinds import APPLICATION, APPLICATION_AUTH, SECRET
 from maas_operator.domain.objects import Manifest, Ref
 
-from .accounts import account_ref
+from .accounts import LocalReference, account_ref
 from .secrets import fingerprint, secret
 
 
@@ -34,22 +37,36 @@ def consumer_ref(subscription: ModelSubscription) -> Ref:
     return Ref(SECRET, subscription.metadata.namespace, name)
 
 
+class ApplicationSpec(Emitted):
+    """The spec of an Application."""
+
+    account_cr: Annotated[LocalReference, Field(serialization_alias="accountCR")]
+    product_cr: Annotated[LocalReference, Field(serialization_alias="productCR")]
+    application_plan_name: str
+    name: str
+    description: str
+
+
+class ApplicationAuthSpec(Emitted):
+    """The spec of an ApplicationAuth. The keys that it can generate are guessable: that stays off."""
+
+    application_cr_name: Annotated[str, Field(serialization_alias="applicationCRName")]
+    generate_secret: bool = False
+    auth_secret_ref: LocalReference
+    provider_account_ref: LocalReference
+
+
 def application(subscription: ModelSubscription, platform: ModelPlatform, product: Ref) -> Manifest:
     """Build the Application: this consumer's account on this plan of the product."""
     namespace = platform.spec.threescale.namespace
-    ref = application_ref(subscription, namespace)
-    return {
-        "apiVersion": APPLICATION.api_version,
-        "kind": APPLICATION.name,
-        "metadata": {"name": ref.name, "namespace": ref.namespace},
-        "spec": {
-            "accountCR": {"name": account_ref(subscription, namespace).name},
-            "productCR": {"name": product.name},
-            "applicationPlanName": subscription.spec.plan,
-            "name": subscription.metadata.name,
-            "description": f"ModelSubscription {subscription.metadata.namespace}/{subscription.metadata.name}",
-        },
-    }
+    spec = ApplicationSpec(
+        account_cr=LocalReference(name=account_ref(subscription, namespace).name),
+        product_cr=LocalReference(name=product.name),
+        application_plan_name=subscription.spec.plan,
+        name=subscription.metadata.name,
+        description=f"ModelSubscription {subscription.metadata.namespace}/{subscription.metadata.name}",
+    )
+    return manifest(application_ref(subscription, namespace), spec)
 
 
 def key_secret(subscription: ModelSubscription, platform: ModelPlatform, key: SecretStr) -> Manifest:
@@ -59,20 +76,14 @@ def key_secret(subscription: ModelSubscription, platform: ModelPlatform, key: Se
 
 
 def application_auth(subscription: ModelSubscription, platform: ModelPlatform, key: SecretStr) -> Manifest:
-    """Build the push of a key. Its generated keys would be guessable: they stay off."""
+    """Build the push of a key."""
     threescale = platform.spec.threescale
-    ref = application_auth_ref(subscription, threescale.namespace, key)
-    return {
-        "apiVersion": APPLICATION_AUTH.api_version,
-        "kind": APPLICATION_AUTH.name,
-        "metadata": {"name": ref.name, "namespace": ref.namespace},
-        "spec": {
-            "applicationCRName": application_ref(subscription, threescale.namespace).name,
-            "generateSecret": False,
-            "authSecretRef": {"name": key_ref(subscription, threescale.namespace).name},
-            "providerAccountRef": {"name": threescale.provider_account_secret_ref.name},
-        },
-    }
+    spec = ApplicationAuthSpec(
+        application_cr_name=application_ref(subscription, threescale.namespace).name,
+        auth_secret_ref=LocalReference(name=key_ref(subscription, threescale.namespace).name),
+        provider_account_ref=LocalReference(name=threescale.provider_account_secret_ref.name),
+    )
+    return manifest(application_auth_ref(subscription, threescale.namespace, key), spec)
 
 
 def consumer_secret(subscription: ModelSubscription, *, base_url: str, key: SecretStr, model: str) -> Manifest:

@@ -5,13 +5,14 @@ It belongs to the Namespace, not to one subscription: the last one to leave take
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import SecretStr
 
 from maas_operator.api.model_platform import Billing, ModelPlatform
 from maas_operator.api.model_subscription import ModelSubscription
 from maas_operator.domain import labels
+from maas_operator.domain.emitted import Emitted, manifest
 from maas_operator.domain.kinds import DEVELOPER_ACCOUNT, DEVELOPER_USER, NAMESPACE, SECRET
 from maas_operator.domain.objects import Manifest, Ref
 
@@ -48,40 +49,57 @@ def account_labels(subscription: ModelSubscription, namespace_uid: str) -> dict[
     return labels.owner_labels(owner) | {labels.ACCOUNT: subscription.spec.account}
 
 
+class LocalReference(Emitted):
+    """An object of the same namespace."""
+
+    name: str
+
+
+class DeveloperAccountSpec(Emitted):
+    """The spec of a DeveloperAccount."""
+
+    org_name: str
+    monthly_billing_enabled: bool
+    monthly_charging_enabled: bool
+    provider_account_ref: LocalReference
+
+
+class DeveloperUserSpec(Emitted):
+    """The spec of a DeveloperUser; the password's Secret is one of the same namespace."""
+
+    username: str
+    email: str
+    role: Literal["admin", "member"]
+    password_credentials_ref: LocalReference
+    developer_account_ref: LocalReference
+    provider_account_ref: LocalReference
+
+
 def developer_account(subscription: ModelSubscription, platform: ModelPlatform, owner: dict[str, str]) -> Manifest:
     """Build the account; `owner` are its labels."""
     threescale = platform.spec.threescale
     billed = threescale.billing is Billing.ENABLED
-    return {
-        "apiVersion": DEVELOPER_ACCOUNT.api_version,
-        "kind": DEVELOPER_ACCOUNT.name,
-        "metadata": _metadata(account_ref(subscription, threescale.namespace), owner),
-        "spec": {
-            "orgName": f"{subscription.metadata.namespace}/{subscription.spec.account}",
-            "monthlyBillingEnabled": billed,
-            "monthlyChargingEnabled": billed,
-            "providerAccountRef": {"name": threescale.provider_account_secret_ref.name},
-        },
-    }
+    spec = DeveloperAccountSpec(
+        org_name=f"{subscription.metadata.namespace}/{subscription.spec.account}",
+        monthly_billing_enabled=billed,
+        monthly_charging_enabled=billed,
+        provider_account_ref=LocalReference(name=threescale.provider_account_secret_ref.name),
+    )
+    return manifest(account_ref(subscription, threescale.namespace), spec, labels=owner)
 
 
 def developer_user(subscription: ModelSubscription, platform: ModelPlatform, owner: dict[str, str]) -> Manifest:
     """Build the account's user: its admin, since 3scale opens an account only together with one."""
     threescale = platform.spec.threescale
-    user = subscription.spec.user
-    return {
-        "apiVersion": DEVELOPER_USER.api_version,
-        "kind": DEVELOPER_USER.name,
-        "metadata": _metadata(user_ref(subscription, threescale.namespace), owner),
-        "spec": {
-            "username": user.username,
-            "email": user.email,
-            "role": "admin",
-            "passwordCredentialsRef": {"name": password_ref(subscription, threescale.namespace).name},
-            "developerAccountRef": {"name": account_ref(subscription, threescale.namespace).name},
-            "providerAccountRef": {"name": threescale.provider_account_secret_ref.name},
-        },
-    }
+    spec = DeveloperUserSpec(
+        username=subscription.spec.user.username,
+        email=subscription.spec.user.email,
+        role="admin",
+        password_credentials_ref=LocalReference(name=password_ref(subscription, threescale.namespace).name),
+        developer_account_ref=LocalReference(name=account_ref(subscription, threescale.namespace).name),
+        provider_account_ref=LocalReference(name=threescale.provider_account_secret_ref.name),
+    )
+    return manifest(user_ref(subscription, threescale.namespace), spec, labels=owner)
 
 
 def password_secret(
@@ -110,7 +128,3 @@ def portal_secret(
 def _local_name(subscription: ModelSubscription) -> str:
     # Neither part holds a dot, so that no two (namespace, account) share a name.
     return f"{subscription.metadata.namespace}.{subscription.spec.account}"
-
-
-def _metadata(ref: Ref, owner: dict[str, str]) -> Manifest:
-    return {"name": ref.name, "namespace": ref.namespace, "labels": owner}

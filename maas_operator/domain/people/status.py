@@ -37,9 +37,9 @@ def application_state(application: Manifest) -> ChildState:
 def application_auth_state(auth: Manifest) -> ChildState:
     """Read an ApplicationAuth. Its Ready counts only if the Application had its id before (see `access`)."""
     conditions = _conditions(auth)
-    if _is_true(conditions.get("Ready")):
+    if _is_true(conditions.get("Ready", {})):
         return ChildState(ready=True)
-    failed = conditions.get("Failed")
+    failed = conditions.get("Failed", {})
     if _is_true(failed):
         return ChildState(ready=False, failed=True, reason="Failed", message=failed.get("message", ""))
     return ChildState(ready=False, reason="Pending")
@@ -65,10 +65,10 @@ def _exclusive(manifest: Manifest, *, ready: bool) -> ChildState:
     """Read one of the kinds whose conditions exclude each other; Waiting and Orphan mean: not yet."""
     conditions = _conditions(manifest)
     for reason in ("Invalid", "Failed"):
-        if _is_true(conditions.get(reason)):
+        if _is_true(conditions.get(reason, {})):
             return ChildState(ready=False, failed=True, reason=reason, message=conditions[reason].get("message", ""))
     fresh = _status(manifest).get("observedGeneration") == manifest["metadata"].get("generation")
-    if ready and fresh and _is_true(conditions.get("Ready")):
+    if ready and fresh and _is_true(conditions.get("Ready", {})):
         return ChildState(ready=True)
     return ChildState(ready=False, reason="Pending")
 
@@ -81,5 +81,5 @@ def _conditions(manifest: Manifest) -> dict[str, dict[str, Any]]:
     return {condition["type"]: condition for condition in _status(manifest).get("conditions") or ()}
 
 
-def _is_true(condition: dict[str, Any] | None) -> bool:
-    return condition is not None and condition["status"] == "True"
+def _is_true(condition: dict[str, Any]) -> bool:
+    return condition.get("status") == "True"
