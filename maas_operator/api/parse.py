@@ -57,7 +57,7 @@ def parse(document: Mapping[str, Any]) -> ModelService | ModelSubscription | Mod
 
 def _validated(model: type[R], document: Mapping[str, Any], *, strict: bool) -> R:
     try:
-        return model.model_validate(document, extra="forbid" if strict else "ignore")
+        return model.model_validate(document, extra="forbid" if strict else "ignore", by_alias=True, by_name=False)
     except ValidationError as error:
         problems = tuple(
             Problem(_path(entry["loc"]), _message(entry["type"], entry["msg"]))
