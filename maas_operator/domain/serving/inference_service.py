@@ -27,7 +27,8 @@ POD_LABEL: Final = "serving.kserve.io/inferenceservice"
 STANDARD: Final = "Standard"
 RAW_DEPLOYMENT: Final = "RawDeployment"
 _DEPLOYMENT_MODE: Final = "serving.kserve.io/deploymentMode"
-_STOP: Final = "serving.kserve.io/stop"
+STOP: Final = "serving.kserve.io/stop"
+"""Annotation that makes KServe remove the pods."""
 
 _GRACE_SECONDS: Final = 120
 
@@ -87,7 +88,7 @@ def inference_service(service: ModelService, profile: RuntimeProfile, *, deploym
         "security.opendatahub.io/enable-auth": "false",
     }
     if service.spec.serving.replicas == 0:
-        annotations[_STOP] = "true"
+        annotations[STOP] = "true"
     predictor = _predictor(service, profile)
     hashed = predictor.model_copy(update={"annotations": {CONFIG_HASH: config_hash(service, profile)}})
     return manifest(
