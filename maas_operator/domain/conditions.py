@@ -37,6 +37,9 @@ NEEDS_A_PERSON: Final = frozenset(
 )
 """Reasons that no time heals: they stall the object until somebody changes something."""
 
+AT_REST: Final = frozenset({Reason.STOPPED})
+"""Reasons for not being ready that somebody wanted: there is nothing to do and nothing to wait for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -96,6 +99,8 @@ def summarise(stages: Sequence[Condition], *, ready: str) -> tuple[Condition, ..
     if cause is None:
         return _summary(true(Reason.READY, ready), reconciling=None, stalled=None)
     blame = Verdict(ConditionStatus.FALSE, cause.reason, shorten(f"{cause.type}: {cause.message}"))
+    if cause.reason in AT_REST:
+        return _summary(blame, reconciling=None, stalled=None)
     if cause.reason in NEEDS_A_PERSON:
         return _summary(blame, reconciling=None, stalled=blame)
     return _summary(blame, reconciling=blame, stalled=None)

@@ -100,8 +100,8 @@ TABLE: Final[dict[Kind, Use]] = {
     POD: Use.WATCH,
     DEPLOYMENT: Use.WATCH,
     ROUTE: Use.WATCH,
-    NAMESPACE: Use.READ,
-    CUSTOM_RESOURCE_DEFINITION: Use.WATCH,
+    NAMESPACE: Use.WATCH | Use.READ,
+    CUSTOM_RESOURCE_DEFINITION: Use.WATCH | Use.READ,
 }
 
 GOES_AFTER: Final[dict[Kind, frozenset[Kind]]] = {

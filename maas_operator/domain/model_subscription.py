@@ -15,14 +15,15 @@ from maas_operator.api.model_subscription import ModelSubscription, Subscription
 from maas_operator.api.reasons import ConditionType, Reason
 
 from . import names
+from .child_state import describe
 from .conditions import Condition, summarise
 from .decision import Decision
 from .kinds import APPLICATION, APPLICATION_AUTH, kind_of
-from .objects import Manifest, Ref, ref_of
+from .objects import Manifest, Ref
 from .people import access, accounts
 from .people.acceptance import model_accepted
 from .people.progress import identity_problem, stages
-from .people.world import STATES, Access, ModelSubscriptionWorld
+from .people.world import Access, ModelSubscriptionWorld
 
 POLL: Final = timedelta(seconds=30)
 """How often to look at what sends no events: Secrets in consumers' namespaces."""
@@ -67,7 +68,7 @@ def _turned_away(world: ModelSubscriptionWorld, accepted: Condition) -> Decision
 
 def _farewell(world: ModelSubscriptionWorld) -> Decision:
     """Let go of everything; the account goes with its last subscription."""
-    left = ", ".join(_describe(child) for child in world.remaining)
+    left = ", ".join(describe(child) for child in world.remaining)
     message = f"waiting for {left} to be deleted" if left else "everything is deleted"
     leaving = Condition(ConditionType.MODEL_ACCEPTED, ConditionStatus.FALSE, Reason.DELETING, message)
     return Decision(
@@ -77,12 +78,6 @@ def _farewell(world: ModelSubscriptionWorld) -> Decision:
         status={"state": SubscriptionState.PENDING},
         wake_after=POLL,
     )
-
-
-def _describe(child: Manifest) -> str:
-    ref = ref_of(child)
-    message = STATES[ref.kind](child).message if ref.kind in STATES else ""
-    return f"{ref} ({message})" if message else str(ref)
 
 
 def _shared(world: ModelSubscriptionWorld) -> Mapping[Ref, str]:

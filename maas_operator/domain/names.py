@@ -10,6 +10,7 @@ from maas_operator.api.model_service import ModelService
 
 from .kinds import (
     BACKEND,
+    DEPLOYMENT,
     INFERENCE_SERVICE,
     NETWORK_POLICY,
     PRODUCT,
@@ -64,6 +65,11 @@ def serving_runtime_ref(service: ModelService) -> Ref:
 def inference_service_ref(service: ModelService) -> Ref:
     """Return the address of the InferenceService; Deployment and Pods take its name from it."""
     return Ref(INFERENCE_SERVICE, service.metadata.namespace, service.metadata.name)
+
+
+def deployment_ref(service: ModelService) -> Ref:
+    """Return the address of the Deployment that KServe makes."""
+    return Ref(DEPLOYMENT, service.metadata.namespace, f"{service.metadata.name}-predictor")
 
 
 def api_service_ref(service: ModelService) -> Ref:

@@ -41,6 +41,7 @@ class RefusalReason(StrEnum):
     DEPENDENCY_MISSING = "DependencyMissing"
     NAMESPACE_MISSING = "NamespaceMissing"
     NAMESPACE_TERMINATING = "NamespaceTerminating"
+    CONTENDED = "Contended"
 
 
 @dataclass(frozen=True, slots=True)

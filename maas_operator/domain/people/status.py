@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from maas_operator.domain.decision import ChildState
 from maas_operator.domain.objects import Manifest
+from maas_operator.domain.observed import condition_of, is_fresh, status_of, true_conditions
 
 _TAKEN = "has already been taken"
 """porta's words for a user name or e-mail address that another account has."""
@@ -13,21 +12,20 @@ _TAKEN = "has already been taken"
 
 def account_state(account: Manifest) -> ChildState:
     """Read a DeveloperAccount. After a 409 of porta it may be Ready without an id: that is not ready."""
-    return _exclusive(account, ready=bool(_status(account).get("accountID")))
+    return _exclusive(account, ready=bool(status_of(account).get("accountID")))
 
 
 def user_state(user: Manifest) -> ChildState:
     """Read a DeveloperUser."""
-    return _exclusive(user, ready=bool(_status(user).get("developerUserID")))
+    return _exclusive(user, ready=bool(status_of(user).get("developerUserID")))
 
 
 def application_state(application: Manifest) -> ChildState:
     """Read an Application: ready when 3scale has it at this generation, whatever its state there."""
-    status = _status(application)
-    condition = _conditions(application).get("Ready")
-    if condition is None or status.get("observedGeneration") != application["metadata"].get("generation"):
+    condition = condition_of(application, "Ready")
+    if not condition or not is_fresh(application):
         return ChildState(ready=False, reason="Pending")
-    if condition["status"] == "True" and status.get("applicationID"):
+    if condition["status"] == "True" and status_of(application).get("applicationID"):
         return ChildState(ready=True)
     message = condition.get("message", "")
     waits = "not found" in message or "doesnt have a valid" in message
@@ -36,23 +34,22 @@ def application_state(application: Manifest) -> ChildState:
 
 def application_auth_state(auth: Manifest) -> ChildState:
     """Read an ApplicationAuth. Its Ready counts only if the Application had its id before (see `access`)."""
-    conditions = _conditions(auth)
-    if _is_true(conditions.get("Ready", {})):
+    true = true_conditions(auth)
+    if "Ready" in true:
         return ChildState(ready=True)
-    failed = conditions.get("Failed", {})
-    if _is_true(failed):
-        return ChildState(ready=False, failed=True, reason="Failed", message=failed.get("message", ""))
+    if "Failed" in true:
+        return ChildState(ready=False, failed=True, reason="Failed", message=true["Failed"])
     return ChildState(ready=False, reason="Pending")
 
 
 def application_id(application: Manifest | None) -> int | None:
     """Return the Application's id in 3scale; None before it has one."""
-    return _status(application).get("applicationID") if application else None
+    return status_of(application).get("applicationID") if application else None
 
 
 def application_lifecycle(application: Manifest) -> str:
     """Return 3scale's own state: live, pending or suspended; empty before it tells one."""
-    state: str = _status(application).get("state", "")
+    state: str = status_of(application).get("state", "")
     return state
 
 
@@ -63,23 +60,10 @@ def name_is_taken(state: ChildState) -> bool:
 
 def _exclusive(manifest: Manifest, *, ready: bool) -> ChildState:
     """Read one of the kinds whose conditions exclude each other; Waiting and Orphan mean: not yet."""
-    conditions = _conditions(manifest)
+    true = true_conditions(manifest)
     for reason in ("Invalid", "Failed"):
-        if _is_true(conditions.get(reason, {})):
-            return ChildState(ready=False, failed=True, reason=reason, message=conditions[reason].get("message", ""))
-    fresh = _status(manifest).get("observedGeneration") == manifest["metadata"].get("generation")
-    if ready and fresh and _is_true(conditions.get("Ready", {})):
+        if reason in true:
+            return ChildState(ready=False, failed=True, reason=reason, message=true[reason])
+    if ready and is_fresh(manifest) and "Ready" in true:
         return ChildState(ready=True)
     return ChildState(ready=False, reason="Pending")
-
-
-def _status(manifest: Manifest) -> dict[str, Any]:
-    return manifest.get("status") or {}
-
-
-def _conditions(manifest: Manifest) -> dict[str, dict[str, Any]]:
-    return {condition["type"]: condition for condition in _status(manifest).get("conditions") or ()}
-
-
-def _is_true(condition: dict[str, Any]) -> bool:
-    return condition.get("status") == "True"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from pydantic import SecretStr
 
@@ -12,28 +11,15 @@ from maas_operator.api.model_platform import ModelPlatform
 from maas_operator.api.model_service import ModelService
 from maas_operator.api.model_subscription import ModelSubscription
 from maas_operator.api.plans import Plan
+from maas_operator.domain.child_state import state_of
 from maas_operator.domain.decision import ChildState, World
 from maas_operator.domain.gateway.plans import plans_of
 from maas_operator.domain.gateway.status import product_state
-from maas_operator.domain.kinds import (
-    APPLICATION,
-    APPLICATION_AUTH,
-    DEVELOPER_ACCOUNT,
-    DEVELOPER_USER,
-    SECRET,
-    Kind,
-)
+from maas_operator.domain.kinds import SECRET
 from maas_operator.domain.objects import Manifest, Ref
 
 from . import access, accounts, status
 from .secrets import StoredSecret
-
-STATES: Final[Mapping[Kind, Callable[[Manifest], ChildState]]] = {
-    DEVELOPER_USER: status.user_state,
-    DEVELOPER_ACCOUNT: status.account_state,
-    APPLICATION: status.application_state,
-    APPLICATION_AUTH: status.application_auth_state,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +113,7 @@ class Access:
     def state(self, ref: Ref) -> ChildState:
         """Return what a child's controller says; not ready while there is no child."""
         child = self.world.child(ref)
-        return STATES[ref.kind](child) if child else ChildState(ready=False)
+        return state_of(child) if child else ChildState(ready=False)
 
     @property
     def lifecycle(self) -> str:
@@ -153,4 +139,4 @@ class Access:
     @property
     def model_is_published(self) -> bool:
         """Tell whether 3scale has the model's Product."""
-        return self.world.product is not None and product_state(self.world.product).ready
+        return self.world.product is not None and product_state(self.world.product).synced

@@ -1,0 +1,79 @@
+"""Whether a child does its work, for the inventory in status and for the messages about waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from .decision import ChildState
+from .gateway.status import PromotionPhase, SyncPhase, SyncState, backend_state, product_state, promotion_state
+from .kinds import (
+    APPLICATION,
+    APPLICATION_AUTH,
+    BACKEND,
+    DEVELOPER_ACCOUNT,
+    DEVELOPER_USER,
+    INFERENCE_SERVICE,
+    MODEL_SUBSCRIPTION,
+    PRODUCT,
+    PROXY_CONFIG_PROMOTE,
+    Kind,
+)
+from .objects import Manifest, ref_of
+from .observed import condition_of
+from .people import status as people
+
+
+def state_of(child: Manifest) -> ChildState:
+    """Read a child by the rules of its kind; one whose kind has no status works as soon as it is there."""
+    read = _READERS.get(ref_of(child).kind)
+    return read(child) if read else ChildState(ready=True)
+
+
+def describe(child: Manifest) -> str:
+    """Name a child, with the words of its own controller if there is something wrong."""
+    message = state_of(child).message
+    return f"{ref_of(child)} ({message})" if message else str(ref_of(child))
+
+
+def _by_ready_condition(child: Manifest) -> ChildState:
+    ready = condition_of(child, "Ready")
+    if ready.get("status") == "True":
+        return ChildState(ready=True)
+    return ChildState(ready=False, reason=ready.get("reason") or "Pending", message=ready.get("message", ""))
+
+
+def _backend(child: Manifest) -> ChildState:
+    return _by_sync(backend_state(child))
+
+
+def _product(child: Manifest) -> ChildState:
+    return _by_sync(product_state(child))
+
+
+def _by_sync(state: SyncState) -> ChildState:
+    if state.synced:
+        return ChildState(ready=True)
+    failed = state.phase in (SyncPhase.INVALID, SyncPhase.FAILED)
+    return ChildState(ready=False, failed=failed, reason=state.phase, message=state.message)
+
+
+def _promotion(child: Manifest) -> ChildState:
+    state = promotion_state(child)
+    if state.done:
+        return ChildState(ready=True)
+    failed = state.phase is PromotionPhase.FAILED
+    return ChildState(ready=False, failed=failed, reason=state.phase, message=state.message)
+
+
+_READERS: Final[Mapping[Kind, Callable[[Manifest], ChildState]]] = {
+    APPLICATION: people.application_state,
+    APPLICATION_AUTH: people.application_auth_state,
+    BACKEND: _backend,
+    DEVELOPER_ACCOUNT: people.account_state,
+    DEVELOPER_USER: people.user_state,
+    INFERENCE_SERVICE: _by_ready_condition,
+    MODEL_SUBSCRIPTION: _by_ready_condition,
+    PRODUCT: _product,
+    PROXY_CONFIG_PROMOTE: _promotion,
+}

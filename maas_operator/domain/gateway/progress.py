@@ -1,0 +1,136 @@
+"""GatewayReady, Promoted and Live: how far a publication has come."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from maas_operator.api.reasons import REASONS, ConditionType, Reason
+from maas_operator.domain.conditions import Condition, Verdict, decide_condition, false, refused, true, unknown
+from maas_operator.domain.objects import Ref
+
+from .publication import Publication
+from .status import PromotionPhase, SyncPhase, SyncState
+
+_SILENCE: Final = timedelta(minutes=1)
+"""How long the 3scale-operator may take for its first word."""
+
+_REASONS: Final = {
+    SyncPhase.SILENT: Reason.GATEWAY_SYNCING,
+    SyncPhase.SYNCING: Reason.GATEWAY_SYNCING,
+    SyncPhase.INVALID: Reason.GATEWAY_INVALID,
+    SyncPhase.FAILED: Reason.GATEWAY_FAILED,
+}
+
+
+def stages(publication: Publication) -> tuple[Condition, ...]:
+    """Decide GatewayReady, Promoted and Live."""
+    return (
+        decide_condition(
+            ConditionType.GATEWAY_READY,
+            (_threescale_not_ready, _token_policy_missing, _gateway_refused, _backend_not_synced, _product_not_synced),
+            publication,
+            otherwise=true(Reason.READY, f"3scale has the product, with id {publication.product_id}"),
+        ),
+        decide_condition(
+            ConditionType.PROMOTED,
+            (_held, _promotion_refused, _promotion_failed, _promotion_pending),
+            publication,
+            otherwise=true(Reason.PROMOTED, "this configuration is in production"),
+        ),
+        decide_condition(
+            ConditionType.LIVE,
+            (_not_promoted, _route_missing, _gateways_caching),
+            publication,
+            otherwise=true(Reason.LIVE, "every gateway uses this configuration"),
+        ),
+    )
+
+
+def _threescale_not_ready(publication: Publication) -> Verdict | None:
+    problem = publication.threescale_problem
+    name = publication.platform.metadata.name
+    return false(Reason.PLATFORM_NOT_READY, f"ModelPlatform {name}: {problem}") if problem else None
+
+
+def _token_policy_missing(publication: Publication) -> Verdict | None:
+    plans = publication.plans_without_effect
+    if not plans:
+        return None
+    return false(
+        Reason.TOKEN_POLICY_MISSING,
+        f"spec.plans: {', '.join(plans)} limits tokens, which these gateways do not count: limit Requests instead",
+    )
+
+
+def _gateway_refused(publication: Publication) -> Verdict | None:
+    return refused(publication.world.children, (publication.backend_ref, publication.product_ref))
+
+
+def _backend_not_synced(publication: Publication) -> Verdict | None:
+    return _not_synced(publication, publication.backend_ref, publication.backend)
+
+
+def _product_not_synced(publication: Publication) -> Verdict | None:
+    return _not_synced(publication, publication.product_ref, publication.product)
+
+
+def _not_synced(publication: Publication, ref: Ref, state: SyncState) -> Verdict | None:
+    if state.synced:
+        return None
+    if state.phase is SyncPhase.SILENT and _is_old(publication, ref):
+        silent = REASONS[Reason.GATEWAY_SILENT]
+        return false(Reason.GATEWAY_SILENT, f"{ref}: {silent.meaning} {silent.remedy}")
+    words = f"3scale says: {state.message}" if state.message else "waiting for the 3scale-operator"
+    return false(_REASONS[state.phase], f"{ref}: {words}")
+
+
+def _is_old(publication: Publication, ref: Ref) -> bool:
+    child = publication.world.children.get(ref)
+    created = child["metadata"].get("creationTimestamp") if child else None
+    return created is not None and publication.world.now >= datetime.fromisoformat(created) + _SILENCE
+
+
+def _held(publication: Publication) -> Verdict | None:
+    """Tell that nothing is promoted while the rest is not in 3scale."""
+    if publication.is_held or not (publication.backend.synced and publication.product.synced):
+        return false(Reason.WAITING, "waiting for GatewayReady")
+    return None
+
+
+def _promotion_refused(publication: Publication) -> Verdict | None:
+    ref = publication.promotion_ref
+    return refused(publication.world.children, (ref,)) if ref else None
+
+
+def _promotion_failed(publication: Publication) -> Verdict | None:
+    state = publication.promotion
+    if state.phase is not PromotionPhase.FAILED:
+        return None
+    return false(Reason.PROMOTION_FAILED, f"{publication.promotion_ref}: 3scale says: {state.message}")
+
+
+def _promotion_pending(publication: Publication) -> Verdict | None:
+    if publication.promotion.done:
+        return None
+    return false(Reason.PROMOTING, f"waiting for {publication.promotion_ref}")
+
+
+def _not_promoted(publication: Publication) -> Verdict | None:
+    return None if publication.promotion.done else unknown(Reason.WAITING, "waiting for Promoted")
+
+
+def _route_missing(publication: Publication) -> Verdict | None:
+    if publication.route_host:
+        return None
+    return false(
+        Reason.ROUTE_MISSING,
+        f"zync has made no Route for product {publication.product_id} yet: check that zync runs",
+    )
+
+
+def _gateways_caching(publication: Publication) -> Verdict | None:
+    until = publication.live_after
+    if until is None or publication.world.now >= until:
+        return None
+    return false(Reason.GATEWAY_CACHING, f"gateways may use the configuration before until {until:%Y-%m-%dT%H:%M:%SZ}")

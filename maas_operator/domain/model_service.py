@@ -1,0 +1,241 @@
+"""ModelService: from a model reference to a served and published API, as one pure decision.
+
+Three strands that do not wait for each other: `serving` (KServe), `gateway` (3scale) and `people` (the developers).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from maas_operator.api.meta import ConditionStatus
+from maas_operator.api.model_platform import ModelPlatform
+from maas_operator.api.model_service import ManagementPolicy, ModelService
+from maas_operator.api.reasons import ConditionType, Reason
+
+from . import names
+from .child_state import describe
+from .conditions import Condition, Verdict, decide_condition, false, summarise, true
+from .decision import Decision, World
+from .gateway import progress as gateway_progress
+from .gateway.publication import Publication
+from .kinds import BACKEND, PRODUCT
+from .objects import Manifest
+from .observed import status_of
+from .people.developers import developers_ready, subscription
+from .serving.progress import Serving, model_ready
+from .serving.runtime_profiles import UnknownRuntime
+
+POLL: Final = timedelta(seconds=30)
+"""How often to look while something is not as it should be, in case that its event was lost."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelServiceWorld(World):
+    """What a pass knows.
+
+    `deployment_mode`: KServe's word for how it runs this model; None before it has said one.
+    `deployment`, `pods`: KServe's, as the cache has them. `route_host`: the Product's production host, or empty.
+    `applications`: who uses the Product; known only while the service is being deleted.
+    """
+
+    service: ModelService
+    platform: ModelPlatform | None
+    threescale_namespaces: frozenset[str]
+    deployment_mode: str | None
+    deployment: Manifest | None
+    pods: tuple[Manifest, ...]
+    route_host: str
+    applications: tuple[str, ...]
+
+    @property
+    def namespaces(self) -> frozenset[str]:
+        """Return where this service's children may live."""
+        return self.threescale_namespaces | {self.service.metadata.namespace}
+
+
+def decide(world: ModelServiceWorld) -> Decision:
+    """Return what must be true of one model."""
+    if world.deleting:
+        return _farewell(world)
+    if world.service.spec.management_policy is ManagementPolicy.PAUSED:
+        return _paused(world)
+    if world.platform is None:
+        return _without_platform(world)
+    return _on_platform(world, world.platform)
+
+
+def _on_platform(world: ModelServiceWorld, platform: ModelPlatform) -> Decision:
+    serving, publication = _serving(world, platform), _publication(world, platform)
+    people = [subscription(world.service, developer) for developer in world.service.spec.developers]
+    stages = (
+        _platform_ready(platform),
+        model_ready(serving),
+        *gateway_progress.stages(publication),
+        developers_ready(world.service, world.children),
+    )
+    ready = all(stage.status is ConditionStatus.TRUE for stage in stages)
+    return Decision(
+        conditions=(*_summary(stages), *stages),
+        children=(*serving.children(), *publication.children(), *people),
+        keep=serving.keep() | publication.keep(),
+        namespaces=world.namespaces,
+        status=_status(world, serving, publication),
+        wake_after=None if ready else _patience(publication),
+    )
+
+
+def _serving(world: ModelServiceWorld, platform: ModelPlatform) -> Serving:
+    return Serving(
+        service=world.service,
+        platform=platform,
+        world=world,
+        deployment_mode=world.deployment_mode,
+        deployment=world.deployment,
+        pods=world.pods,
+    )
+
+
+def _publication(world: ModelServiceWorld, platform: ModelPlatform) -> Publication:
+    return Publication(service=world.service, platform=platform, world=world, route_host=world.route_host)
+
+
+def _summary(stages: Sequence[Condition]) -> tuple[Condition, ...]:
+    """Ready is: the model serves, and this generation is promoted (design rule 11). Developers are not part of it."""
+    counted = {ConditionType.MODEL_READY, ConditionType.GATEWAY_READY, ConditionType.PROMOTED}
+    return summarise([stage for stage in stages if stage.type in counted], ready="the model is served and published")
+
+
+def _patience(publication: Publication) -> timedelta:
+    """Return when to look again: at the latest when the gateways have dropped what they cached."""
+    until = publication.live_after
+    if until is None or until <= publication.world.now:
+        return POLL
+    return min(POLL, until - publication.world.now)
+
+
+def _without_platform(world: ModelServiceWorld) -> Decision:
+    name = world.service.spec.platform_ref.name
+    missing = Condition(
+        ConditionType.PLATFORM_READY,
+        ConditionStatus.FALSE,
+        Reason.PLATFORM_MISSING,
+        f"spec.platformRef: there is no ModelPlatform {name}: create it",
+    )
+    return Decision(
+        conditions=(*summarise((missing,), ready=""), missing, *_waiting_for(ConditionType.PLATFORM_READY)),
+        prune=False,
+        namespaces=world.namespaces,
+        status=_kept_status(world.service),
+        wake_after=POLL,
+    )
+
+
+def _waiting_for(type_: ConditionType) -> Iterable[Condition]:
+    for later in (
+        ConditionType.MODEL_READY,
+        ConditionType.GATEWAY_READY,
+        ConditionType.PROMOTED,
+        ConditionType.LIVE,
+        ConditionType.DEVELOPERS_READY,
+    ):
+        yield Condition(later, ConditionStatus.UNKNOWN, Reason.WAITING, f"waiting for {type_}")
+
+
+def _paused(world: ModelServiceWorld) -> Decision:
+    """Change nothing, and claim nothing: what Ready said was of another time."""
+    message = "spec.managementPolicy is Paused: nothing is changed and nothing is checked"
+    return Decision(
+        conditions=(
+            Condition(ConditionType.READY, ConditionStatus.UNKNOWN, Reason.PAUSED, message),
+            Condition(ConditionType.RECONCILING, ConditionStatus.FALSE, Reason.PAUSED, message),
+            Condition(ConditionType.STALLED, ConditionStatus.FALSE, Reason.PAUSED, message),
+        ),
+        prune=False,
+        namespaces=world.namespaces,
+        status=_kept_status(world.service),
+    )
+
+
+def _farewell(world: ModelServiceWorld) -> Decision:
+    """Let go of everything; the Product stays while others' Applications use it."""
+    message = _farewell_message(world)
+    leaving = Condition(ConditionType.GATEWAY_READY, ConditionStatus.FALSE, Reason.DELETING, message)
+    in_use = [ref for ref in world.seen if ref.kind in (PRODUCT, BACKEND)] if world.applications else []
+    return Decision(
+        conditions=summarise((leaving,), ready=""),
+        keep=frozenset(in_use),
+        namespaces=world.namespaces,
+        releasable=not world.applications,
+        status=_kept_status(world.service),
+        wake_after=POLL,
+    )
+
+
+def _farewell_message(world: ModelServiceWorld) -> str:
+    if world.remaining:
+        return f"waiting for {', '.join(describe(child) for child in world.remaining)} to be deleted"
+    if world.applications:
+        return f"waiting for {', '.join(world.applications)}, which use the product, to be deleted"
+    return "everything is deleted"
+
+
+def _platform_ready(platform: ModelPlatform) -> Condition:
+    return decide_condition(
+        ConditionType.PLATFORM_READY,
+        (_platform_leaving, _platform_not_ready),
+        platform,
+        otherwise=true(Reason.READY, f"ModelPlatform {platform.metadata.name} is ready"),
+    )
+
+
+def _platform_leaving(platform: ModelPlatform) -> Verdict | None:
+    if platform.metadata.deletion_timestamp is None:
+        return None
+    return false(Reason.PLATFORM_NOT_READY, f"ModelPlatform {platform.metadata.name} is being deleted")
+
+
+def _platform_not_ready(platform: ModelPlatform) -> Verdict | None:
+    ready = next((one for one in platform.status.conditions if one.type == ConditionType.READY), None)
+    if ready is not None and ready.status is ConditionStatus.TRUE:
+        return None
+    why = ready.message if ready else "not checked yet"
+    return false(Reason.PLATFORM_NOT_READY, f"ModelPlatform {platform.metadata.name}: {why}")
+
+
+def _status(world: ModelServiceWorld, serving: Serving, publication: Publication) -> dict[str, Any]:
+    service, profile = world.service, serving.profile
+    running = {} if isinstance(profile, UnknownRuntime) else {"runtime": profile.name}
+    published = {"url": publication.url} if publication.url else {}
+    return {
+        "internalURL": names.internal_url(service),
+        "modelName": names.model_id(service),
+        "replicas": status_of(world.deployment or {}).get("replicas", 0),
+        "selector": f"app=isvc.{service.metadata.name}-predictor",
+        "gateway": _gateway_status(service, publication),
+        **running,
+        **published,
+    }
+
+
+def _gateway_status(service: ModelService, publication: Publication) -> dict[str, Any]:
+    promotion, at, live_after = publication.promotion, publication.promoted_at, publication.live_after
+    fields = {
+        "systemName": names.system_name(service),
+        "productID": publication.product_id,
+        "stagingVersion": promotion.staging_version,
+        "productionVersion": promotion.production_version,
+        "configHash": publication.config_hash if promotion.done else None,
+        "promotedGeneration": service.metadata.generation if promotion.done else None,
+        "promotedAt": f"{at:%Y-%m-%dT%H:%M:%SZ}" if at else None,
+        "liveAfter": f"{live_after:%Y-%m-%dT%H:%M:%SZ}" if live_after else None,
+    }
+    return {key: value for key, value in fields.items() if value is not None}
+
+
+def _kept_status(service: ModelService) -> dict[str, Any]:
+    """Return the status fields as they were, for a pass that looks at nothing."""
+    handled = {"observedGeneration", "children", "conditions"}
+    return {key: value for key, value in service.status.dump().items() if key not in handled}

@@ -1,0 +1,153 @@
+"""ModelReady: whether the model answers inside the cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from maas_operator.api.model_platform import ModelPlatform, RuntimeProfile
+from maas_operator.api.model_service import ModelService
+from maas_operator.api.reasons import REASONS, ConditionType, Reason
+from maas_operator.domain.conditions import Condition, Verdict, decide_condition, false, refused, true
+from maas_operator.domain.decision import World
+from maas_operator.domain.names import (
+    api_service_ref,
+    inference_service_ref,
+    name_violation,
+    network_policy_ref,
+    serving_runtime_ref,
+)
+from maas_operator.domain.objects import Manifest, Ref
+
+from .inference_service import config_hash, inference_service
+from .network_policy import network_policy
+from .runtime_profiles import UnknownRuntime, runtime_profile, unsupported_tasks
+from .service import api_service
+from .serving_runtime import serving_runtime
+from .status import ModelState, model_state
+
+
+@dataclass(frozen=True, kw_only=True)
+class Serving:
+    """How one model is served, and how far that has come. `deployment` and `pods` are as the cache has them."""
+
+    service: ModelService
+    platform: ModelPlatform
+    world: World
+    deployment_mode: str | None
+    deployment: Manifest | None
+    pods: tuple[Manifest, ...]
+
+    @property
+    def profile(self) -> RuntimeProfile | UnknownRuntime:
+        """Return the runtime profile, or that there is none of the name."""
+        return runtime_profile(self.service, self.platform)
+
+    @property
+    def refs(self) -> tuple[Ref, ...]:
+        """Return the addresses of the children."""
+        service = self.service
+        return (
+            serving_runtime_ref(service),
+            inference_service_ref(service),
+            api_service_ref(service),
+            network_policy_ref(service),
+        )
+
+    def children(self) -> Iterable[Manifest]:
+        """Return what can be written, in order: a ServingRuntime that comes late triggers nothing in KServe."""
+        profile = self.profile
+        if isinstance(profile, UnknownRuntime) or name_violation(self.service) is not None:
+            return
+        yield serving_runtime(self.service, profile)
+        policy = network_policy(self.service, self.platform)
+        if policy is not None:
+            yield policy
+        yield api_service(self.service)
+        yield inference_service(self.service, profile, deployment_mode=self.deployment_mode)
+
+    def keep(self) -> frozenset[Ref]:
+        """Return what stays as it is where it can not be written now."""
+        return frozenset(() if list(self.children()) else self.refs)
+
+    @property
+    def state(self) -> ModelState | None:
+        """Return what KServe and the pods say; None while nothing can be rendered."""
+        if isinstance(self.profile, UnknownRuntime):
+            return None
+        return model_state(
+            self.world.children.get(inference_service_ref(self.service)),
+            self.deployment,
+            self.pods,
+            config_hash=config_hash(self.service, self.profile),
+        )
+
+    @property
+    def started_at(self) -> datetime | None:
+        """Return when the newest pod was made; None when there is none."""
+        times = [pod["metadata"]["creationTimestamp"] for pod in self.pods]
+        return datetime.fromisoformat(max(times)) if times else None
+
+
+def model_ready(serving: Serving) -> Condition:
+    """Decide ModelReady."""
+    return decide_condition(
+        ConditionType.MODEL_READY,
+        (_name_too_long, _runtime_missing, _task_unsupported, _refused, _startup_timeout, _not_serving),
+        serving,
+        otherwise=true(Reason.READY, "the model answers inside the cluster"),
+    )
+
+
+def _name_too_long(serving: Serving) -> Verdict | None:
+    violation = name_violation(serving.service)
+    return false(Reason.NAME_TOO_LONG, f"metadata.name: {violation}") if violation else None
+
+
+def _runtime_missing(serving: Serving) -> Verdict | None:
+    profile = serving.profile
+    if not isinstance(profile, UnknownRuntime):
+        return None
+    return false(Reason.RUNTIME_MISSING, f"spec.serving.runtime: {profile.message}")
+
+
+def _task_unsupported(serving: Serving) -> Verdict | None:
+    profile = serving.profile
+    tasks = () if isinstance(profile, UnknownRuntime) else unsupported_tasks(serving.service, profile)
+    if not tasks or isinstance(profile, UnknownRuntime):
+        return None
+    return false(
+        Reason.RUNTIME_REFUSED,
+        f"spec.model.tasks: vLLM {profile.version} of runtime {profile.name} has no {', '.join(tasks)}:"
+        " drop the task or choose a newer runtime",
+    )
+
+
+def _refused(serving: Serving) -> Verdict | None:
+    return refused(serving.world.children, serving.refs)
+
+
+def _startup_timeout(serving: Serving) -> Verdict | None:
+    """Tell that the newest pod had its time; what is wrong with it is part of the message."""
+    state, started_at = serving.state, serving.started_at
+    timeout = serving.service.spec.serving.startup_timeout
+    if state is None or state.ready or started_at is None or serving.world.now < started_at + timeout:
+        return None
+    if state.reason in (Reason.STOPPED, Reason.ROLLING_OUT):
+        return None
+    return false(
+        Reason.STARTUP_TIMEOUT,
+        f"not ready within spec.serving.startupTimeout: {state.reason}: {_words(serving, state)}",
+    )
+
+
+def _not_serving(serving: Serving) -> Verdict | None:
+    state = serving.state
+    if state is None or state.ready:
+        return None
+    return false(state.reason, _words(serving, state))
+
+
+def _words(serving: Serving, state: ModelState) -> str:
+    return state.message or f"{inference_service_ref(serving.service)}: {REASONS[state.reason].meaning}"

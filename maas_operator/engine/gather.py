@@ -1,0 +1,223 @@
+"""Gathers what one pass decides on: from the cache, and live where absence in the cache would count."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from pydantic import SecretStr
+
+from maas_operator.api.model_platform import ModelPlatform
+from maas_operator.api.model_service import ModelService
+from maas_operator.api.model_subscription import ModelSubscription
+from maas_operator.domain import names
+from maas_operator.domain.kinds import (
+    APPLICATION,
+    CUSTOM_RESOURCE_DEFINITION,
+    INFERENCE_SERVICE,
+    MODEL_PLATFORM,
+    MODEL_SERVICE,
+    MODEL_SUBSCRIPTION,
+    NAMESPACE,
+    POD,
+    PRODUCT,
+    ROUTE,
+    SECRET,
+    Kind,
+)
+from maas_operator.domain.labels import labels_of
+from maas_operator.domain.model_platform import ADMIN_URL, ModelPlatformWorld
+from maas_operator.domain.model_service import ModelServiceWorld
+from maas_operator.domain.objects import Manifest, Ref, ref_of
+from maas_operator.domain.people import access, accounts
+from maas_operator.domain.people.secrets import StoredSecret, read_secret
+from maas_operator.domain.people.world import FreshSecrets, ModelSubscriptionWorld
+
+from .cache import Cache
+from .cluster import Cluster
+from .errors import NotFound
+from .triggers import ServiceId
+
+ROUTE_TO: Final = "zync.3scale.net/route-to"
+TENANT_ID: Final = "3scale.net/tenant_id"
+
+
+def random_secret() -> SecretStr:
+    """Return 256 random bits in the characters that 3scale takes for keys and passwords."""
+    return SecretStr(secrets.token_urlsafe(32))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gatherer:
+    """Builds the worlds of our three kinds; `now` and `fresh` are the only sources of time and chance."""
+
+    cache: Cache
+    cluster: Cluster
+    now: Callable[[], datetime]
+    fresh: Callable[[], SecretStr] = random_secret
+
+    async def model_service(self, owner: Manifest) -> ModelServiceWorld:
+        """Gather for a ModelService."""
+        service = ModelService.model_validate(owner)
+        platform = await self._platform(service)
+        inference_service = await self._find(names.inference_service_ref(service))
+        return ModelServiceWorld(
+            owner=owner,
+            now=self.now(),
+            seen=self._seen(service.metadata.uid),
+            service=service,
+            platform=platform,
+            threescale_namespaces=self._threescale_namespaces(),
+            deployment_mode=(inference_service or {}).get("status", {}).get("deploymentMode"),
+            deployment=self.cache.get(names.deployment_ref(service)),
+            pods=self._referring(names.inference_service_ref(service), POD),
+            route_host=self._route_host(service, platform),
+            applications=await self._applications(service, platform),
+        )
+
+    async def model_subscription(self, owner: Manifest) -> ModelSubscriptionWorld:
+        """Gather for a ModelSubscription."""
+        subscription = ModelSubscription.model_validate(owner)
+        namespace = subscription.metadata.namespace
+        model = subscription.spec.model_ref
+        found = await self._find(Ref(MODEL_SERVICE, model.namespace or namespace, model.name))
+        service = ModelService.model_validate(found) if found else None
+        platform = await self._platform(service) if service else None
+        namespace_uid = await self._namespace_uid(namespace)
+        return ModelSubscriptionWorld(
+            owner=owner,
+            now=self.now(),
+            seen=self._seen(subscription.metadata.uid) | self._seen(namespace_uid),
+            subscription=subscription,
+            service=service,
+            platform=platform,
+            product=self.cache.get(names.product_ref(service, platform)) if service and platform else None,
+            siblings=await self._siblings(subscription),
+            namespace_uid=namespace_uid,
+            threescale_namespaces=self._threescale_namespaces(),
+            secrets=await self._secrets(_secret_refs(subscription, platform)),
+            fresh=FreshSecrets(key=self.fresh(), password=self.fresh()),
+        )
+
+    async def model_platform(self, owner: Manifest) -> ModelPlatformWorld:
+        """Gather for a ModelPlatform."""
+        platform = ModelPlatform.model_validate(owner)
+        threescale = platform.spec.threescale
+        account = Ref(SECRET, threescale.namespace, threescale.provider_account_secret_ref.name)
+        provider_account = (await self._secrets([account])).get(account)
+        return ModelPlatformWorld(
+            owner=owner,
+            now=self.now(),
+            platform=platform,
+            served={kind: await self._is_served(kind) for kind in (INFERENCE_SERVICE, PRODUCT)},
+            namespace_exists=await self._find(Ref(NAMESPACE, "", threescale.namespace)) is not None,
+            provider_account=provider_account,
+            tenants=await self._tenants(platform),
+            portal_host=self._portal_host(threescale.namespace, provider_account),
+        )
+
+    async def _find(self, ref: Ref) -> Manifest | None:
+        """Return an object; only a live read proves that it is not there."""
+        cached = self.cache.get(ref)
+        if cached is not None:
+            return cached
+        try:
+            return await self.cluster.get(ref)
+        except NotFound:
+            return None
+
+    def _seen(self, uid: str) -> dict[Ref, Manifest]:
+        return {ref_of(child): child for child in self.cache.owned_by(uid)}
+
+    def _referring(self, target: Ref, kind: Kind) -> tuple[Manifest, ...]:
+        return tuple(user for user in self.cache.referring_to(target) if ref_of(user).kind == kind)
+
+    def _threescale_namespaces(self) -> frozenset[str]:
+        platforms = self.cache.of_kind(MODEL_PLATFORM)
+        return frozenset(platform["spec"]["threescale"]["namespace"] for platform in platforms)
+
+    async def _platform(self, service: ModelService) -> ModelPlatform | None:
+        found = await self._find(Ref(MODEL_PLATFORM, "", service.spec.platform_ref.name))
+        return ModelPlatform.model_validate(found) if found else None
+
+    async def _namespace_uid(self, name: str) -> str:
+        namespace = await self._find(Ref(NAMESPACE, "", name))
+        return namespace["metadata"]["uid"] if namespace else ""
+
+    def _route_host(self, service: ModelService, platform: ModelPlatform | None) -> str:
+        product = self.cache.get(names.product_ref(service, platform)) if platform else None
+        number = (product or {}).get("status", {}).get("productId")
+        routes = self.cache.referring_to(ServiceId(str(number))) if number else []
+        return _host_of(routes, {ROUTE_TO: "apicast-production"})
+
+    async def _applications(self, service: ModelService, platform: ModelPlatform | None) -> tuple[str, ...]:
+        """Return the Applications that use a product; asked for, and live, only before its deletion."""
+        if platform is None or service.metadata.deletion_timestamp is None:
+            return ()
+        product = names.product_ref(service, platform)
+        applications = await self._list(APPLICATION, product.namespace)
+        users = [one for one in applications if one["spec"]["productCR"]["name"] == product.name]
+        return tuple(sorted(str(ref_of(user)) for user in users))
+
+    async def _siblings(self, subscription: ModelSubscription) -> tuple[ModelSubscription, ...]:
+        namespace = subscription.metadata.namespace
+        leaving = subscription.metadata.deletion_timestamp is not None
+        # The last one to leave takes the account along: that it is the last one must be a live fact.
+        found = (
+            await self._list(MODEL_SUBSCRIPTION, namespace)
+            if leaving
+            else self.cache.of_kind(MODEL_SUBSCRIPTION, namespace)
+        )
+        same = [one for one in found if one["spec"]["account"] == subscription.spec.account]
+        staying = [one for one in same if "deletionTimestamp" not in one["metadata"]]
+        siblings = {one["metadata"]["name"]: ModelSubscription.model_validate(one) for one in staying}
+        return tuple((siblings if leaving else siblings | {subscription.metadata.name: subscription}).values())
+
+    async def _list(self, kind: Kind, namespace: str = "") -> list[Manifest]:
+        try:
+            return await self.cluster.list(kind, namespace=namespace)
+        except NotFound:
+            return []
+
+    async def _secrets(self, refs: Iterable[Ref]) -> dict[Ref, StoredSecret]:
+        found = {ref: await self._find(ref) for ref in refs}
+        return {ref: read_secret(manifest) for ref, manifest in found.items() if manifest is not None}
+
+    async def _is_served(self, kind: Kind) -> bool:
+        return await self._find(Ref(CUSTOM_RESOURCE_DEFINITION, "", f"{kind.plural}.{kind.group}")) is not None
+
+    async def _tenants(self, platform: ModelPlatform) -> tuple[str, ...]:
+        """Return who still needs a platform; asked for, and live, only when it is being deleted."""
+        if platform.metadata.deletion_timestamp is None:
+            return ()
+        services = [ModelService.model_validate(one) for one in await self._list(MODEL_SERVICE)]
+        users = [one for one in services if one.spec.platform_ref.name == platform.metadata.name]
+        namespace = platform.spec.threescale.namespace
+        subscriptions = [ModelSubscription.model_validate(one) for one in await self._list(MODEL_SUBSCRIPTION)]
+        guests = [one for one in subscriptions if any(child.namespace == namespace for child in one.status.children)]
+        return tuple(f"{one.kind} {one.metadata.namespace}/{one.metadata.name}" for one in (*users, *guests))
+
+    def _portal_host(self, namespace: str, provider_account: StoredSecret | None) -> str:
+        """Return the host of the developer portal: of the tenant whose admin portal the provider account names."""
+        admin_url = provider_account.get(ADMIN_URL) if provider_account else None
+        host = admin_url.get_secret_value().removeprefix("https://") if admin_url else ""
+        routes = self.cache.of_kind(ROUTE, namespace)
+        tenants = {labels_of(route).get(TENANT_ID, "") for route in routes if route["spec"].get("host") == host}
+        return next((_host_of(routes, {ROUTE_TO: "system-developer", TENANT_ID: tenant}) for tenant in tenants), "")
+
+
+def _host_of(routes: Iterable[Manifest], labels: dict[str, str]) -> str:
+    hosts = [route["spec"].get("host", "") for route in routes if labels.items() <= labels_of(route).items()]
+    return min(hosts, default="")
+
+
+def _secret_refs(subscription: ModelSubscription, platform: ModelPlatform | None) -> Iterable[Ref]:
+    if platform is not None:
+        namespace = platform.spec.threescale.namespace
+        yield access.key_ref(subscription, namespace)
+        yield accounts.password_ref(subscription, namespace)
+    if subscription.spec.user.password_secret_ref is not None:
+        yield Ref(SECRET, subscription.metadata.namespace, subscription.spec.user.password_secret_ref.name)
