@@ -8,7 +8,7 @@ LOCKED := $(PIP) --no-compile --require-hashes
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox test lint types layers pytest coverage fmt crds docs lock clean
+.PHONY: help setup demo sandbox test lint types layers pytest coverage fmt crds rbac docs lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ fmt: $(VENV)/.dev ## Format, and repair what the linter can
 
 crds: $(VENV)/.dev ## Write crds/ from the models
 	$(BIN)/maas-operator crds --output crds
+
+rbac: $(VENV)/.dev ## Write deploy/rbac/ from the table of kinds
+	$(BIN)/python -m maas_operator.app.rbac deploy/rbac
 
 docs: $(VENV)/.dev ## Write the reference pages from the models
 	$(BIN)/python docs/generate.py
