@@ -372,12 +372,12 @@ def _patch_type(request: web.Request) -> PatchType:
 
 
 def _delete_options(request: web.Request, body: Any) -> DeleteOptions:
-    given: dict[str, Any] = body or {}
+    given: Any = body or {}
     conditions = given.get("preconditions") or {}
     policy = given.get("propagationPolicy") or request.query.get("propagationPolicy") or "Background"
     if given.get("orphanDependents"):
         policy = "Orphan"
-    dry_run: list[str] = given.get("dryRun") or request.query.getall("dryRun", [])
+    dry_run: list[str] = given.get("dryRun") or list(request.query.getall("dryRun", []))
     return DeleteOptions(
         uid=conditions.get("uid") or "",
         resource_version=conditions.get("resourceVersion") or "",
