@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -115,7 +115,7 @@ class KubernetesCluster:
         resource = self._resources[ref.kind]
         await self._call("delete", ref, lambda options: resource.delete(**_address(ref), body=body, **options))
 
-    async def watch(self, kind: Kind, *, namespace: str, since: str) -> AsyncIterator[tuple[str, Manifest]]:
+    async def watch(self, kind: Kind, *, namespace: str, since: str) -> AsyncGenerator[tuple[str, Manifest], None]:
         """Yield (type, metadata of the object) for each change after version `since`, until the server ends the watch.
 
         Types are ADDED, MODIFIED, DELETED and BOOKMARK. An ApiError with status 410 asks for a new list.

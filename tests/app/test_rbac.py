@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from maas_operator.app.rbac import operator_rules, rbac_files
+from maas_operator.domain.kinds import TABLE, Use
+
+RBAC = Path(__file__).parents[2] / "deploy" / "rbac"
+
+
+def roles() -> list[dict[str, Any]]:
+    documents = [document for text in rbac_files().values() for document in yaml.safe_load_all(text)]
+    return [document for document in documents if document["kind"] == "ClusterRole"]
+
+
+def test_the_committed_files_are_the_generated_ones() -> None:
+    committed = {path.name: path.read_text() for path in RBAC.glob("*.yaml") if path.name != "kustomization.yaml"}
+    assert committed == rbac_files(), "run `python -m maas_operator.app.rbac deploy/rbac`"
+
+
+def test_the_operator_cannot_list_or_watch_secrets_in_all_namespaces() -> None:
+    verbs = {verb for rule in operator_rules() if "secrets" in rule["resources"] for verb in rule["verbs"]}
+    assert verbs == {"get", "create", "patch", "delete"}
+
+
+@pytest.mark.parametrize("role", roles(), ids=lambda role: role["metadata"]["name"])
+def test_no_role_has_a_wildcard_or_a_verb_that_gives_more_rights(role: dict[str, Any]) -> None:
+    for rule in role["rules"]:
+        granted = {*rule["apiGroups"], *rule["resources"], *rule["verbs"]}
+        assert not granted & {"*", "escalate", "bind", "impersonate"}
+
+
+def test_no_user_may_write_a_status_or_a_finalizer() -> None:
+    users = [role for role in roles() if role["metadata"]["name"] != "maas-operator"]
+    resources = {resource for role in users for rule in role["rules"] for resource in rule["resources"]}
+    assert not [resource for resource in resources if resource.endswith(("/status", "/finalizers"))]
+
+
+def test_only_edit_and_more_may_write_models_since_that_is_running_pods() -> None:
+    by_label = {
+        label.rpartition("-")[2]: {verb for rule in role["rules"] for verb in rule["verbs"]}
+        for role in roles()
+        for label in role["metadata"]["labels"]
+        if "aggregate-to" in label
+    }
+    assert by_label["view"] == {"get", "list", "watch"}
+    assert by_label.keys() == {"view", "edit"}
+
+
+def test_what_is_not_written_by_us_cannot_be_written() -> None:
+    writable = {
+        (group, resource)
+        for rule in operator_rules()
+        if {"create", "delete"} & set(rule["verbs"])
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+    ours = {(kind.group, kind.plural) for kind, use in TABLE.items() if Use.WRITE in use}
+    assert writable - ours == {("events.k8s.io", "events")}
