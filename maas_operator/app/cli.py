@@ -1,4 +1,4 @@
-"""The command line: `maas-operator run|crds|version`, and `sandbox` where that part is installed.
+"""The command line: `maas-operator run|render|crds|version`, and `sandbox` where that part is installed.
 
 Each command imports what it needs: kopf and the Kubernetes client alone take a second.
 """
@@ -59,6 +59,8 @@ def main() -> None:
       maas-operator run
     From a laptop, against the cluster of a kubeconfig:
       maas-operator run --kubeconfig ~/.kube/config --context dev
+    What a file would become, without a cluster:
+      maas-operator render -f deploy/samples/llama-32-1b-instruct-cpu.yaml
     The API types, to be applied before anything else:
       maas-operator crds | kubectl apply --server-side -f -
 
@@ -97,6 +99,34 @@ def run(kubeconfig: Path | None, context: str | None, http_host: str, http_port:
         sys.exit(asyncio.run(operator.run(settings)))
     except NoAccess as error:
         raise WrongSetup(str(error)) from None
+
+
+@main.command()
+@click.option(
+    "-f",
+    "--filename",
+    "paths",
+    required=True,
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A YAML file; give it once for each file.",
+)
+def render(paths: tuple[Path, ...]) -> None:
+    """Print the KServe and 3scale objects that ModelServices and ModelSubscriptions become.
+
+    The files must have their ModelPlatform too; objects of other kinds are passed over. No cluster is asked: what
+    depends on one (ids, the promotion, Secrets) is left out.
+    """
+    import yaml
+
+    from maas_operator.app.render import Unrenderable
+    from maas_operator.app.render import render as children_of
+
+    try:
+        children = children_of(paths)
+    except Unrenderable as error:
+        raise WrongSetup(str(error)) from None
+    click.echo(yaml.safe_dump_all(children, sort_keys=False, explicit_start=True), nl=False)
 
 
 @main.command()

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from maas_operator.api.model_platform import ModelPlatform
 from maas_operator.api.model_service import ModelService
 from maas_operator.api.model_subscription import ModelSubscription
+from maas_operator.api.parse import read
 from maas_operator.domain import names
 from maas_operator.domain.kinds import (
     APPLICATION,
@@ -61,7 +62,7 @@ class Gatherer:
 
     async def model_service(self, owner: Manifest) -> ModelServiceWorld:
         """Gather for a ModelService."""
-        service = ModelService.model_validate(owner)
+        service = read(ModelService, owner)
         platform = await self._platform(service)
         inference_service = await self._find(names.inference_service_ref(service))
         return ModelServiceWorld(
@@ -80,11 +81,11 @@ class Gatherer:
 
     async def model_subscription(self, owner: Manifest) -> ModelSubscriptionWorld:
         """Gather for a ModelSubscription."""
-        subscription = ModelSubscription.model_validate(owner)
+        subscription = read(ModelSubscription, owner)
         namespace = subscription.metadata.namespace
         model = subscription.spec.model_ref
         found = await self._find(Ref(MODEL_SERVICE, model.namespace or namespace, model.name))
-        service = ModelService.model_validate(found) if found else None
+        service = read(ModelService, found) if found else None
         platform = await self._platform(service) if service else None
         namespace_uid = await self._namespace_uid(namespace)
         return ModelSubscriptionWorld(
@@ -104,7 +105,7 @@ class Gatherer:
 
     async def model_platform(self, owner: Manifest) -> ModelPlatformWorld:
         """Gather for a ModelPlatform."""
-        platform = ModelPlatform.model_validate(owner)
+        platform = read(ModelPlatform, owner)
         threescale = platform.spec.threescale
         account = Ref(SECRET, threescale.namespace, threescale.provider_account_secret_ref.name)
         provider_account = (await self._secrets([account])).get(account)
@@ -141,7 +142,7 @@ class Gatherer:
 
     async def _platform(self, service: ModelService) -> ModelPlatform | None:
         found = await self._find(Ref(MODEL_PLATFORM, "", service.spec.platform_ref.name))
-        return ModelPlatform.model_validate(found) if found else None
+        return read(ModelPlatform, found) if found else None
 
     async def _namespace_uid(self, name: str) -> str:
         namespace = await self._find(Ref(NAMESPACE, "", name))
@@ -173,7 +174,7 @@ class Gatherer:
         )
         same = [one for one in found if one["spec"]["account"] == subscription.spec.account]
         staying = [one for one in same if "deletionTimestamp" not in one["metadata"]]
-        siblings = {one["metadata"]["name"]: ModelSubscription.model_validate(one) for one in staying}
+        siblings = {one["metadata"]["name"]: read(ModelSubscription, one) for one in staying}
         return tuple((siblings if leaving else siblings | {subscription.metadata.name: subscription}).values())
 
     async def _list(self, kind: Kind, namespace: str = "") -> list[Manifest]:
@@ -193,10 +194,10 @@ class Gatherer:
         """Return who still needs a platform; asked for, and live, only when it is being deleted."""
         if platform.metadata.deletion_timestamp is None:
             return ()
-        services = [ModelService.model_validate(one) for one in await self._list(MODEL_SERVICE)]
+        services = [read(ModelService, one) for one in await self._list(MODEL_SERVICE)]
         users = [one for one in services if one.spec.platform_ref.name == platform.metadata.name]
         namespace = platform.spec.threescale.namespace
-        subscriptions = [ModelSubscription.model_validate(one) for one in await self._list(MODEL_SUBSCRIPTION)]
+        subscriptions = [read(ModelSubscription, one) for one in await self._list(MODEL_SUBSCRIPTION)]
         guests = [one for one in subscriptions if any(child.namespace == namespace for child in one.status.children)]
         return tuple(f"{one.kind} {one.metadata.namespace}/{one.metadata.name}" for one in (*users, *guests))
 

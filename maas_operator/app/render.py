@@ -1,0 +1,113 @@
+"""`maas-operator render`: the children of ModelServices and ModelSubscriptions, offline.
+
+It shows what does not depend on a cluster: no ids, no promotion (its name has the Product's id), and no Secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from maas_operator.api.base import API_VERSION
+from maas_operator.api.model_platform import ModelPlatform
+from maas_operator.api.model_service import ModelService
+from maas_operator.api.model_subscription import ModelSubscription
+from maas_operator.api.parse import InvalidObject, parse, read
+from maas_operator.domain.gateway.backend import backend
+from maas_operator.domain.gateway.plans import plans_of, plans_with_token_limits
+from maas_operator.domain.gateway.product import product
+from maas_operator.domain.names import name_violation, product_ref
+from maas_operator.domain.objects import Manifest
+from maas_operator.domain.people import access, accounts
+from maas_operator.domain.people.developers import subscription
+from maas_operator.domain.serving.inference_service import inference_service
+from maas_operator.domain.serving.network_policy import network_policy
+from maas_operator.domain.serving.runtime_profiles import UnknownRuntime, runtime_profile, unsupported_tasks
+from maas_operator.domain.serving.service import api_service
+from maas_operator.domain.serving.serving_runtime import serving_runtime
+
+
+class Unrenderable(ValueError):
+    """A file can not be rendered; the text names file, object and field."""
+
+
+def render(paths: Sequence[Path]) -> list[Manifest]:
+    """Return the children of all ModelServices and ModelSubscriptions in these files, in the order of their writing."""
+    objects = [parsed for path in paths for parsed in _read(path)]
+    platforms = {one.metadata.name: one for one in objects if isinstance(one, ModelPlatform)}
+    services = [one for one in objects if isinstance(one, ModelService)]
+    subscriptions = [one for one in objects if isinstance(one, ModelSubscription)]
+    children: list[Manifest] = []
+    for service in services:
+        platform = _platform_of(service, platforms)
+        developers = [subscription(service, developer) for developer in service.spec.developers]
+        own = [*subscriptions, *(read(ModelSubscription, developer) for developer in developers)]
+        children += [*_service_children(service, platform), *developers]
+        children += [child for one in own if _is_of(one, service) for child in _people(one, service, platform)]
+    return children
+
+
+def _read(path: Path) -> Iterable[ModelService | ModelSubscription | ModelPlatform]:
+    try:
+        documents = [document for document in yaml.safe_load_all(path.read_text()) if document]
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise Unrenderable(f"{path}: {error}") from None
+    for document in documents:
+        if isinstance(document, dict) and document.get("apiVersion") == API_VERSION:
+            yield _parsed(path, document)
+
+
+def _parsed(path: Path, document: dict[str, Any]) -> ModelService | ModelSubscription | ModelPlatform:
+    try:
+        return parse(document)
+    except InvalidObject as error:
+        name = (document.get("metadata") or {}).get("name", "without a name")
+        raise Unrenderable(f"{path}: {document.get('kind')} {name}: {error}") from None
+
+
+def _platform_of(service: ModelService, platforms: dict[str, ModelPlatform]) -> ModelPlatform:
+    name = service.spec.platform_ref.name
+    if name not in platforms:
+        raise Unrenderable(f"{_name(service)}: spec.platformRef: no file has the ModelPlatform {name}")
+    return platforms[name]
+
+
+def _service_children(service: ModelService, platform: ModelPlatform) -> Iterable[Manifest]:
+    profile = runtime_profile(service, platform)
+    if isinstance(profile, UnknownRuntime):
+        raise Unrenderable(f"{_name(service)}: spec.serving.runtime: {profile.message}")
+    _refuse(service, "metadata.name", name_violation(service))
+    tasks = ", ".join(unsupported_tasks(service, profile))
+    _refuse(service, "spec.model.tasks", f"vLLM {profile.version} has no {tasks}" if tasks else None)
+    unmetered = ", ".join(plans_with_token_limits(plans_of(service, platform)))
+    _refuse(service, "spec.plans", f"TokenPolicyMissing: {unmetered} limits tokens" if unmetered else None)
+    policy = network_policy(service, platform)
+    yield serving_runtime(service, profile)
+    yield from [policy] if policy else []
+    yield api_service(service)
+    yield inference_service(service, profile, deployment_mode=None)
+    yield backend(service, platform)
+    yield product(service, platform)
+
+
+def _refuse(service: ModelService, field: str, problem: str | None) -> None:
+    if problem:
+        raise Unrenderable(f"{_name(service)}: {field}: {problem}")
+
+
+def _is_of(one: ModelSubscription, service: ModelService) -> bool:
+    model, home = one.spec.model_ref, service.metadata.namespace
+    return model.name == service.metadata.name and (model.namespace or one.metadata.namespace) == home
+
+
+def _people(one: ModelSubscription, service: ModelService, platform: ModelPlatform) -> Iterable[Manifest]:
+    yield accounts.developer_user(one, platform, {})
+    yield accounts.developer_account(one, platform, {})
+    yield access.application(one, platform, product_ref(service, platform))
+
+
+def _name(service: ModelService) -> str:
+    return f"ModelService {service.metadata.namespace}/{service.metadata.name}"
