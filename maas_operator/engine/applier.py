@@ -1,0 +1,199 @@
+"""Writes one child: not at all if nothing changed, never over somebody else's object, and by server-side apply."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from maas_operator.domain.emitted import digest
+from maas_operator.domain.kinds import TABLE, Use
+from maas_operator.domain.labels import OWNER_UID, is_owned_by, labels_of, owner_labels
+from maas_operator.domain.objects import Manifest, Ref, Refusal, ref_of
+
+from .cache import Cache, version_of, without_managed_fields
+from .cluster import MANAGER, Cluster
+from .errors import ApiError, Conflict, ForeignObject, KindNotServed, NotFound
+from .refusals import conflict, contention, refusal_of
+
+CORRECTIONS: Final = 5
+CORRECTIONS_WINDOW_SECONDS: Final = 600.0
+
+Learn = Callable[[Manifest, Ref], None]
+"""Told what the API answered, and to which owner's pass."""
+Guard = Callable[[], Awaitable[None]]
+"""Awaited before a write; it raises if the writer must not go on."""
+
+
+class Applied(StrEnum):
+    """What became of a child."""
+
+    CREATED = "created"
+    CHANGED = "changed"
+    CORRECTED = "corrected"
+    """Changed back, after somebody else had changed it."""
+    NOOP = "noop"
+    SKIPPED = "skipped"
+    DELETING = "deleting"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a child: the object as it is now, or why it was refused; neither while the old one is going."""
+
+    applied: Applied
+    live: Manifest | None = None
+    refusal: Refusal | None = None
+
+
+@dataclass(slots=True)
+class _Memo:
+    """Our last write: a digest of what we wanted, of what came of it, and when we had to repeat it."""
+
+    wanted: str
+    became: str = ""
+    corrected_at: deque[float] = field(default_factory=deque)
+
+    def remember(self, applied: Applied, live: Manifest) -> None:
+        """Note what became of our write."""
+        self.became = _fingerprint(live)
+        if applied is Applied.CORRECTED:
+            self.corrected_at.append(asyncio.get_running_loop().time())
+
+    def is_contended(self) -> bool:
+        """Tell whether somebody undid our write too often of late."""
+        horizon = asyncio.get_running_loop().time() - CORRECTIONS_WINDOW_SECONDS
+        while self.corrected_at and self.corrected_at[0] < horizon:
+            self.corrected_at.popleft()
+        return len(self.corrected_at) >= CORRECTIONS
+
+
+class Applier:
+    """Applies children of any owner and remembers by memo what needs no second call."""
+
+    def __init__(self, cluster: Cluster, cache: Cache, learn: Learn) -> None:
+        self._cluster = cluster
+        self._cache = cache
+        self._learn = learn
+        self._memos: dict[Ref, _Memo] = {}
+
+    async def apply(self, owner: Manifest, child: Manifest, guard: Guard) -> Outcome:
+        """Make the child exist as wanted. Only what a later call may cure is raised."""
+        desired = adopted(child, owner)
+        ref = ref_of(desired)
+        try:
+            outcome = await self._apply(ref, desired, guard)
+        except ForeignObject as error:
+            return Outcome(Applied.REFUSED, refusal=conflict(error))
+        except ApiError as error:
+            return Outcome(Applied.REFUSED, refusal=refusal_of(ref, error))
+        # Only where a watch keeps it true does a reply enter the cache.
+        if outcome.live is not None and (Use.WATCH in TABLE[ref.kind] or self._cache.get(ref) is not None):
+            self._learn(outcome.live, ref_of(owner))
+        return outcome
+
+    def forget(self, ref: Ref) -> None:
+        """Drop the memo of an object that is gone."""
+        self._memos.pop(ref, None)
+
+    async def _apply(self, ref: Ref, desired: Manifest, guard: Guard) -> Outcome:
+        uid = labels_of(desired)[OWNER_UID]
+        known = self._cache.get(ref)
+        if known is None or not is_owned_by(known, uid):
+            known = await self._read(ref, uid)
+        try:
+            return await self._bring_about(ref, desired, known, guard)
+        except Conflict:
+            # The cache was late: the object was replaced, or somebody made one while we looked.
+            return await self._bring_about(ref, desired, await self._read(ref, uid), guard)
+
+    async def _bring_about(self, ref: Ref, desired: Manifest, known: Manifest | None, guard: Guard) -> Outcome:
+        if known is not None and "deletionTimestamp" in known["metadata"]:
+            return Outcome(Applied.DELETING)
+        wanted = digest(desired)
+        memo = self._memos.get(ref)
+        again = memo if memo is not None and memo.wanted == wanted else None
+        if known is not None and again is not None:
+            if again.became == _fingerprint(known):
+                return Outcome(Applied.SKIPPED, known)
+            if again.is_contended():
+                return Outcome(Applied.REFUSED, refusal=contention(ref, _rival(await self._cluster.get(ref))))
+        await guard()
+        outcome = _outcome(known, without_managed_fields(await self._write(desired, known)), again=again is not None)
+        if outcome.live is not None:
+            self._memos[ref] = again or _Memo(wanted)
+            self._memos[ref].remember(outcome.applied, outcome.live)
+        return outcome
+
+    async def _read(self, ref: Ref, uid: str) -> Manifest | None:
+        try:
+            live = await self._cluster.get(ref)
+        except KindNotServed:
+            raise
+        except NotFound:
+            return None
+        if not is_owned_by(live, uid):
+            raise ForeignObject(ref)
+        return without_managed_fields(live)
+
+    async def _write(self, desired: Manifest, known: Manifest | None) -> Manifest:
+        if known is None:
+            # Not by force: what somebody else makes at this moment stays theirs.
+            return await self._cluster.apply(desired, force=False)
+        # With the uid the API updates this very object, and never makes one.
+        metadata = desired["metadata"] | {"uid": known["metadata"]["uid"]}
+        return await self._cluster.apply(desired | {"metadata": metadata})
+
+
+def _outcome(known: Manifest | None, live: Manifest, *, again: bool) -> Outcome:
+    if "deletionTimestamp" in live["metadata"]:
+        return Outcome(Applied.DELETING)
+    if known is None:
+        return Outcome(Applied.CREATED, live)
+    if version_of(known) == version_of(live):
+        return Outcome(Applied.NOOP, live)
+    return Outcome(Applied.CORRECTED if again else Applied.CHANGED, live)
+
+
+def adopted(child: Manifest, owner: Manifest) -> Manifest:
+    """Return the child with its owner's labels, and with an ownerReference if it lives and dies in its namespace.
+
+    Labels that the child brings stay: what several owners share belongs to something else.
+    """
+    labels = {**owner_labels(owner), **labels_of(child)}
+    metadata = child["metadata"] | {"labels": labels}
+    of_owner = labels[OWNER_UID] == owner["metadata"]["uid"]
+    if of_owner and metadata.get("namespace") == owner["metadata"].get("namespace"):
+        metadata["ownerReferences"] = [_controller_reference(owner)]
+    return child | {"metadata": metadata}
+
+
+def _controller_reference(owner: Manifest) -> Manifest:
+    return {
+        "apiVersion": owner["apiVersion"],
+        "kind": owner["kind"],
+        "name": owner["metadata"]["name"],
+        "uid": owner["metadata"]["uid"],
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def _fingerprint(live: Manifest) -> str:
+    """Digest all but the status and the counters that it moves: a child's progress is no reason to write it again."""
+    metadata = {key: value for key, value in live["metadata"].items() if key not in {"resourceVersion", "generation"}}
+    return digest({key: value for key, value in live.items() if key != "status"} | {"metadata": metadata})
+
+
+def _rival(live: Manifest) -> str:
+    others = [
+        entry
+        for entry in live["metadata"].get("managedFields", ())
+        if entry.get("manager") != MANAGER and not entry.get("subresource")
+    ]
+    latest = max(others, key=lambda entry: str(entry.get("time", "")), default=None)
+    return str(latest["manager"]) if latest else "an unknown writer"

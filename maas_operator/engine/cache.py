@@ -1,0 +1,130 @@
+"""What the watches told us, by address, kind, owner and reference. It proves neither presence nor absence."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from maas_operator.domain.kinds import Kind
+from maas_operator.domain.labels import OWNER_UID, labels_of
+from maas_operator.domain.objects import Manifest, Ref, ref_of
+
+TOMBSTONES: Final = 1000
+
+References = Callable[[Manifest], Iterable[Hashable]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Owner:
+    uid: str
+
+
+def without_managed_fields(manifest: Manifest) -> Manifest:
+    """Return the object without `managedFields`, which are often its bigger half."""
+    metadata = manifest["metadata"]
+    if "managedFields" not in metadata:
+        return manifest
+    return manifest | {"metadata": {key: value for key, value in metadata.items() if key != "managedFields"}}
+
+
+def version_of(manifest: Manifest) -> str:
+    """Return the object's resourceVersion."""
+    version: str = manifest["metadata"].get("resourceVersion", "")
+    return version
+
+
+class Cache:
+    """The last known version of each object.
+
+    `references`: what an object refers to, so that `referring_to` finds it from the other end, even before that exists.
+    """
+
+    def __init__(self, references: References = lambda manifest: ()) -> None:
+        self._references = references
+        self._objects: dict[Ref, Manifest] = {}
+        # A dict for its order: what is listed comes in the order of arrival.
+        self._index: defaultdict[Hashable, dict[Ref, None]] = defaultdict(dict)
+        # The answer to a write may arrive after the news that the object is gone.
+        self._gone: dict[str, None] = {}
+
+    def put(self, manifest: Manifest) -> bool:
+        """Take a version of an object, unless a newer one is known; tell whether it is another than before."""
+        ref = ref_of(manifest)
+        known = self._objects.get(ref)
+        if manifest["metadata"].get("uid") in self._gone:
+            return False
+        if known is not None:
+            if not _is_newer(version_of(manifest), than=version_of(known)):
+                return False
+            self._forget(ref, known)
+        self._objects[ref] = without_managed_fields(manifest)
+        for facet in self._facets(ref, manifest):
+            self._index[facet][ref] = None
+        return True
+
+    def remove(self, manifest: Manifest) -> bool:
+        """Drop an object that is deleted; a successor of the same name stays. Tell whether it was known."""
+        ref = ref_of(manifest)
+        known = self._objects.get(ref)
+        if known is None or known["metadata"].get("uid") != manifest["metadata"].get("uid"):
+            return False
+        self._forget(ref, known)
+        self._gone[known["metadata"].get("uid")] = None
+        if len(self._gone) > TOMBSTONES:
+            del self._gone[next(iter(self._gone))]
+        return True
+
+    def get(self, ref: Ref) -> Manifest | None:
+        """Return the last known version of an object."""
+        return self._objects.get(ref)
+
+    def of_kind(self, kind: Kind, namespace: str = "") -> list[Manifest]:
+        """Return the objects of a kind, in one namespace or in all."""
+        return self._having((kind, namespace))
+
+    def owned_by(self, uid: str) -> list[Manifest]:
+        """Return the objects whose label names this owner."""
+        return self._having(_Owner(uid))
+
+    def referring_to(self, target: Hashable) -> list[Manifest]:
+        """Return the objects that refer to this one."""
+        return self._having(("reference", target))
+
+    def versions(self, kind: Kind, labels: Mapping[str, str]) -> dict[Ref, str]:
+        """Note which objects of a kind are known, before a list of those with these labels is asked for."""
+        return {
+            ref_of(manifest): version_of(manifest)
+            for manifest in self.of_kind(kind)
+            if labels.items() <= labels_of(manifest).items()
+        }
+
+    def ghosts(self, before: Mapping[Ref, str], live: Iterable[Manifest]) -> list[Manifest]:
+        """Return what was known `before` a list was asked for, is not in it, and did not change meanwhile."""
+        gone = before.keys() - set(map(ref_of, live))
+        suspects = [manifest for ref in gone if (manifest := self._objects.get(ref)) is not None]
+        return [manifest for manifest in suspects if version_of(manifest) == before[ref_of(manifest)]]
+
+    def _having(self, facet: Hashable) -> list[Manifest]:
+        return [self._objects[ref] for ref in self._index.get(facet, ())]
+
+    def _facets(self, ref: Ref, manifest: Manifest) -> set[Hashable]:
+        facets: set[Hashable] = {(ref.kind, ""), (ref.kind, ref.namespace)}
+        facets.update(("reference", target) for target in self._references(manifest))
+        uid = labels_of(manifest).get(OWNER_UID)
+        return facets if uid is None else facets | {_Owner(uid)}
+
+    def _forget(self, ref: Ref, known: Manifest) -> None:
+        del self._objects[ref]
+        for facet in self._facets(ref, known):
+            del self._index[facet][ref]
+            if not self._index[facet]:
+                del self._index[facet]
+
+
+def _is_newer(version: str, *, than: str) -> bool:
+    if version.isdecimal() and than.isdecimal():
+        return int(version) > int(than)
+    # Versions are opaque by contract: where they are no numbers, the last one told wins.
+    return version != than

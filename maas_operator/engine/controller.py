@@ -1,0 +1,304 @@
+"""The one pass over one owner, the same for each kind, and what follows from its errors.
+
+    gather the world -> decide and apply until nothing new is asked for -> prune -> decide again -> write the status
+
+Each step may be the last one before a crash: the next pass begins anew and ends in the same state.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+from maas_operator.api.meta import ConditionStatus
+from maas_operator.api.reasons import ConditionType, Reason
+from maas_operator.domain.conditions import Condition
+from maas_operator.domain.decision import Decision, World
+from maas_operator.domain.kinds import Kind
+from maas_operator.domain.labels import FINALIZER
+from maas_operator.domain.objects import Children, Manifest, Ref, Refusal, ref_of
+
+from .applier import Applied, Applier, Learn
+from .cache import Cache, version_of, without_managed_fields
+from .cluster import FINALIZER_MANAGER, STATUS_MANAGER, Cluster
+from .errors import ApiError, NotFound, OperatorError
+from .events import tell_transitions
+from .pruner import Pruned, Pruner
+from .status import Status, inventory_of, merge, same, status_after, status_of, with_intents
+
+RESYNC_SECONDS: Final = 600.0
+REFUSED_SECONDS: Final = 60.0
+GOING_SECONDS: Final = 15.0
+ROUNDS: Final = 30
+"""More than any kind has stages: beyond it, `decide` wants something else each time it is asked."""
+
+logger = logging.getLogger(__name__)
+
+AnyWorld = TypeVar("AnyWorld", bound=World)
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour(Generic[AnyWorld]):
+    """What makes a kind of owner: how its world is gathered, and what follows from it."""
+
+    kind: Kind
+    gather: Callable[[Manifest], Awaitable[AnyWorld]]
+    decide: Callable[[AnyWorld], Decision]
+
+
+class ApplyObserver(Protocol):
+    """Told what became of each child."""
+
+    def child_applied(self, kind: Kind, applied: Applied) -> None:
+        """Count it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What all passes share; `now` is the wall clock."""
+
+    cluster: Cluster
+    cache: Cache
+    learn: Learn
+    applier: Applier
+    pruner: Pruner
+    observer: ApplyObserver
+    now: Callable[[], datetime]
+
+
+class OwnerChanged(OperatorError):
+    """The owner is not as the pass believed: `live` is, or it is gone."""
+
+    def __init__(self, live: Manifest | None) -> None:
+        super().__init__("the owner has changed")
+        self.live = live
+
+
+class Controller(Generic[AnyWorld]):
+    """Runs passes over the owners of one kind, and decides between retry, refusal and stall."""
+
+    def __init__(self, behaviour: Behaviour[AnyWorld], tools: Tools) -> None:
+        self._behaviour = behaviour
+        self._tools = tools
+
+    async def reconcile(self, key: Ref) -> float | None:
+        """Run one pass; return after how many seconds to look again, None if there is no such owner any more.
+
+        What is raised is a reason to try again later.
+        """
+        owner = self._tools.cache.get(key)
+        try:
+            if owner is None:
+                return await self._run(await self._read(key), proven=True)
+            try:
+                return await self._run(owner, proven=False)
+            except OwnerChanged as change:
+                return await self._run(change.live, proven=True)
+        except OperatorError:
+            raise
+        except Exception as error:
+            # Nobody thought of this one. The key alone suffers, and its owner can read that it does.
+            await self._confess(key, error)
+            raise
+
+    async def _run(self, owner: Manifest | None, *, proven: bool) -> float | None:
+        if owner is None or _is_released(owner):
+            return None
+        return await Pass(self._behaviour, self._tools, owner, proven=proven).run()
+
+    async def _read(self, key: Ref) -> Manifest | None:
+        try:
+            return without_managed_fields(await self._tools.cluster.get(key))
+        except NotFound:
+            return None
+
+    async def _confess(self, key: Ref, error: Exception) -> None:
+        try:
+            owner = await self._read(key)
+            status = _status_of_crash(owner, error, self._tools.now()) if owner is not None else {}
+            if owner is not None and not same(status, status_of(owner)):
+                await _write_status(self._tools, owner, status)
+        except ApiError as second:
+            logger.warning("%s: the failure can not be told: %s", key, second)
+
+
+class Pass(Generic[AnyWorld]):
+    """One pass: what it has learned so far, and what is left to do.
+
+    `proven`: the owner was read live. Otherwise it is read before the first write, since a ghost must never write.
+    """
+
+    def __init__(self, behaviour: Behaviour[AnyWorld], tools: Tools, owner: Manifest, *, proven: bool) -> None:
+        self._behaviour = behaviour
+        self._tools = tools
+        self._owner = owner
+        self._generation = owner["metadata"]["generation"]
+        self._intent = _intent(owner)
+        self._key = ref_of(owner)
+        self._proven = proven
+        self._live: dict[Ref, Manifest] = {}
+        self._refused: dict[Ref, Refusal] = {}
+        self._asked: dict[Ref, Manifest] = {}
+        self._going = False
+
+    async def run(self) -> float | None:
+        """Run it; return after how many seconds to look again, None if the owner is let go."""
+        if "deletionTimestamp" not in self._owner["metadata"]:
+            await self._hold()
+        world = await self._behaviour.gather(self._owner)
+        decision = await self._settle(world)
+        pruned = await self._prune(decision)
+        if pruned is not None:
+            decision = self._decide(world, tuple(pruned.remaining.values()))
+        left = _left(pruned)
+        if world.deleting and decision.prune and decision.releasable and not left:
+            await self._release()
+            return None
+        status = status_after(self._owner, decision, self._children(), left, world.now, generation=self._generation)
+        await self._write_status(status, world.now)
+        return self._next(decision, waits=self._going or bool(left))
+
+    async def guard(self) -> None:
+        """Prove before the first write that the owner is as this pass believes."""
+        if self._proven:
+            return
+        try:
+            live = without_managed_fields(await self._tools.cluster.get(self._key))
+        except NotFound:
+            self._tools.cache.remove(self._owner)
+            raise OwnerChanged(None) from None
+        if version_of(live) != version_of(self._owner):
+            self._tools.learn(live, self._key)
+            raise OwnerChanged(live)
+        self._proven = True
+
+    async def _settle(self, world: AnyWorld) -> Decision:
+        for _ in range(ROUNDS):
+            decision = self._decide(world)
+            new = [child for child in decision.children if self._asked.get(ref_of(child)) != child]
+            if not new:
+                return decision
+            await self._announce(new)
+            for child in new:
+                await self._apply(child)
+        raise RuntimeError(f"the decision on {self._key} does not settle")
+
+    def _decide(self, world: AnyWorld, remaining: tuple[Manifest, ...] = ()) -> Decision:
+        return self._behaviour.decide(replace(world, children=self._children(), remaining=remaining))
+
+    def _children(self) -> Children:
+        return Children(dict(self._live), dict(self._refused))
+
+    async def _announce(self, new: list[Manifest]) -> None:
+        """Write into the inventory what is about to be made, so that no crash can forget it."""
+        status = with_intents(self._owner, map(ref_of, new))
+        if status is not None:
+            await self._write_status(status)
+
+    async def _apply(self, child: Manifest) -> None:
+        ref = ref_of(child)
+        self._asked[ref] = child
+        outcome = await self._tools.applier.apply(self._owner, child, self.guard)
+        self._tools.observer.child_applied(ref.kind, outcome.applied)
+        self._live.pop(ref, None)
+        self._refused.pop(ref, None)
+        if outcome.live is not None:
+            self._live[ref] = outcome.live
+        elif outcome.refusal is not None:
+            self._refused[ref] = outcome.refusal
+        else:
+            self._going = True
+
+    async def _prune(self, decision: Decision) -> Pruned | None:
+        if not decision.prune:
+            return None
+        uid = self._owner["metadata"]["uid"]
+        owned = {ref_of(child) for child in self._tools.cache.owned_by(uid)} | inventory_of(self._owner).keys()
+        spared = {ref_of(child) for child in decision.children} | decision.keep
+        unwanted = dict.fromkeys(sorted(owned - spared), uid) | dict(decision.drop)
+        if not unwanted:
+            return None
+        pruned = await self._tools.pruner.prune(unwanted, decision.namespaces, self.guard)
+        self._refused |= pruned.refused
+        for ref in unwanted.keys() - pruned.remaining.keys():
+            self._tools.applier.forget(ref)
+        return pruned
+
+    async def _write_status(self, status: Status, now: datetime | None = None) -> None:
+        if same(status, status_of(self._owner)):
+            return
+        await self.guard()
+        before = status_of(self._owner).get("conditions", ())
+        self._owner = await _write_status(self._tools, self._owner, status)
+        if now is not None:
+            await tell_transitions(self._tools.cluster, self._owner, before, status["conditions"], now)
+
+    async def _hold(self) -> None:
+        if FINALIZER in self._owner["metadata"].get("finalizers", ()):
+            return
+        await self.guard()
+        manifest = _identity(self._owner)
+        manifest["metadata"]["finalizers"] = [FINALIZER]
+        self._owner = without_managed_fields(await self._tools.cluster.apply(manifest, manager=FINALIZER_MANAGER))
+        self._tools.learn(self._owner, self._key)
+
+    async def _release(self) -> None:
+        await self.guard()
+        await self._tools.cluster.apply(_identity(self._owner), manager=FINALIZER_MANAGER)
+        self._tools.cache.remove(self._owner)
+
+    def _next(self, decision: Decision, *, waits: bool) -> float:
+        # Our own writes may have brought a newer owner along, whose event then is no news any more.
+        if _intent(self._owner) != self._intent:
+            return 0.0
+        wishes = [RESYNC_SECONDS]
+        if decision.wake_after is not None:
+            wishes.append(decision.wake_after.total_seconds())
+        if self._refused:
+            wishes.append(REFUSED_SECONDS)
+        if waits:
+            wishes.append(GOING_SECONDS)
+        return min(wishes)
+
+
+async def _write_status(tools: Tools, owner: Manifest, status: Status) -> Manifest:
+    manifest = _identity(owner) | {"status": status}
+    reply = await tools.cluster.apply(manifest, manager=STATUS_MANAGER, subresource="status")
+    live = without_managed_fields(reply)
+    tools.learn(live, ref_of(live))
+    return live
+
+
+def _status_of_crash(owner: Manifest, error: Exception, now: datetime) -> dict[str, Any]:
+    # The exception's own words may quote what must not be public.
+    message = f"the operator failed with {type(error).__name__}; its log has the rest"
+    truths = {ConditionType.READY: ConditionStatus.FALSE, ConditionType.STALLED: ConditionStatus.TRUE}
+    told = [Condition(type_, truth, Reason.INTERNAL_ERROR, message) for type_, truth in truths.items()]
+    before = status_of(owner).get("conditions", ())
+    generation = owner["metadata"]["generation"]
+    others = [condition for condition in before if condition["type"] not in truths]
+    conditions = merge(before, told, generation, now)
+    return {**status_of(owner), "observedGeneration": generation, "conditions": [*conditions, *others]}
+
+
+def _left(pruned: Pruned | None) -> Mapping[Ref, Manifest | None]:
+    """Return what is not gone: what is there, and what nobody could look at."""
+    return {**dict.fromkeys(pruned.refused), **pruned.remaining} if pruned is not None else {}
+
+
+def _is_released(owner: Manifest) -> bool:
+    metadata = owner["metadata"]
+    return "deletionTimestamp" in metadata and FINALIZER not in metadata.get("finalizers", ())
+
+
+def _identity(owner: Manifest) -> Manifest:
+    metadata = {key: owner["metadata"][key] for key in ("name", "namespace", "uid") if key in owner["metadata"]}
+    return {"apiVersion": owner["apiVersion"], "kind": owner["kind"], "metadata": metadata}
+
+
+def _intent(owner: Manifest) -> tuple[object, ...]:
+    metadata = owner["metadata"]
+    return tuple(metadata.get(key) for key in ("uid", "generation", "deletionTimestamp", "labels", "annotations"))

@@ -1,0 +1,124 @@
+"""The engine: workers that take keys from the queue and run passes, until they are cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final, Protocol
+
+from maas_operator.domain.objects import Manifest, Ref, ref_of
+
+from .applier import Applier
+from .cache import Cache
+from .cluster import Cluster
+from .controller import ApplyObserver, Behaviour, Controller, Tools
+from .errors import OperatorError, Unavailable
+from .informer import Informer
+from .pruner import Pruner
+from .queue import WorkQueue, spread
+from .relist import RelistObserver, Relists
+
+WORKERS: Final = 8
+PASS_SECONDS: Final = 120.0
+
+logger = logging.getLogger(__name__)
+
+
+class PassResult(StrEnum):
+    """How a pass ended."""
+
+    DONE = "done"
+    GONE = "gone"
+    """There is no such owner any more."""
+    RETRIED = "retried"
+    """The API was busy, a version was old: expected, and tried again."""
+    CRASHED = "crashed"
+    """Nobody thought of it."""
+
+
+class Observer(ApplyObserver, RelistObserver, Protocol):
+    """Told what the engine does, to count it."""
+
+    def pass_ended(self, key: Ref, result: PassResult, seconds: float) -> None:
+        """Count a pass and its duration."""
+
+
+class Engine:
+    """Keeps every owner of its kinds as its spec wants it, as long as `run` runs.
+
+    The cache is the caller's, since the behaviours read it too; `now` is the wall clock, `rng` spreads delays.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        cache: Cache,
+        behaviours: Iterable[Behaviour[Any]],
+        observer: Observer,
+        *,
+        now: Callable[[], datetime],
+        rng: Callable[[], float] = random.random,
+    ) -> None:
+        self.queue: WorkQueue[Ref] = WorkQueue(rng)
+        self._cache = cache
+        self._informer = Informer(cache, self.queue)
+        self._relists = Relists(cluster, cache, self._informer.notify, observer)
+        learn = self._informer.learn
+        tools = Tools(cluster, cache, learn, Applier(cluster, cache, learn), Pruner(cluster), observer, now)
+        self._controllers = {behaviour.kind: Controller(behaviour, tools) for behaviour in behaviours}
+        self._observer = observer
+        self._rng = rng
+
+    def notify(self, manifest: Manifest, *, deleted: bool = False, listed: bool = False) -> None:
+        """Take in an event of a watch, in the engine's own loop; `listed`: from the list that a watch begins with."""
+        if listed and self._cache.get(ref_of(manifest)) is not None:
+            # The watch had to begin anew, and says nothing of what went away meanwhile.
+            self._relists.ask(ref_of(manifest).kind)
+        self._informer.notify(manifest, deleted=deleted)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(WORKERS):
+                group.create_task(self._work())
+            group.create_task(self._relists.run())
+
+    async def _work(self) -> None:
+        while True:
+            key = await self.queue.get()
+            try:
+                await self._pass(key)
+            finally:
+                self.queue.done(key)
+
+    async def _pass(self, key: Ref) -> None:
+        clock = asyncio.get_running_loop().time
+        started = clock()
+        try:
+            async with asyncio.timeout(PASS_SECONDS):
+                again_after = await self._controllers[key.kind].reconcile(key)
+        except Exception as error:
+            result = self._retry(key, error)
+        else:
+            result = self._plan(key, again_after)
+        self._observer.pass_ended(key, result, clock() - started)
+
+    def _plan(self, key: Ref, again_after: float | None) -> PassResult:
+        if again_after is None:
+            self.queue.forget(key)
+            return PassResult.GONE
+        self.queue.succeed(key, again_after_seconds=spread(again_after, self._rng))
+        return PassResult.DONE
+
+    def _retry(self, key: Ref, error: Exception) -> PassResult:
+        wish = error.retry_after_seconds if isinstance(error, Unavailable) else None
+        delay = self.queue.fail(key, at_least_seconds=wish or 0.0)
+        expected = isinstance(error, OperatorError | TimeoutError)
+        words = f"{type(error).__name__}: {error}" if expected else "a fault of the operator"
+        level, trace = (logging.INFO, None) if expected else (logging.ERROR, error)
+        logger.log(level, "%s: %s; again in %.0f s", key, words, delay, exc_info=trace)
+        return PassResult.RETRIED if expected else PassResult.CRASHED

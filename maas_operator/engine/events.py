@@ -1,0 +1,91 @@
+"""Tells transitions of conditions as Events: one per subject, type and reason, whose series counts repetitions."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from maas_operator.api.reasons import ConditionType
+from maas_operator.domain.kinds import EVENT
+from maas_operator.domain.objects import Manifest, Ref, ref_of
+
+from .cluster import MANAGER, Cluster
+from .errors import ApiError, NotFound
+
+logger = logging.getLogger(__name__)
+
+_NORMAL, _WARNING = "Normal", "Warning"
+
+
+async def tell_transitions(
+    cluster: Cluster, subject: Manifest, before: Iterable[Manifest], after: Iterable[Manifest], now: datetime
+) -> None:
+    """Write an Event for each condition that changed status or reason; a lost Event is only logged."""
+    for condition, type_ in transitions(before, after):
+        try:
+            await _tell(cluster, subject, condition, type_, now)
+        except ApiError as error:
+            logger.warning("event on %s is lost: %s", ref_of(subject), error)
+
+
+def transitions(before: Iterable[Manifest], after: Iterable[Manifest]) -> Iterator[tuple[Manifest, str]]:
+    """Yield the conditions that changed, each with the type of its Event: what was lost or stalls is a Warning."""
+    known = {condition["type"]: condition for condition in before}
+    for condition in after:
+        old = known.get(condition["type"], {"status": "Unknown", "reason": condition["reason"]})
+        changed = (old["status"], old["reason"]) != (condition["status"], condition["reason"])
+        # Each edit and each child makes us reconcile: that is no news.
+        if not changed or condition["type"] == ConditionType.RECONCILING:
+            continue
+        bad = "True" if condition["type"] == ConditionType.STALLED else "False"
+        good = "False" if bad == "True" else "True"
+        lost = condition["status"] == bad and (bad == "True" or old["status"] == good)
+        yield condition, _WARNING if lost else _NORMAL
+
+
+async def _tell(cluster: Cluster, subject: Manifest, condition: Manifest, type_: str, now: datetime) -> None:
+    moment = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    event = _event(subject, condition, type_, moment)
+    try:
+        first = await cluster.get(ref_of(event))
+    except NotFound:
+        await cluster.apply(event)
+        return
+    # Nothing but the series of an Event may change; its note stays that of the first time.
+    count = first.get("series", {}).get("count", 1) + 1
+    unchanged = {key: first[key] for key in event if key not in {"metadata", "series"}}
+    await cluster.apply(event | unchanged | {"series": {"count": count, "lastObservedTime": moment}})
+
+
+def _event(subject: Manifest, condition: Manifest, type_: str, moment: str) -> Manifest:
+    metadata = subject["metadata"]
+    ref = _event_ref(subject, condition, type_)
+    return {
+        "apiVersion": EVENT.api_version,
+        "kind": EVENT.name,
+        "metadata": {"name": ref.name, "namespace": ref.namespace},
+        "eventTime": moment,
+        "type": type_,
+        "reason": condition["reason"],
+        "action": "Reconcile",
+        "note": f"{condition['type']} is {condition['status']}: {condition['message']}"[:1024],
+        "reportingController": "maas-operator.io/operator",
+        "reportingInstance": MANAGER,
+        "regarding": {
+            "apiVersion": subject["apiVersion"],
+            "kind": subject["kind"],
+            "namespace": metadata.get("namespace", ""),
+            "name": metadata["name"],
+            "uid": metadata["uid"],
+        },
+    }
+
+
+def _event_ref(subject: Manifest, condition: Manifest, type_: str) -> Ref:
+    metadata = subject["metadata"]
+    facts = f"{metadata['uid']}/{type_}/{condition['type']}/{condition['reason']}"
+    digest = hashlib.sha256(facts.encode()).hexdigest()[:16]
+    # Events on cluster-scoped objects live in `default`.
+    return Ref(EVENT, metadata.get("namespace") or "default", f"{metadata['name']}.{digest}")

@@ -1,0 +1,79 @@
+"""Deletes what an owner has and does not want any more: by live facts only, in order, and no other object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from maas_operator.domain.kinds import GOES_AFTER, TABLE, Use
+from maas_operator.domain.labels import is_owned_by
+from maas_operator.domain.objects import Manifest, Ref, Refusal
+
+from .applier import Guard
+from .cluster import Cluster
+from .errors import ApiError, Conflict, NotFound
+from .refusals import refusal_of
+
+
+@dataclass(slots=True)
+class Pruned:
+    """What is still there, as read live, and what could not be read or deleted."""
+
+    remaining: dict[Ref, Manifest] = field(default_factory=dict)
+    refused: dict[Ref, Refusal] = field(default_factory=dict)
+
+
+class Pruner:
+    """Deletes objects after a live read that proves whose they are."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    async def prune(self, unwanted: Mapping[Ref, str], namespaces: Iterable[str], guard: Guard) -> Pruned:
+        """Delete objects, each with the uid of its owner; those that others must outlive are left for later.
+
+        Objects that are gone, foreign, of kinds that we do not write, or in other namespaces are not in the result.
+        """
+        allowed = frozenset(namespaces)
+        pruned = Pruned()
+        for ref, owner_uid in unwanted.items():
+            if ref.namespace in allowed and Use.WRITE in TABLE.get(ref.kind, Use(0)):
+                await self._look(ref, owner_uid, pruned)
+        tried: set[Ref] = set()
+        # Each round frees the kinds that had to wait for those of the round before.
+        while wave := [ref for ref in _deletable(pruned.remaining) if ref not in tried]:
+            tried.update(wave)
+            for ref in wave:
+                await guard()
+                await self._delete(ref, pruned)
+                await self._look(ref, unwanted[ref], pruned)
+        return pruned
+
+    async def _look(self, ref: Ref, owner_uid: str, pruned: Pruned) -> None:
+        pruned.remaining.pop(ref, None)
+        try:
+            live = await self._cluster.get(ref)
+        except NotFound:
+            return
+        except ApiError as error:
+            pruned.refused[ref] = refusal_of(ref, error)
+            return
+        if is_owned_by(live, owner_uid):
+            pruned.remaining[ref] = live
+
+    async def _delete(self, ref: Ref, pruned: Pruned) -> None:
+        try:
+            await self._cluster.delete(ref, uid=pruned.remaining[ref]["metadata"]["uid"])
+        except (NotFound, Conflict):
+            pass  # Gone, or replaced since: the look that follows tells.
+        except ApiError as error:
+            pruned.refused[ref] = refusal_of(ref, error)
+
+
+def _deletable(remaining: Mapping[Ref, Manifest]) -> list[Ref]:
+    kinds = {ref.kind for ref in remaining}
+    return [
+        ref
+        for ref, live in remaining.items()
+        if "deletionTimestamp" not in live["metadata"] and not GOES_AFTER.get(ref.kind, frozenset()) & kinds
+    ]

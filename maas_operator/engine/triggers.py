@@ -1,0 +1,182 @@
+"""Which owners must look again when an object changes: small pure functions over the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from maas_operator.domain.kinds import (
+    CUSTOM_RESOURCE_DEFINITION,
+    DEPLOYMENT,
+    INFERENCE_SERVICE,
+    MODEL_PLATFORM,
+    MODEL_SERVICE,
+    MODEL_SUBSCRIPTION,
+    NAMESPACE,
+    POD,
+    PRODUCT,
+    ROUTE,
+    SECRET,
+    TABLE,
+    Kind,
+    Use,
+)
+from maas_operator.domain.labels import OWNER_KIND, OWNER_NAME, OWNER_NAMESPACE, labels_of
+from maas_operator.domain.objects import Manifest, Ref, ref_of
+
+from .cache import Cache
+
+OWN_KINDS: Final = tuple(kind for kind, use in TABLE.items() if Use.STATUS in use)
+_OWN_BY_NAME: Final = {kind.name: kind for kind in OWN_KINDS}
+_OURS_BY_TYPE: Final = {(kind.group, kind.plural) for kind in TABLE}
+
+INFERENCE_SERVICE_LABEL: Final = "serving.kserve.io/inferenceservice"
+SERVICE_ID_LABEL: Final = "3scale.net/service_id"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceId:
+    """3scale's number of a product: a Product and its Routes meet there."""
+
+    value: str
+
+
+def references(manifest: Manifest) -> Iterable[Hashable]:
+    """Return what an object refers to, by our rules for its kind."""
+    ref = ref_of(manifest)
+    rule = _REFERENCES.get(ref.kind)
+    return rule(ref, manifest) if rule else ()
+
+
+def affected(cache: Cache, before: Manifest | None, after: Manifest | None) -> set[Ref]:
+    """Return the owners for whom the change of an object may matter: those of what it was and of what it is."""
+    versions = [version for version in (before, after) if version is not None]
+    keys = {key for version in versions for key in _near(cache, version)}
+    if _face(before) != _face(after):
+        keys |= {key for version in versions for key in _far(cache, version)}
+    return keys
+
+
+def _near(cache: Cache, manifest: Manifest) -> set[Ref]:
+    """Return the object itself, and who owns it or what it bears witness of."""
+    ref = ref_of(manifest)
+    rule = _EVIDENCE.get(ref.kind)
+    own = {ref} if ref.kind in OWN_KINDS else set()
+    return own | _owners(cache, manifest) | (rule(cache, manifest) if rule else set())
+
+
+def _far(cache: Cache, manifest: Manifest) -> set[Ref]:
+    """Return who refers to the object; and, of ours, what it refers to, which may wait for its end."""
+    ref = ref_of(manifest)
+    if ref.kind not in OWN_KINDS:
+        return _dependents(cache, ref)
+    targets = {target for target in references(manifest) if isinstance(target, Ref) and target.kind in OWN_KINDS}
+    return targets | _dependents(cache, ref)
+
+
+def _face(manifest: Manifest | None) -> Manifest:
+    """Return what others may see of an object of ours: not the counters and words that change with every child."""
+    if manifest is None:
+        return {}
+    status = manifest.get("status", {})
+    conditions = {condition["type"]: condition["status"] for condition in status.get("conditions", ())}
+    hidden = {"children", "observedGeneration"}
+    return {
+        **manifest,
+        "metadata": {key: value for key, value in manifest["metadata"].items() if key != "resourceVersion"},
+        "status": {key: value for key, value in status.items() if key not in hidden} | {"conditions": conditions},
+    }
+
+
+def _owners(cache: Cache, child: Manifest) -> set[Ref]:
+    labels = labels_of(child)
+    name, namespace = labels.get(OWNER_NAME, ""), labels.get(OWNER_NAMESPACE, "")
+    if labels.get(OWNER_KIND) == NAMESPACE.name:
+        return {ref_of(subscription) for subscription in cache.of_kind(MODEL_SUBSCRIPTION, name)} if name else set()
+    kind = _OWN_BY_NAME.get(labels.get(OWNER_KIND, ""))
+    return _controllers(child) | ({Ref(kind, namespace, name)} if kind else set())
+
+
+def _controllers(child: Manifest) -> set[Ref]:
+    # A rival may have taken the labels off, and the ownerReference still leads to the owner.
+    metadata = child["metadata"]
+    return {
+        Ref(kind, metadata.get("namespace", ""), reference["name"])
+        for reference in metadata.get("ownerReferences", ())
+        if reference.get("controller") and (kind := _OWN_BY_NAME.get(reference["kind"])) is not None
+    }
+
+
+def _dependents(cache: Cache, ref: Ref) -> set[Ref]:
+    direct = {other for user in cache.referring_to(ref) if (other := ref_of(user)).kind in OWN_KINDS}
+    return direct.union(*(_dependents(cache, other) for other in direct))
+
+
+def _owners_of_inference_service(cache: Cache, evidence: Manifest) -> set[Ref]:
+    services = (cache.get(ref) for ref in _inference_service(ref_of(evidence), evidence))
+    return {key for service in services if service is not None for key in _owners(cache, service)}
+
+
+def _owners_of_product(cache: Cache, route: Manifest) -> set[Ref]:
+    users = (user for number in _service_id(ref_of(route), route) for user in cache.referring_to(number))
+    return {key for user in users for key in _owners(cache, user)}
+
+
+def _everybody(cache: Cache, definition: Manifest) -> set[Ref]:
+    spec = definition.get("spec", {})
+    if (spec.get("group"), spec.get("names", {}).get("plural")) not in _OURS_BY_TYPE:
+        return set()
+    return {ref_of(owner) for kind in OWN_KINDS for owner in cache.of_kind(kind)}
+
+
+def _platform(ref: Ref, service: Manifest) -> Iterable[Hashable]:
+    yield Ref(MODEL_PLATFORM, "", service.get("spec", {}).get("platformRef", {}).get("name", "default"))
+
+
+def _model(ref: Ref, subscription: Manifest) -> Iterable[Hashable]:
+    model = subscription.get("spec", {}).get("modelRef", {})
+    yield Ref(MODEL_SERVICE, model.get("namespace", ref.namespace), model.get("name", ""))
+
+
+def _installation(ref: Ref, platform: Manifest) -> Iterable[Hashable]:
+    threescale = platform.get("spec", {}).get("threescale", {})
+    secret = threescale.get("providerAccountSecretRef", {})
+    yield Ref(NAMESPACE, "", threescale.get("namespace", ""))
+    yield Ref(SECRET, threescale.get("namespace", ""), secret.get("name", ""))
+
+
+def _inference_service(ref: Ref, evidence: Manifest) -> Iterable[Ref]:
+    name = labels_of(evidence).get(INFERENCE_SERVICE_LABEL)
+    if name:
+        yield Ref(INFERENCE_SERVICE, ref.namespace, name)
+
+
+def _service_id(ref: Ref, route: Manifest) -> Iterable[ServiceId]:
+    number = labels_of(route).get(SERVICE_ID_LABEL)
+    if number:
+        yield ServiceId(number)
+
+
+def _product_id(ref: Ref, product: Manifest) -> Iterable[ServiceId]:
+    number = product.get("status", {}).get("productId")
+    if number:
+        yield ServiceId(str(number))
+
+
+_REFERENCES: Final[dict[Kind, Callable[[Ref, Manifest], Iterable[Hashable]]]] = {
+    MODEL_SERVICE: _platform,
+    MODEL_SUBSCRIPTION: _model,
+    MODEL_PLATFORM: _installation,
+    POD: _inference_service,
+    DEPLOYMENT: _inference_service,
+    ROUTE: _service_id,
+    PRODUCT: _product_id,
+}
+
+_EVIDENCE: Final[dict[Kind, Callable[[Cache, Manifest], set[Ref]]]] = {
+    POD: _owners_of_inference_service,
+    DEPLOYMENT: _owners_of_inference_service,
+    ROUTE: _owners_of_product,
+    CUSTOM_RESOURCE_DEFINITION: _everybody,
+}
