@@ -1,0 +1,163 @@
+"""The Product's parts."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from maas_operator.api.model_service import Api, Cors, Task
+from maas_operator.domain.gateway.mapping_rules import mapping_rules
+from maas_operator.domain.gateway.plans import application_plans, plans_of, plans_with_token_limits
+from maas_operator.domain.gateway.policies import policy_chain
+from maas_operator.domain.gateway.responses import GATEWAY_RESPONSE
+from tests.domain.children import PLATFORM, a_platform, a_service, children_of
+from tests.strategies import origins
+
+
+def open_paths(*tasks: Task) -> set[str]:
+    return {f"{rule.http_method} {rule.pattern.removesuffix('$')}" for rule in mapping_rules(tasks)}
+
+
+CATALOG = {"GET /v1/models", "GET /health", "GET /version"}
+
+
+@pytest.mark.parametrize(
+    ("task", "paths"),
+    [
+        (Task.CHAT, {"POST /v1/chat/completions"}),
+        (Task.COMPLETIONS, {"POST /v1/completions"}),
+        (Task.RESPONSES, {"POST /v1/responses"}),
+        (Task.EMBEDDINGS, {"POST /v1/embeddings"}),
+        (Task.TOKENIZE, {"POST /tokenize", "POST /detokenize"}),
+    ],
+)
+def test_a_task_opens_its_paths_and_the_catalogue(task: Task, paths: set[str]) -> None:
+    assert open_paths(task) == paths | CATALOG
+
+
+@given(tasks=st.permutations(list(Task)))
+def test_the_order_in_which_tasks_are_written_changes_no_rule(tasks: list[Task]) -> None:
+    assert mapping_rules(tasks) == mapping_rules(list(Task))
+
+
+def test_no_rule_opens_the_servers_inside() -> None:
+    closed = ["/metrics", "/invocations", "/pause", "/v1/load_lora_adapter", "/v1/models/x", "/v1/modelsX", "/"]
+    patterns = [rule.pattern for rule in mapping_rules(list(Task))]
+    assert not [path for path in closed for pattern in patterns if re.match(pattern, path)]
+
+
+def test_listing_models_is_not_counted_as_a_request() -> None:
+    spec = children_of(a_service())["Product"]["spec"]
+    listed = {rule["metricMethodRef"] for rule in spec["mappingRules"] if rule["httpMethod"] == "GET"}
+    assert listed == {"catalog"}
+    assert "catalog" in spec["metrics"]
+    assert "catalog" not in spec["methods"]
+
+
+def test_counters_are_the_same_for_every_task_since_3scale_can_not_drop_one_in_use() -> None:
+    chat, embeddings = (
+        children_of(a_service(model={"source": {"uri": "oci://r"}, "tasks": [task]}))["Product"]["spec"]
+        for task in ("Chat", "Embeddings")
+    )
+    assert (chat["metrics"], chat["methods"]) == (embeddings["metrics"], embeddings["methods"])
+
+
+def test_plans_come_from_the_service_then_the_platform_then_there_is_one() -> None:
+    platform = a_platform(defaultPlans=[{"name": "bronze"}])
+    own = a_service(plans=[{"name": "gold"}])
+    assert [plan.name for plan in plans_of(own, platform)] == ["gold"]
+    assert [plan.name for plan in plans_of(a_service(), platform)] == ["bronze"]
+    (standard,) = plans_of(a_service(), PLATFORM)
+    assert (standard.name, standard.published) == ("standard", True)
+
+
+def test_a_plan_keeps_its_requests_limits() -> None:
+    service = a_service(
+        plans=[
+            {
+                "name": "trial",
+                "displayName": "Trial",
+                "published": False,
+                "approvalRequired": True,
+                "trialDays": 7,
+                "limits": [{"metric": "Requests", "period": "Eternity", "value": 10}],
+            }
+        ]
+    )
+    assert application_plans(service.spec.plans)["trial"].dump() == {
+        "name": "Trial",
+        "published": False,
+        "appsRequireApproval": True,
+        "trialPeriod": 7,
+        "limits": [{"period": "eternity", "value": 10, "metricMethodRef": {"systemName": "hits"}}],
+    }
+
+
+def test_a_plan_without_limits_is_published() -> None:
+    plans = application_plans(a_service(plans=[{"name": "free"}]).spec.plans)
+    assert plans["free"].dump() == {"name": "free", "published": True, "appsRequireApproval": False, "trialPeriod": 0}
+
+
+def test_token_limits_are_reported_and_not_rendered() -> None:
+    tokens = {"name": "tokens", "limits": [{"metric": "TotalTokens", "period": "Day", "value": 1}]}
+    requests = {"name": "requests", "limits": [{"metric": "Requests", "period": "Day", "value": 1}]}
+    plans = a_service(plans=[tokens, requests]).spec.plans
+    assert plans_with_token_limits(plans) == ("tokens",)
+    assert application_plans(plans)["tokens"].limits is None
+
+
+def chain_of(**api: Any) -> dict[str, Any]:
+    return {policy.name: policy.configuration for policy in policy_chain(a_service(api=api).spec.api)}
+
+
+def test_the_model_does_not_see_the_key() -> None:
+    chain = chain_of()
+    assert list(chain).index("headers") > list(chain).index("apicast")
+    assert chain["headers"] == {"request": [{"op": "delete", "header": "Authorization"}]}
+
+
+def test_timeouts_are_whole_seconds_rounded_up() -> None:
+    timeouts = {"connect": "1500ms", "read": "5m"}
+    assert chain_of(timeouts=timeouts)["upstream_connection"] == {
+        "connect_timeout": 2,
+        "send_timeout": 300,
+        "read_timeout": 300,
+    }
+
+
+def test_without_origins_there_is_no_cors() -> None:
+    assert "cors" not in chain_of()
+
+
+def test_cors_stands_before_the_key_is_asked_for_and_never_allows_credentials() -> None:
+    chain = chain_of(cors={"allowedOrigins": ["*", "https://app.example.com"]})
+    assert list(chain).index("cors") < list(chain).index("apicast")
+    assert chain["cors"] == {"allow_origin": "*", "allow_credentials": False}
+
+
+@given(allowed=st.lists(origins.filter("*".__ne__), min_size=1, max_size=5, unique=True), other=origins)
+def test_exactly_the_origins_of_the_list_are_allowed(allowed: list[str], other: str) -> None:
+    chain = {
+        policy.name: policy.configuration for policy in policy_chain(Api(cors=Cors(allowed_origins=tuple(allowed))))
+    }
+    pattern = str(chain["cors"]["allow_origin"])
+    for origin in allowed:
+        assert re.search(pattern, origin)
+        assert not re.search(pattern, f"{origin}.evil.example.com")
+        assert not re.search(pattern, f"https://evil.example.com/{origin}")
+    assert bool(re.search(pattern, other)) is (other in allowed)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [("AuthFailed", 401), ("AuthMissing", 401), ("NoMatch", 404), ("LimitsExceeded", 429)]
+)
+def test_errors_have_the_shape_of_openais(error: str, status: int) -> None:
+    responses = GATEWAY_RESPONSE.dump()
+    assert responses[f"errorStatus{error}"] == status
+    assert responses[f"errorHeaders{error}"] == "application/json; charset=utf-8"
+    body = json.loads(responses[f"error{error}"])
+    assert body["error"].keys() == {"message", "type", "param", "code"}
+    assert len(responses[f"error{error}"]) <= 255

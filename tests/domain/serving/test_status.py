@@ -1,0 +1,204 @@
+"""Whether a model serves, and if not, why."""
+
+from typing import Any
+
+import pytest
+
+from maas_operator.api.reasons import Reason
+from maas_operator.domain.serving.inference_service import CONFIG_HASH, POD_LABEL
+from maas_operator.domain.serving.status import ModelState, model_state
+from tests.domain.children import a_service, children_of
+
+HASH = "0123456789abcdef"
+
+
+def an_inference_service(*, ready: bool = True, replicas: int = 1, **status: Any) -> dict[str, Any]:
+    manifest = children_of(a_service(serving={"replicas": replicas}))["InferenceService"]
+    condition = {"type": "Ready", "status": "True" if ready else "False", "reason": "MinimumReplicasUnavailable"}
+    return manifest | {"status": {"conditions": [condition]} | status}
+
+
+def a_deployment(
+    *, hash_: str = HASH, replicas: int = 1, fresh: bool = True, conditions: Any = (), **counts: int
+) -> dict[str, Any]:
+    numbers = {"replicas": replicas, "updatedReplicas": replicas, "availableReplicas": replicas}
+    return {
+        "metadata": {"name": "tiny-predictor", "generation": 5},
+        "spec": {"replicas": replicas, "template": {"metadata": {"annotations": {CONFIG_HASH: hash_}}}},
+        "status": {"observedGeneration": 5 if fresh else 4, "conditions": list(conditions)} | numbers | counts,
+    }
+
+
+def a_pod(
+    name: str = "tiny-1",
+    *,
+    hash_: str = HASH,
+    created: str = "2026-01-01T00:00:00Z",
+    phase: str = "Pending",
+    **status: Any,
+) -> dict[str, Any]:
+    return {
+        "metadata": {
+            "name": name,
+            "creationTimestamp": created,
+            "labels": {POD_LABEL: "tiny"},
+            "annotations": {CONFIG_HASH: hash_},
+        },
+        "status": {"phase": phase} | status,
+    }
+
+
+def a_container(name: str = "kserve-container", *, restarts: int = 0, **state: Any) -> dict[str, Any]:
+    last = {"lastState": {"terminated": state.pop("last")}} if "last" in state else {}
+    return {"name": name, "ready": False, "restartCount": restarts, "state": state} | last
+
+
+def starting_with(*pods: dict[str, Any], **deployment: Any) -> ModelState:
+    wanted = {"availableReplicas": 0} | deployment
+    return model_state(an_inference_service(ready=False), a_deployment(**wanted), pods, config_hash=HASH)
+
+
+def test_a_model_whose_replicas_all_run_this_configuration_is_ready() -> None:
+    state = model_state(an_inference_service(), a_deployment(), [a_pod(phase="Running")], config_hash=HASH)
+    assert state == ModelState(ready=True, reason=Reason.READY, replicas=1)
+
+
+def test_kserves_ready_is_not_believed_of_older_pods() -> None:
+    state = model_state(an_inference_service(), a_deployment(hash_="old"), [a_pod(phase="Running")], config_hash=HASH)
+    assert state == ModelState(reason=Reason.ROLLING_OUT, replicas=1)
+
+
+@pytest.mark.parametrize(
+    "deployment",
+    [{"fresh": False}, {"updatedReplicas": 0}, {"replicas": 2}, {"replicas": 1, "availableReplicas": 0}],
+    ids=str,
+)
+def test_a_rollout_that_goes_on_is_not_ready(deployment: dict[str, Any]) -> None:
+    state = model_state(an_inference_service(), a_deployment(**deployment), [a_pod()], config_hash=HASH)
+    assert not state.ready
+    assert not state.failed
+
+
+def test_nothing_there_yet_is_a_start() -> None:
+    assert model_state(None, None, [], config_hash=HASH).reason is Reason.MODEL_STARTING
+    assert model_state(an_inference_service(ready=False), None, [], config_hash=HASH).reason is Reason.MODEL_STARTING
+
+
+def test_not_ready_while_loading_is_no_failure() -> None:
+    assert starting_with(a_pod(phase="Running")) == ModelState(reason=Reason.MODEL_LOADING)
+
+
+def test_a_stopped_model_is_stopped_when_its_deployment_is_gone() -> None:
+    stopped = an_inference_service(ready=False, replicas=0)
+    assert model_state(stopped, None, [], config_hash=HASH).reason is Reason.STOPPED
+    assert model_state(stopped, a_deployment(), [], config_hash=HASH).reason is Reason.ROLLING_OUT
+
+
+@pytest.mark.parametrize("waiting", ["ErrImagePull", "ImagePullBackOff", "InvalidImageName"])
+@pytest.mark.parametrize("place", ["initContainerStatuses", "containerStatuses"])
+def test_an_image_that_can_not_be_pulled_is_named(waiting: str, place: str) -> None:
+    container = a_container("modelcar-init", waiting={"reason": waiting, "message": "manifest unknown"})
+    state = starting_with(a_pod(**{place: [container]}))
+    assert (state.failed, state.reason) == (True, Reason.IMAGE_PULL_FAILED)
+    assert state.message == f"pod tiny-1, container modelcar-init: {waiting}: manifest unknown"
+
+
+def test_the_schedulers_words_are_passed_on() -> None:
+    words = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."
+    scheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": words}
+    state = starting_with(a_pod(conditions=[scheduled]))
+    assert (state.failed, state.reason) == (True, Reason.UNSCHEDULABLE)
+    assert words in state.message
+
+
+def test_out_of_memory_is_told_at_the_first_kill() -> None:
+    killed = {"exitCode": 137, "reason": "OOMKilled"}
+    state = starting_with(a_pod(containerStatuses=[a_container(restarts=1, running={}, last=killed)]))
+    assert (state.failed, state.reason) == (True, Reason.OUT_OF_MEMORY)
+
+
+def test_a_crash_loop_is_told_with_the_servers_last_words() -> None:
+    words = "Traceback\n" * 100 + "ValueError: the KV cache holds 1024 tokens"
+    container = a_container(
+        restarts=3, waiting={"reason": "CrashLoopBackOff"}, last={"exitCode": 1, "reason": "Error", "message": words}
+    )
+    state = starting_with(a_pod(containerStatuses=[container]))
+    assert (state.failed, state.reason) == (True, Reason.CONTAINER_CRASHED)
+    assert state.message.endswith("ValueError: the KV cache holds 1024 tokens")
+    assert len(state.message) < 700
+
+
+def test_two_restarts_are_forgiven_since_the_model_may_arrive_late() -> None:
+    container = a_container(restarts=2, waiting={"reason": "CrashLoopBackOff"}, last={"exitCode": 1})
+    assert not starting_with(a_pod(containerStatuses=[container])).failed
+
+
+def test_a_crash_without_words_tells_the_exit_code() -> None:
+    container = a_container(restarts=5, terminated={"exitCode": 2})
+    assert starting_with(a_pod(containerStatuses=[container])).message.endswith("ended 5 times: exit code 2")
+
+
+def test_a_container_that_serves_again_is_no_trouble() -> None:
+    container = a_container(restarts=9, running={}, last={"exitCode": 1}) | {"ready": True}
+    assert not starting_with(a_pod(phase="Running", containerStatuses=[container])).failed
+
+
+def test_a_finished_init_container_is_no_trouble() -> None:
+    done = a_container("storage-initializer", terminated={"exitCode": 0, "reason": "Completed"})
+    assert not starting_with(a_pod(initContainerStatuses=[done])).failed
+
+
+def test_a_model_that_can_not_be_fetched_is_told_at_once() -> None:
+    container = a_container("storage-initializer", last={"exitCode": 1, "message": "NoSuchBucket: models"})
+    state = starting_with(a_pod(initContainerStatuses=[container]))
+    assert (state.failed, state.reason) == (True, Reason.MODEL_LOAD_FAILED)
+    assert "NoSuchBucket" in state.message
+
+
+def test_a_container_that_can_not_be_made_is_refused() -> None:
+    container = a_container(waiting={"reason": "CreateContainerConfigError", "message": "secret not found"})
+    assert starting_with(a_pod(containerStatuses=[container])).reason is Reason.PODS_REFUSED
+
+
+def test_the_newest_pod_with_a_fault_speaks() -> None:
+    pulling = [a_container(waiting={"reason": "ImagePullBackOff"})]
+    refused = [a_container(waiting={"reason": "CreateContainerError"})]
+    older = a_pod("tiny-old", containerStatuses=pulling)
+    newer = a_pod("tiny-new", created="2026-01-02T00:00:00Z", containerStatuses=refused)
+    assert starting_with(older, newer).message.startswith("pod tiny-new")
+
+
+def test_pods_on_their_way_out_are_not_heard() -> None:
+    pulling = [a_container(waiting={"reason": "ImagePullBackOff"})]
+    other = a_pod(hash_="old", containerStatuses=pulling)
+    leaving = a_pod(containerStatuses=pulling)
+    leaving["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert not starting_with(other, leaving).failed
+
+
+def test_a_quota_is_told_from_the_deployment() -> None:
+    failure = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: compute"}
+    state = starting_with(conditions=[failure])
+    assert (state.failed, state.reason, state.message) == (True, Reason.PODS_REFUSED, "exceeded quota: compute")
+
+
+def test_a_runtime_that_kserve_refuses_is_told_in_its_words() -> None:
+    status = {
+        "transitionStatus": "InvalidSpec",
+        "lastFailureInfo": {"reason": "NoSupportingRuntime", "message": "no runtime for vLLM"},
+    }
+    state = model_state(an_inference_service(ready=False, modelStatus=status), None, [], config_hash=HASH)
+    assert (state.failed, state.reason) == (True, Reason.RUNTIME_REFUSED)
+    assert state.message == "NoSupportingRuntime: no runtime for vLLM"
+
+
+def test_a_failed_load_of_yesterday_is_not_believed() -> None:
+    status = {"transitionStatus": "BlockedByFailedLoad", "lastFailureInfo": {"reason": "ModelLoadFailed"}}
+    inference_service = an_inference_service(ready=False, modelStatus=status)
+    assert not model_state(inference_service, None, [], config_hash=HASH).failed
+
+
+def test_kserves_own_failure_is_told() -> None:
+    failed = {"type": "PredictorReady", "status": "False", "reason": "ReconcileFailed", "message": "fails to create"}
+    state = model_state(an_inference_service(conditions=[failed]), None, [], config_hash=HASH)
+    assert (state.failed, state.reason, state.message) == (True, Reason.SERVING_FAILED, "fails to create")
