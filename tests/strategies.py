@@ -55,7 +55,7 @@ def labels(max_size: int = 63, min_size: int = 1) -> st.SearchStrategy[str]:
 
 def texts(max_size: int) -> st.SearchStrategy[str]:
     """Return text as people write it, in any script."""
-    characters = st.characters(min_codepoint=0x20, exclude_categories=("Cs",), exclude_characters="<>{}")
+    characters = st.characters(codec="utf-8", min_codepoint=0x20, exclude_characters="<>{}")
     return st.text(characters, min_size=1, max_size=max_size)
 
 
@@ -183,14 +183,14 @@ def model_platforms() -> st.SearchStrategy[ModelPlatform]:
     variables = st.builds(
         EnvironmentVariable,
         name=st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,30}", fullmatch=True),
-        value=st.text(st.characters(exclude_categories=("Cs",)), max_size=40),
+        value=st.text(st.characters(codec="utf-8"), max_size=40),
     )
     runtimes = st.builds(
         RuntimeProfile,
         name=labels(),
         image=words("._:/@-", max_size=200),
         version=st.from_regex(r"[0-9]{1,4}\.[0-9]{1,4}(\.[0-9]{1,4})?", fullmatch=True),
-        args=st.lists(st.text(st.characters(exclude_categories=("Cs",)), max_size=40), max_size=4).map(tuple),
+        args=st.lists(st.text(st.characters(codec="utf-8"), max_size=40), max_size=4).map(tuple),
         env=st.lists(variables, max_size=4, unique_by=lambda variable: variable.name).map(tuple),
         resources=resources,
     )
