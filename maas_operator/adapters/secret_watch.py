@@ -1,4 +1,7 @@
-"""The Secrets of the 3scale namespaces: watched there alone, and as metadata only, so that no content is ever held."""
+"""The Secrets of the 3scale namespaces: watched there alone, and of them only ours and the provider accounts.
+
+The server filters. So what else is secret there never reaches this process.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ from collections.abc import Callable
 from contextlib import aclosing
 from typing import Final
 
-from maas_operator.adapters.kubernetes.client import KubernetesCluster
+from maas_operator.adapters.kubernetes.client import KubernetesCluster, Scope
+from maas_operator.adapters.watches import OURS
 from maas_operator.domain.kinds import SECRET, Kind
 from maas_operator.domain.objects import Manifest
 from maas_operator.engine.errors import ApiError, Forbidden
@@ -21,85 +25,104 @@ logger = logging.getLogger(__name__)
 
 
 class SecretWatches:
-    """One list and watch per namespace that a ModelPlatform names, begun and ended while the operator runs."""
+    """One list and watch for each scope that a ModelPlatform needs, begun and ended while the operator runs."""
 
     def __init__(self, cluster: KubernetesCluster, seen: Callable[[Manifest, Kind, str | None], None]) -> None:
         self._cluster = cluster
         self._seen = seen
-        self._namespace_by_platform: dict[str, str] = {}
+        self._needed: dict[str, set[Scope]] = {}
         self._changed = asyncio.Event()
-        self._known: dict[str, dict[str, Manifest]] = {}
-        self._last_error: dict[str, str] = {}
 
     def platform_seen(self, platform: Manifest, type_: str | None) -> None:
-        """Take note of the namespace that a ModelPlatform names."""
+        """Take note of the Secrets that a ModelPlatform needs."""
         name = platform["metadata"]["name"]
-        namespace = platform.get("spec", {}).get("threescale", {}).get("namespace")
-        if type_ == "DELETED" or not namespace:
-            self._namespace_by_platform.pop(name, None)
+        if type_ == "DELETED":
+            self._needed.pop(name, None)
         else:
-            self._namespace_by_platform[name] = namespace
+            self._needed[name] = _scopes(platform)
         self._changed.set()
 
     async def run(self) -> None:
         """Keep the watches that are needed, until cancelled."""
-        running: dict[str, asyncio.Task[None]] = {}
+        running: dict[Scope, asyncio.Task[None]] = {}
         async with asyncio.TaskGroup() as group:
             while True:
                 await self._changed.wait()
                 self._changed.clear()
-                wanted = set(self._namespace_by_platform.values())
-                for namespace in running.keys() - wanted:
-                    running.pop(namespace).cancel()
-                for namespace in wanted - running.keys():
-                    running[namespace] = group.create_task(self._watch(namespace))
+                wanted = set().union(*self._needed.values())
+                for scope in running.keys() - wanted:
+                    running.pop(scope).cancel()
+                for scope in wanted - running.keys():
+                    running[scope] = group.create_task(_Watch(self._cluster, scope, self._seen).run())
 
-    async def _watch(self, namespace: str) -> None:
+
+class _Watch:
+    """The list and watch of one scope; survives everything but its cancellation."""
+
+    def __init__(
+        self, cluster: KubernetesCluster, scope: Scope, seen: Callable[[Manifest, Kind, str | None], None]
+    ) -> None:
+        self._cluster = cluster
+        self._scope = scope
+        self._seen = seen
+        self._known: dict[str, Manifest] = {}
+        self._told = ""
+
+    async def run(self) -> None:
         while True:
             try:
-                version = await self._list(namespace)
-                self._last_error.pop(namespace, None)
+                version = await self._list()
+                self._told = ""
                 while True:
-                    version = await self._follow(namespace, version)
+                    version = await self._follow(version)
                     await asyncio.sleep(REJOIN_SECONDS)
             except Forbidden as error:
-                self._log(namespace, f"{error}. Bind the role maas-operator-threescale-secrets in {namespace}")
+                self._log(f"{error}. Bind the role maas-operator-threescale-secrets in {self._scope.namespace}")
                 await asyncio.sleep(FORBIDDEN_SECONDS)
             except ApiError as error:
                 if error.status != 410:
-                    self._log(namespace, str(error))
+                    self._log(str(error))
                 await asyncio.sleep(RETRY_SECONDS)
 
-    async def _list(self, namespace: str) -> str:
+    async def _list(self) -> str:
         """Tell all Secrets as they are now, and those as deleted that went while nobody watched."""
-        listing = await self._cluster.select(SECRET, namespace=namespace, metadata_only=True)
-        gone = self._known.get(namespace, {})
-        self._known[namespace] = {}
+        listing = await self._cluster.select(self._scope)
+        gone, self._known = self._known, {}
         for manifest in listing.objects:
             gone.pop(manifest["metadata"]["uid"], None)
-            self._tell(namespace, None, manifest)
+            self._tell(None, manifest)
         for manifest in gone.values():
-            self._tell(namespace, "DELETED", manifest)
+            self._tell("DELETED", manifest)
         return listing.resource_version
 
-    async def _follow(self, namespace: str, version: str) -> str:
-        async with aclosing(self._cluster.watch(SECRET, namespace=namespace, since=version)) as events:
+    async def _follow(self, version: str) -> str:
+        async with aclosing(self._cluster.watch(self._scope, since=version)) as events:
             async for type_, manifest in events:
                 version = manifest["metadata"]["resourceVersion"]
                 if type_ != "BOOKMARK":
-                    self._tell(namespace, type_, manifest)
+                    self._tell(type_, manifest)
         return version
 
-    def _tell(self, namespace: str, type_: str | None, manifest: Manifest) -> None:
+    def _tell(self, type_: str | None, manifest: Manifest) -> None:
         uid = manifest["metadata"]["uid"]
         if type_ == "DELETED":
-            self._known[namespace].pop(uid, None)
+            self._known.pop(uid, None)
         else:
-            self._known[namespace][uid] = manifest
+            # Without its content: it is kept to be told as deleted, no more.
+            self._known[uid] = {key: manifest[key] for key in ("apiVersion", "kind", "metadata")}
         self._seen(manifest, SECRET, type_)
 
-    def _log(self, namespace: str, problem: str) -> None:
+    def _log(self, problem: str) -> None:
         """Log a problem once, not each time that it is met again."""
-        if self._last_error.get(namespace) != problem:
-            self._last_error[namespace] = problem
-            logger.error("Secrets are not watched: %s", problem, extra={"namespace": namespace})
+        if self._told != problem:
+            self._told = problem
+            logger.error("Secrets are not watched: %s", problem, extra={"namespace": self._scope.namespace})
+
+
+def _scopes(platform: Manifest) -> set[Scope]:
+    threescale = platform.get("spec", {}).get("threescale", {})
+    namespace, account = threescale.get("namespace"), threescale.get("providerAccountSecretRef", {}).get("name")
+    if not namespace:
+        return set()
+    scopes = {Scope(kind=SECRET, namespace=namespace, labels=OURS)}
+    return scopes | ({Scope(kind=SECRET, namespace=namespace, fields=f"metadata.name={account}")} if account else set())

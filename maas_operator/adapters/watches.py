@@ -9,12 +9,13 @@ from maas_operator.domain.labels import MANAGED_BY, OPERATOR
 
 WATCHED: Final[tuple[Kind, ...]] = tuple(kind for kind, use in TABLE.items() if Use.WATCH in use)
 
-_OURS: Final = f"{MANAGED_BY}={OPERATOR}"
+OURS: Final = f"{MANAGED_BY}={OPERATOR}"
+"""The label selector of what we made."""
 _OF_INFERENCE: Final = "serving.kserve.io/inferenceservice"
 
 SELECTORS: Final[dict[Kind, str]] = {
-    SERVICE: _OURS,
-    NETWORK_POLICY: _OURS,
+    SERVICE: OURS,
+    NETWORK_POLICY: OURS,
     POD: _OF_INFERENCE,
     DEPLOYMENT: _OF_INFERENCE,
     ROUTE: "3scale.net/created-by=zync",

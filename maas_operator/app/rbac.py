@@ -51,7 +51,7 @@ def operator_rules() -> list[Object]:
             verbs[kind.group, kind.plural].add("patch")
             verbs[kind.group, f"{kind.plural}/status"].add("patch")
             verbs[kind.group, f"{kind.plural}/finalizers"].add("update")
-    verbs[EVENT.group, EVENT.plural] = {"create", "patch"}
+    verbs[EVENT.group, EVENT.plural] = {"get", "create", "patch"}
     return _grouped(verbs)
 
 

@@ -30,7 +30,6 @@ WATCH_SECONDS: Final = 60
 """The server ends a watch after this time: a connection that died unnoticed is deaf no longer than that."""
 
 _PASSING: Final = frozenset({0, 429, 503, 504})
-_METADATA_ONLY: Final = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
 
 RequestObserver: TypeAlias = Callable[[str, Kind, int, float], None]
 """Told of each try: verb, kind, HTTP status (0 = no answer), seconds."""
@@ -41,6 +40,30 @@ _Request: TypeAlias = Callable[[dict[str, Any]], Awaitable[Any]]
 
 def ignore_request(verb: str, kind: Kind, code: int, seconds: float) -> None:
     """Observe nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """Which objects are listed or watched: of one kind, by what of namespace, labels and fields is not empty."""
+
+    kind: Kind
+    namespace: str = ""
+    labels: str = ""
+    fields: str = ""
+
+    @property
+    def ref(self) -> Ref:
+        """Address errors by; it names no object."""
+        return Ref(self.kind, self.namespace, "")
+
+    @property
+    def options(self) -> dict[str, str | None]:
+        """Return the client's arguments."""
+        return {
+            "namespace": self.namespace or None,
+            "label_selector": self.labels or None,
+            "field_selector": self.fields or None,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,23 +90,21 @@ class KubernetesCluster:
     async def list(self, kind: Kind, *, namespace: str = "", labels: Mapping[str, str] | None = None) -> list[Manifest]:
         """Read all objects of a kind that carry these labels, in all namespaces if none is given."""
         selector = ",".join(f"{key}={value}" for key, value in sorted((labels or {}).items()))
-        return (await self.select(kind, namespace=namespace, selector=selector)).objects
+        return (await self.select(Scope(kind=kind, namespace=namespace, labels=selector))).objects
 
-    async def select(
-        self, kind: Kind, *, namespace: str = "", selector: str = "", metadata_only: bool = False
-    ) -> Listing:
-        """Read all objects that a label selector matches, in pages; a list that expires half way is begun anew."""
+    async def select(self, scope: Scope) -> Listing:
+        """Read all objects of a scope, in pages; a list that expires half way is begun anew."""
         objects: list[Manifest] = []
         token = ""
         while True:
             try:
-                page = await self._page(kind, namespace, selector, token, metadata_only=metadata_only)
+                page = await self._page(scope, token)
             except ApiError as error:
                 if error.status != 410 or not token:
                     raise
                 objects, token = [], ""
                 continue
-            objects += [{**item, "apiVersion": kind.api_version, "kind": kind.name} for item in page["items"] or ()]
+            objects += [_typed(scope.kind, item) for item in page["items"] or ()]
             token = page["metadata"].get("continue", "")
             if not token:
                 return Listing(objects, page["metadata"]["resourceVersion"])
@@ -115,49 +136,36 @@ class KubernetesCluster:
         resource = self._resources[ref.kind]
         await self._call("delete", ref, lambda options: resource.delete(**_address(ref), body=body, **options))
 
-    async def watch(self, kind: Kind, *, namespace: str, since: str) -> AsyncGenerator[tuple[str, Manifest], None]:
-        """Yield (type, metadata of the object) for each change after version `since`, until the server ends the watch.
+    async def watch(self, scope: Scope, *, since: str) -> AsyncGenerator[tuple[str, Manifest], None]:
+        """Yield (type, object) for each change after version `since`, until the server ends the watch.
 
         Types are ADDED, MODIFIED, DELETED and BOOKMARK. An ApiError with status 410 asks for a new list.
         """
-        ref = Ref(kind, namespace, "")
+        resource = self._resources[scope.kind]
         response: aiohttp.ClientResponse = await self._try(
             "watch",
-            ref,
-            lambda options: self._resources[kind].get(
-                namespace=namespace,
-                watch=True,
-                resource_version=since,
-                timeout_seconds=WATCH_SECONDS,
-                query_params=[("allowWatchBookmarks", "true")],
-                header_params={"Accept": _METADATA_ONLY.format("")},
-                **options,
-            ),
-            {"serialize": False, "_request_timeout": WATCH_SECONDS + TRY_SECONDS},
+            scope.ref,
+            lambda options: resource.get(**scope.options, watch=True, resource_version=since, **options),
+            {
+                "timeout_seconds": WATCH_SECONDS,
+                "query_params": [("allowWatchBookmarks", "true")],
+                "serialize": False,
+                "_request_timeout": WATCH_SECONDS + TRY_SECONDS,
+            },
         )
         async with response:
             try:
                 async for line in response.content:
-                    yield _watch_event(ref, json.loads(line))
+                    yield _watch_event(scope, json.loads(line))
             except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-                raise broken(ref, error) from None
+                raise broken(scope.ref, error) from None
 
-    async def _page(
-        self, kind: Kind, namespace: str, selector: str, token: str, *, metadata_only: bool
-    ) -> dict[str, Any]:
-        resource = self._resources[kind]
-        accept = {"header_params": {"Accept": _METADATA_ONLY.format("List")}} if metadata_only else {}
+    async def _page(self, scope: Scope, token: str) -> dict[str, Any]:
+        resource = self._resources[scope.kind]
         return await self._call(
             "list",
-            Ref(kind, namespace, ""),
-            lambda options: resource.get(
-                namespace=namespace or None,
-                label_selector=selector or None,
-                limit=PAGE_SIZE,
-                _continue=token or None,
-                **accept,
-                **options,
-            ),
+            scope.ref,
+            lambda options: resource.get(**scope.options, limit=PAGE_SIZE, _continue=token or None, **options),
         )
 
     async def _call(self, verb: str, ref: Ref, request: _Request) -> Manifest:
@@ -223,8 +231,13 @@ def _pause_seconds(tried: int, error: Unavailable) -> float:
     return FIRST_PAUSE_SECONDS * float(2 ** (tried - 1)) * random.uniform(0.8, 1.2)
 
 
-def _watch_event(ref: Ref, event: dict[str, Any]) -> tuple[str, Manifest]:
+def _watch_event(scope: Scope, event: dict[str, Any]) -> tuple[str, Manifest]:
     if event["type"] == "ERROR":
         code = event["object"].get("code", 0)
-        raise Unavailable(f"the watch of {ref.kind} in {ref.namespace} ended with code {code}", status=code)
-    return event["type"], {**event["object"], "apiVersion": ref.kind.api_version, "kind": ref.kind.name}
+        raise Unavailable(f"the watch of {scope.kind.plural} in {scope.namespace} ended: code {code}", status=code)
+    return event["type"], _typed(scope.kind, event["object"])
+
+
+def _typed(kind: Kind, item: Manifest) -> Manifest:
+    # The items of a list of a built-in kind lack both.
+    return {**item, "apiVersion": kind.api_version, "kind": kind.name}
