@@ -66,7 +66,7 @@ class Engine:
         self.queue: WorkQueue[Ref] = WorkQueue(rng)
         self._cache = cache
         self._informer = Informer(cache, self.queue)
-        self._relists = Relists(cluster, cache, self._informer.notify, observer)
+        self._relists = Relists(cluster, cache, self._informer, observer)
         learn = self._informer.learn
         tools = Tools(cluster, cache, learn, Applier(cluster, cache, learn), Pruner(cluster), observer, now)
         self._controllers = {behaviour.kind: Controller(behaviour, tools) for behaviour in behaviours}

@@ -13,18 +13,13 @@ from maas_operator.domain.objects import Manifest, Ref, ref_of
 from .cache import Cache
 from .cluster import Cluster
 from .errors import KindNotServed, OperatorError
+from .informer import Informer
 
 INTERVAL_SECONDS: Final = 1800.0
 DELAY_SECONDS: Final = 5.0
 """A watch that begins anew tells its objects one by one: one list follows on all of them."""
 
 logger = logging.getLogger(__name__)
-
-
-class Notify(Protocol):
-    """Takes in news of one object."""
-
-    def __call__(self, manifest: Manifest, *, deleted: bool = False) -> None: ...
 
 
 class RelistObserver(Protocol):
@@ -37,10 +32,10 @@ class RelistObserver(Protocol):
 class Relists:
     """Lists watched kinds: all of them from time to time, and one soon after somebody asked for it."""
 
-    def __init__(self, cluster: Cluster, cache: Cache, notify: Notify, observer: RelistObserver) -> None:
+    def __init__(self, cluster: Cluster, cache: Cache, informer: Informer, observer: RelistObserver) -> None:
         self._cluster = cluster
         self._cache = cache
-        self._notify = notify
+        self._informer = informer
         self._observer = observer
         self._asked: set[Kind] = set()
         self._woken = asyncio.Event()
@@ -79,10 +74,10 @@ class Relists:
         for manifest in live:
             # Of others' kinds only those count that a watch with its selector has told.
             if _is_ours(kind) or ref_of(manifest) in before:
-                self._notify(manifest)
+                self._informer.notify(manifest)
         ghosts = self._cache.ghosts(before, live)
         for ghost in ghosts:
-            self._notify(ghost, deleted=True)
+            self._informer.notify(ghost, deleted=True)
         return len(ghosts)
 
     async def _list(self, kind: Kind, namespace: str, labels: dict[str, str]) -> list[Manifest]:
