@@ -1,0 +1,212 @@
+"""The two ways to an API: straight into the embedded one, and over HTTP to any."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from copy import deepcopy
+from types import TracebackType
+from typing import Any, Final, TypeAlias
+
+import aiohttp
+from kubernetes.aio.client import ApiException
+
+from maas_operator.adapters.kubernetes.answers import error_of
+from maas_operator.domain.kinds import Kind
+from maas_operator.domain.objects import Manifest, Ref, ref_of
+from maas_operator.engine.cluster import MANAGER
+from maas_operator.engine.errors import Unavailable
+
+from ..kubeapi.api import FieldValidation, WriteOptions
+from ..kubeapi.faults import Faults, Verb
+from ..kubeapi.in_process import InProcessCluster
+from ..kubeapi.kubeapi import KubeApi
+from ..kubeapi.patch import PatchType
+from .client import Change, ChangeType
+
+_Page: TypeAlias = tuple[list[Manifest], str]
+_WRITER: Final = "sandbox"
+_STRICT: Final = WriteOptions(manager=_WRITER, validation=FieldValidation.STRICT)
+_PAGE: Final = "500"
+_CALL_SECONDS: Final = 30.0
+_WATCH_SECONDS: Final = 300
+_LONGEST_LINE: Final = 4 * 1024 * 1024
+_MERGE_PATCH: Final = "application/merge-patch+json"
+_APPLY_PATCH: Final = "application/apply-patch+yaml"
+
+
+class InProcessClient(InProcessCluster):
+    """A `Client` on the embedded API. Faults on its calls are meant for the operator under test, not for stand-ins."""
+
+    def __init__(self, kubeapi: KubeApi) -> None:
+        super().__init__(kubeapi)
+        self._faults = Faults()
+
+    async def create(self, manifest: Manifest) -> Manifest:
+        """Create an object; Conflict if it is there."""
+        ref, body = ref_of(manifest), deepcopy(manifest)
+        resource = self._resource(ref.kind)
+        return await self._do(Verb.CREATE, ref, lambda: self._api.create(resource, ref.namespace, body, _STRICT))
+
+    async def replace(self, manifest: Manifest, *, subresource: str = "") -> Manifest:
+        """Write the whole object; Conflict if its resourceVersion is not the newest."""
+        ref, body = ref_of(manifest), deepcopy(manifest)
+        resource = self._resource(ref.kind)
+        return await self._do(
+            Verb.UPDATE,
+            ref,
+            lambda: self._api.update(resource, ref.namespace, ref.name, body, _STRICT, subresource),
+            subresource,
+        )
+
+    async def merge_patch(self, ref: Ref, patch: Mapping[str, Any], *, subresource: str = "") -> Manifest:
+        """Apply a JSON merge patch."""
+        resource, body = self._resource(ref.kind), deepcopy(dict(patch))
+        return await self._do(
+            Verb.PATCH,
+            ref,
+            lambda: self._api.patch(resource, ref.namespace, ref.name, PatchType.MERGE, body, _STRICT, subresource),
+            subresource,
+        )
+
+    async def watch(self, kind: Kind) -> AsyncIterator[Change]:
+        """Yield each object that is there as ADDED, then each change, without an end."""
+        changes: asyncio.Queue[Change] = asyncio.Queue()
+        unsubscribe = self.subscribe(kind, lambda type_, o: changes.put_nowait(Change(ChangeType(type_), o)))
+        try:
+            for manifest in await self.list(kind):
+                yield Change(ChangeType.ADDED, manifest)
+            while True:
+                yield await changes.get()
+        finally:
+            unsubscribe()
+
+
+class HttpClient:
+    """A `Client` over HTTP, for the embedded API or a real one; an asynchronous context manager."""
+
+    def __init__(self, url: str, *, token: str = "", tls: ssl.SSLContext | bool = True) -> None:
+        self._url = url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._tls = tls
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> HttpClient:
+        # A watch sends one object per line, however long.
+        connector = aiohttp.TCPConnector(ssl=self._tls)
+        self._session = aiohttp.ClientSession(connector=connector, headers=self._headers, read_bufsize=_LONGEST_LINE)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._open.close()
+
+    async def get(self, ref: Ref) -> Manifest:
+        """Read one object live; NotFound if it is not there."""
+        return await self._call("GET", ref, _path(ref))
+
+    async def list(self, kind: Kind, *, namespace: str = "", labels: Mapping[str, str] | None = None) -> list[Manifest]:
+        """Read all objects of a kind, in all namespaces if none is given; each with apiVersion and kind set."""
+        return (await self._list(kind, namespace, labels or {}))[0]
+
+    async def apply(
+        self, manifest: Manifest, *, manager: str = MANAGER, force: bool = True, subresource: str = ""
+    ) -> Manifest:
+        """Server-side apply; return the object as it is then."""
+        ref = ref_of(manifest)
+        query = {"fieldManager": manager, "force": str(force).lower()}
+        return await self._call("PATCH", ref, _path(ref, subresource), query, manifest, _APPLY_PATCH)
+
+    async def delete(self, ref: Ref, *, uid: str, resource_version: str = "") -> None:
+        """Delete in the background this very object."""
+        preconditions = {"uid": uid, **({"resourceVersion": resource_version} if resource_version else {})}
+        options = {"propagationPolicy": "Background", "preconditions": preconditions}
+        await self._call("DELETE", ref, _path(ref), None, options)
+
+    async def create(self, manifest: Manifest) -> Manifest:
+        """Create an object; Conflict if it is there."""
+        ref = ref_of(manifest)
+        path = _path(Ref(ref.kind, ref.namespace, ""))
+        return await self._call("POST", ref, path, {"fieldManager": _WRITER}, manifest)
+
+    async def replace(self, manifest: Manifest, *, subresource: str = "") -> Manifest:
+        """Write the whole object; Conflict if its resourceVersion is not the newest."""
+        ref = ref_of(manifest)
+        return await self._call("PUT", ref, _path(ref, subresource), {"fieldManager": _WRITER}, manifest)
+
+    async def merge_patch(self, ref: Ref, patch: Mapping[str, Any], *, subresource: str = "") -> Manifest:
+        """Apply a JSON merge patch."""
+        query = {"fieldManager": _WRITER}
+        return await self._call("PATCH", ref, _path(ref, subresource), query, patch, _MERGE_PATCH)
+
+    async def watch(self, kind: Kind) -> AsyncIterator[Change]:
+        """Yield each object that is there as ADDED, then each change; ends when the server ends the stream."""
+        objects, version = await self._list(kind, "", {})
+        for manifest in objects:
+            yield Change(ChangeType.ADDED, manifest)
+        ref = Ref(kind, "", "")
+        query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": str(_WATCH_SECONDS)}
+        timeout = aiohttp.ClientTimeout(total=None, sock_read=2 * _WATCH_SECONDS)
+        try:
+            async with self._open.get(self._url + _path(ref), params=query, timeout=timeout) as response:
+                await _check(ref, response)
+                async for line in response.content:
+                    event = json.loads(line)
+                    if event["type"] not in ChangeType:
+                        return
+                    yield Change(ChangeType(event["type"]), event["object"])
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise Unavailable(f"watch of {kind}: {error!r}") from error
+
+    @property
+    def _open(self) -> aiohttp.ClientSession:
+        assert self._session is not None, "enter the client first"
+        return self._session
+
+    async def _list(self, kind: Kind, namespace: str, labels: Mapping[str, str]) -> _Page:
+        ref = Ref(kind, namespace, "")
+        query = {"limit": _PAGE, "labelSelector": ",".join(f"{key}={value}" for key, value in labels.items())}
+        objects = []
+        while True:
+            page = await self._call("GET", ref, _path(ref), query)
+            objects += [{"apiVersion": kind.api_version, "kind": kind.name, **item} for item in page["items"]]
+            query["continue"] = page["metadata"].get("continue") or ""
+            if not query["continue"]:
+                return objects, page["metadata"]["resourceVersion"]
+
+    async def _call(
+        self,
+        method: str,
+        ref: Ref,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        content_type: str = "application/json",
+    ) -> Manifest:
+        data = json.dumps(body) if body is not None else None
+        timeout = aiohttp.ClientTimeout(total=_CALL_SECONDS)
+        headers = {"Content-Type": content_type} if data else {}
+        try:
+            async with self._open.request(
+                method, self._url + path, params=query, data=data, headers=headers, timeout=timeout
+            ) as response:
+                await _check(ref, response)
+                return dict(await response.json())
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise Unavailable(f"{method} {ref}: {error!r}") from error
+
+
+def _path(ref: Ref, subresource: str = "") -> str:
+    kind = ref.kind
+    base = f"/apis/{kind.group}/{kind.version}" if kind.group else f"/api/{kind.version}"
+    namespace = f"/namespaces/{ref.namespace}" if kind.namespaced and ref.namespace else ""
+    return base + namespace + "".join(f"/{part}" for part in (kind.plural, ref.name, subresource) if part)
+
+
+async def _check(ref: Ref, response: aiohttp.ClientResponse) -> None:
+    if response.status >= 400:
+        body = await response.text()
+        raise error_of(ref, ApiException(status=response.status, reason=response.reason, body=body))

@@ -1,0 +1,1 @@
+"""The KServe controller in raw deployment mode, with scheduler, kubelet and Deployment controller below it."""

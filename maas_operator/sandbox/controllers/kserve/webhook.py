@@ -1,0 +1,93 @@
+"""What KServe's webhooks refuse. A stand-in cannot stop a write over plain HTTP, so it tells what would be refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .settings import CONTAINER, DEPLOYMENT_MODE, RAW
+
+_NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+_AUTOSCALERS = {"hpa", "keda", "external", "none"}
+_LONGEST_SERVICE_LABEL = 63
+_VOLATILE_PREFIXES = ("kopf.", "kopf.zalando.org")
+
+
+def refusals_of_service(isvc: Mapping[str, Any]) -> Iterator[str]:
+    """Tell why the webhook refuses an InferenceService; nothing if it does not."""
+    metadata, predictor = isvc["metadata"], isvc["spec"].get("predictor") or {}
+    yield from _of_name(metadata["name"])
+    yield from _of_mode(isvc)
+    yield from _of_scaling(metadata, predictor)
+    if "model" not in predictor:
+        yield "exactly one of the predictor implementations must be specified"
+    else:
+        yield from _of_model(predictor)
+
+
+def unreconcilable(isvc: Mapping[str, Any]) -> Iterator[str]:
+    """Tell why an admitted InferenceService cannot get its objects: labels that are too long."""
+    name, namespace = isvc["metadata"]["name"], isvc["metadata"]["namespace"]
+    if len(label := f"isvc.{name}-predictor") > _LONGEST_SERVICE_LABEL:
+        yield f"pod label app: {label} must be no more than 63 characters"
+    if len(label := f"{name}-predictor-{namespace}") > _LONGEST_SERVICE_LABEL:
+        yield f"ingress host label {label} must be no more than 63 characters"
+
+
+def refusals_of_runtime(runtime: Mapping[str, Any]) -> Iterator[str]:
+    """Tell why a ServingRuntime cannot be used."""
+    names = [container["name"] for container in runtime["spec"].get("containers") or []]
+    if names.count(CONTAINER) != 1:
+        yield f"exactly one container must be named {CONTAINER}, got {names}"
+    formats = [f["name"] for f in runtime["spec"].get("supportedModelFormats") or [] if f.get("autoSelect")]
+    priorities = [f["name"] for f in runtime["spec"].get("supportedModelFormats") or [] if f.get("priority")]
+    if set(formats) & set(priorities):
+        yield "autoSelect with a priority: equal priorities for one format are refused"
+
+
+def volatile_annotations(isvc: Mapping[str, Any]) -> list[str]:
+    """Return annotations that change by themselves: KServe copies them to the pods, which then restart."""
+    annotations = isvc["metadata"].get("annotations") or {}
+    return [key for key in annotations if key.startswith(_VOLATILE_PREFIXES)]
+
+
+def _of_name(name: str) -> Iterator[str]:
+    if not _NAME.fullmatch(name):
+        yield f"the InferenceService {name!r} is invalid: its name must match {_NAME.pattern}"
+
+
+def _of_mode(isvc: Mapping[str, Any]) -> Iterator[str]:
+    wanted = (isvc["metadata"].get("annotations") or {}).get(DEPLOYMENT_MODE)
+    actual = (isvc.get("status") or {}).get("deploymentMode")
+    if not wanted or not actual or {wanted, actual} <= RAW or wanted == actual:
+        return
+    yield f"update rejected: deploymentMode cannot be changed from {actual!r} to {wanted!r}"
+
+
+def _of_scaling(metadata: Mapping[str, Any], predictor: Mapping[str, Any]) -> Iterator[str]:
+    low, high = predictor.get("minReplicas", 1), predictor.get("maxReplicas", 0)
+    if low < 0 or high < 0:
+        yield "MinReplicas and MaxReplicas cannot be less than 0"
+    if high and low > high:
+        yield "MinReplicas cannot be greater than MaxReplicas"
+    autoscaler = (metadata.get("annotations") or {}).get("serving.kserve.io/autoscalerClass", "none")
+    if autoscaler not in _AUTOSCALERS:
+        yield f"[{autoscaler}] is not a supported autoscaler class type"
+    if autoscaler == "keda" and predictor.get("scaleMetric"):
+        yield "scaleMetric is not supported with the keda autoscaler"
+
+
+def _of_model(predictor: Mapping[str, Any]) -> Iterator[str]:
+    model = predictor["model"]
+    if not (model.get("modelFormat") or {}).get("name"):
+        yield "model.modelFormat.name is required"
+    if model.get("name"):
+        yield "model.name must be empty"
+    sources = [key for key in ("storageUri", "storage") if model.get(key)]
+    if not sources and not predictor.get("storageUris"):
+        yield "the model has no storage"
+    if len(sources) > 1 or (sources and predictor.get("storageUris")):
+        yield "storageUri, storage and storageUris exclude each other"
+    if any(variable["name"] == "PYTHONPATH" for variable in model.get("env") or []):
+        yield "environment variable PYTHONPATH is not allowed"

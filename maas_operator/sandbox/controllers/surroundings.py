@@ -1,0 +1,53 @@
+"""Everything around the operator in one value: the controllers, 3scale, and what can be done to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from .client import Client
+from .conditions import Clock, system_clock
+from .faults import Delays, Faults
+from .kserve.controller import KServe
+from .kserve.settings import Settings
+from .runner import Backoff, Runner
+from .threescale.operator import ThreescaleOperator
+from .threescale.porta import Porta
+from .violations import Violations
+from .zync import Zync
+
+THREESCALE_NAMESPACE: Final = "3scale"
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """The stand-ins, wired together; `runner` drives them."""
+
+    runner: Runner
+    porta: Porta
+    kserve: KServe
+    threescale: ThreescaleOperator
+    faults: Faults
+    delays: Delays
+    violations: Violations
+
+
+def surroundings(
+    client: Client,
+    *,
+    clock: Clock = system_clock,
+    delays: Delays | None = None,
+    settings: Settings | None = None,
+    backoff: Backoff | None = None,
+    namespace: str = THREESCALE_NAMESPACE,
+) -> Surroundings:
+    """Return all stand-ins on one API; 3scale lives in `namespace`, and its operator watches no other."""
+    faults, delays, violations = Faults(), delays or Delays(), Violations()
+    porta = Porta(clock=clock, delays=delays)
+    kserve = KServe(client, violations=violations, faults=faults, delays=delays, clock=clock, settings=settings)
+    threescale = ThreescaleOperator(
+        client, porta, violations=violations, faults=faults, delays=delays, clock=clock, namespace=namespace
+    )
+    zync = Zync(client, porta, namespace=namespace, delays=delays, clock=clock)
+    runner = Runner(client, [kserve, threescale, zync], backoff=backoff)
+    return Surroundings(runner, porta, kserve, threescale, faults, delays, violations)
