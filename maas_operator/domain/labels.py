@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from .kinds import INFERENCE_SERVICE
 from .objects import Manifest
 
 GROUP: Final = "maas-operator.io"
@@ -40,7 +41,16 @@ def labels_of(manifest: Manifest) -> Mapping[str, str]:
     return manifest["metadata"].get("labels") or {}
 
 
+def owner_uid_of(manifest: Manifest) -> str | None:
+    """Return the uid of the owner for whom we made an object; None for an object that we did not make."""
+    labels = labels_of(manifest)
+    makers = {reference["kind"] for reference in manifest["metadata"].get("ownerReferences") or ()}
+    # KServe copies the labels of an InferenceService to the Service and Deployment that it makes of it.
+    if labels.get(MANAGED_BY) != OPERATOR or INFERENCE_SERVICE.name in makers:
+        return None
+    return labels.get(OWNER_UID)
+
+
 def is_owned_by(manifest: Manifest, owner_uid: str) -> bool:
     """Tell whether an object is ours and this owner's."""
-    labels = labels_of(manifest)
-    return labels.get(MANAGED_BY) == OPERATOR and labels.get(OWNER_UID) == owner_uid
+    return owner_uid_of(manifest) == owner_uid

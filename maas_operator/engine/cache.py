@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from maas_operator.domain.kinds import Kind
-from maas_operator.domain.labels import OWNER_UID, labels_of
+from maas_operator.domain.labels import labels_of, owner_uid_of
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 
 TOMBSTONES: Final = 1000
@@ -85,7 +85,7 @@ class Cache:
         return self._having((kind, namespace))
 
     def owned_by(self, uid: str) -> list[Manifest]:
-        """Return the objects whose label names this owner."""
+        """Return the objects that were made for this owner."""
         return self._having(_Owner(uid))
 
     def referring_to(self, target: Hashable) -> list[Manifest]:
@@ -112,7 +112,7 @@ class Cache:
     def _facets(self, ref: Ref, manifest: Manifest) -> set[Hashable]:
         facets: set[Hashable] = {(ref.kind, ""), (ref.kind, ref.namespace)}
         facets.update(("reference", target) for target in self._references(manifest))
-        uid = labels_of(manifest).get(OWNER_UID)
+        uid = owner_uid_of(manifest)
         return facets if uid is None else facets | {_Owner(uid)}
 
     def _forget(self, ref: Ref, known: Manifest) -> None:

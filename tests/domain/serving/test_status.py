@@ -98,7 +98,8 @@ def test_a_stopped_model_is_stopped_when_its_deployment_is_gone() -> None:
 @pytest.mark.parametrize("place", ["initContainerStatuses", "containerStatuses"])
 def test_an_image_that_can_not_be_pulled_is_named(waiting: str, place: str) -> None:
     container = a_container("modelcar-init", waiting={"reason": waiting, "message": "manifest unknown"})
-    state = starting_with(a_pod(**{place: [container]}))
+    statuses: dict[str, Any] = {place: [container]}
+    state = starting_with(a_pod(**statuses))
     assert (state.failed, state.reason) == (True, Reason.IMAGE_PULL_FAILED)
     assert state.message == f"pod tiny-1, container modelcar-init: {waiting}: manifest unknown"
 
