@@ -1,0 +1,363 @@
+"""Decisions on ModelServices: what is written when, and what the conditions say."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from maas_operator.api.reasons import ConditionType as Type
+from maas_operator.domain.decision import Decision
+from maas_operator.domain.kinds import PROXY_CONFIG_PROMOTE
+from maas_operator.domain.model_service import ModelServiceWorld, decide
+from maas_operator.domain.objects import Manifest, Ref, Refusal, RefusalReason, ref_of
+from maas_operator.domain.serving.inference_service import CONFIG_HASH
+
+from . import worlds
+from .worlds import NOW, a_model_world, a_platform, a_service, condition_of, kept, kinds, settle, stamp, told
+
+SERVING = ["ServingRuntime", "NetworkPolicy", "Service", "InferenceService"]
+GATEWAY = ["Backend", "Product", "ProxyConfigPromote"]
+TOKENS = [{"name": "standard", "limits": [{"metric": "TotalTokens", "period": "Day", "value": 1000}]}]
+
+
+def serving_well(world: ModelServiceWorld) -> ModelServiceWorld:
+    """Return the world with a Deployment that has rolled out what this spec wants."""
+    service = next(one for one in decide(world).children if one["kind"] == "InferenceService")
+    predictor = service["spec"]["predictor"]
+    replicas = predictor["minReplicas"]
+    deployment: Manifest = {
+        "metadata": {"name": "tiny-predictor", "generation": 1},
+        "spec": {"replicas": replicas, "template": {"metadata": {"annotations": predictor["annotations"]}}},
+        "status": {
+            "observedGeneration": 1,
+            "replicas": replicas,
+            "updatedReplicas": replicas,
+            "availableReplicas": replicas,
+        },
+    }
+    return _replace(world, deployment=deployment)
+
+
+def _replace(world: ModelServiceWorld, **changes: Any) -> ModelServiceWorld:
+    from dataclasses import replace
+
+    return replace(world, **changes)
+
+
+def content(one: Manifest) -> Manifest:
+    if one["kind"] == "InferenceService":
+        return worlds.with_status(one, conditions=[worlds.condition("Ready")])
+    return worlds.content(one)
+
+
+def but(kind: str, answer: worlds.Answer) -> worlds.Answer:
+    return lambda one: answer(one) if one["kind"] == kind else content(one)
+
+
+def promoting(*, at: timedelta, fails: str = "") -> worlds.Answer:
+    """Answer a promotion that ended some time ago."""
+    ended = worlds.condition("Failed" if fails else "Ready", fails, at=NOW - at)
+    return but("ProxyConfigPromote", lambda one: worlds.with_status(one, conditions=[ended]))
+
+
+def a_pod(**status: Any) -> Manifest:
+    service = next(one for one in decide(a_model_world()).children if one["kind"] == "InferenceService")
+    annotations = {CONFIG_HASH: service["spec"]["predictor"]["annotations"][CONFIG_HASH]}
+    return {
+        "metadata": {"name": "tiny-predictor-1", "annotations": annotations, "creationTimestamp": stamp(NOW)},
+        "status": status,
+    }
+
+
+def unschedulable() -> Manifest:
+    no_room = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes: no cpu"}
+    return a_pod(phase="Pending", conditions=[no_room])
+
+
+def promotion_of(decision: Decision) -> Ref:
+    return next(ref_of(one) for one in decision.children if one["kind"] == "ProxyConfigPromote")
+
+
+def test_a_model_is_ready_when_it_serves_and_its_configuration_is_promoted() -> None:
+    decision = settle(decide, serving_well(a_model_world(route_host="tiny.example.com")), content)
+    assert kinds(decision) == SERVING + GATEWAY
+    assert told(decision, Type.READY) == ("True", "Ready")
+    assert told(decision, Type.STALLED) == told(decision, Type.RECONCILING) == ("False", "Settled")
+    assert decision.status["url"] == "https://tiny.example.com/v1"
+    assert decision.status["gateway"]["productID"] == 7
+    assert decision.status["gateway"]["productionVersion"] == 3
+    assert decision.wake_after is None
+
+
+def test_without_its_platform_a_model_waits_and_names_it() -> None:
+    decision = settle(decide, a_model_world(platform=None))
+    assert told(decision, Type.READY) == ("False", "PlatformMissing")
+    assert "ModelPlatform default" in condition_of(decision, Type.PLATFORM_READY).message
+    assert (decision.children, decision.prune) == ((), False)
+
+
+def test_3scale_gets_nothing_before_it_can_be_used_but_the_model_starts() -> None:
+    decision = settle(decide, a_model_world(platform=a_platform(problem="Secret 3scale/x does not exist")))
+    assert kinds(decision) == SERVING
+    assert told(decision, Type.GATEWAY_READY) == ("False", "PlatformNotReady")
+    assert "Secret 3scale/x" in condition_of(decision, Type.GATEWAY_READY).message
+    assert kept(decision) == {"Backend", "Product"}
+
+
+@pytest.mark.parametrize("observed", [None, 1])
+def test_the_product_waits_for_the_backend_at_its_current_generation(observed: int | None) -> None:
+    answer = but("Backend", lambda one: worlds.synced(one, generation=2, observed=observed or 0))
+    decision = settle(decide, a_model_world(), answer)
+    assert kinds(decision) == [*SERVING, "Backend"]
+    assert kept(decision) >= {"Product"}
+
+
+def test_the_promotion_waits_for_the_product_at_its_current_generation() -> None:
+    decision = settle(decide, a_model_world(), but("Product", lambda one: worlds.synced(one, generation=2, observed=1)))
+    assert kinds(decision) == [*SERVING, "Backend", "Product"]
+    assert told(decision, Type.GATEWAY_READY) == ("False", "GatewaySyncing")
+    assert kept(decision) == {"ProxyConfigPromote"}
+
+
+def test_texts_plans_and_limits_need_no_promotion() -> None:
+    plans = [{"name": "gold", "limits": [{"metric": "Requests", "period": "Day", "value": 5}]}]
+    one = settle(decide, a_model_world(a_service()), content)
+    other = settle(decide, a_model_world(a_service(plans=plans, displayName="Other", description="Text")), content)
+    assert promotion_of(one) == promotion_of(other)
+
+
+@pytest.mark.parametrize(
+    "api", [{"timeouts": {"read": "60s"}}, {"cors": {"allowedOrigins": ["https://app.example.com"]}}]
+)
+def test_another_policy_needs_another_promotion(api: dict[str, Any]) -> None:
+    one = settle(decide, a_model_world(a_service()), content)
+    other = settle(decide, a_model_world(a_service(api=api)), content)
+    assert promotion_of(one) != promotion_of(other)
+
+
+def test_an_older_promotion_is_not_kept_since_it_might_publish_something_later() -> None:
+    old = worlds.child("ProxyConfigPromote", "llm.tiny-00000000")
+    decision = settle(decide, a_model_world(seen={ref_of(old): old}), content)
+    assert all(ref.name != "llm.tiny-00000000" for ref in decision.keep)
+
+
+def test_while_nothing_can_be_rendered_promotions_stay() -> None:
+    old = worlds.child("ProxyConfigPromote", "llm.tiny-00000000")
+    decision = settle(decide, a_model_world(a_service(plans=TOKENS), seen={ref_of(old): old}), content)
+    assert ref_of(old) in decision.keep
+
+
+def test_nobody_is_served_unmetered_token_limits_hold_back_the_gateway() -> None:
+    decision = settle(decide, serving_well(a_model_world(a_service(plans=TOKENS))), content)
+    assert kinds(decision) == SERVING
+    assert told(decision, Type.GATEWAY_READY) == ("False", "TokenPolicyMissing")
+    assert told(decision, Type.STALLED) == ("True", "TokenPolicyMissing")
+    assert "standard" in condition_of(decision, Type.GATEWAY_READY).message
+
+
+def test_a_default_plan_of_the_platform_with_token_limits_holds_back_too() -> None:
+    decision = settle(decide, a_model_world(platform=a_platform(defaultPlans=TOKENS)), content)
+    assert told(decision, Type.GATEWAY_READY) == ("False", "TokenPolicyMissing")
+
+
+@pytest.mark.parametrize(("kind", "type_"), [("Invalid", "GatewayInvalid"), ("Failed", "GatewayFailed")])
+def test_3scales_own_words_are_told(kind: str, type_: str) -> None:
+    words = "error: mapping rule: pattern is invalid"
+    answer = but(
+        "Product",
+        lambda one: worlds.with_status(one, observedGeneration=1, conditions=[worlds.condition(kind, words)]),
+    )
+    decision = settle(decide, serving_well(a_model_world()), answer)
+    assert told(decision, Type.READY) == ("False", type_)
+    assert f"Product 3scale/llm.tiny: 3scale says: {words}" in condition_of(decision, Type.READY).message
+
+
+def test_a_3scale_operator_that_says_nothing_for_a_minute_is_suspected() -> None:
+    def silent(one: Manifest) -> Manifest:
+        created = {"creationTimestamp": stamp(NOW - timedelta(minutes=1))}
+        return one | {"metadata": one["metadata"] | created | {"generation": 1}}
+
+    decision = settle(decide, a_model_world(), but("Backend", silent))
+    assert told(decision, Type.GATEWAY_READY) == ("False", "GatewaySilent")
+    assert "provider account" in condition_of(decision, Type.GATEWAY_READY).message
+
+
+@pytest.mark.parametrize(
+    ("ago", "truth", "wake"),
+    [
+        (timedelta(seconds=299), "False", timedelta(seconds=1)),
+        (timedelta(seconds=300), "True", None),
+        (timedelta(seconds=10), "False", timedelta(seconds=30)),
+    ],
+)
+def test_a_configuration_is_live_when_the_gateways_have_dropped_the_one_before(
+    ago: timedelta, truth: str, wake: timedelta | None
+) -> None:
+    world = serving_well(a_model_world(route_host="tiny.example.com"))
+    decision = settle(decide, world, promoting(at=ago))
+    assert told(decision, Type.LIVE)[0] == truth
+    assert told(decision, Type.READY)[0] == "True"
+    assert decision.wake_after == wake
+
+
+def test_a_model_without_a_route_is_not_live() -> None:
+    decision = settle(decide, serving_well(a_model_world()), content)
+    assert told(decision, Type.LIVE) == ("False", "RouteMissing")
+    assert "url" not in decision.status
+
+
+@pytest.mark.parametrize(("ago", "stays"), [(29, True), (30, False)])
+def test_a_failed_promotion_is_made_anew_after_half_a_minute(ago: int, stays: bool) -> None:
+    answer = promoting(at=timedelta(seconds=ago), fails="cannot promote to production: timeout")
+    decision = settle(decide, a_model_world(), answer)
+    assert ("ProxyConfigPromote" in kinds(decision)) is stays
+    assert any(ref.kind == PROXY_CONFIG_PROMOTE for ref in decision.keep) is stays
+    assert told(decision, Type.PROMOTED)[1] == "PromotionFailed"
+
+
+def test_a_pod_that_can_not_be_scheduled_is_told_in_the_schedulers_words() -> None:
+    decision = settle(decide, a_model_world(pods=(unschedulable(),)), content)
+    assert told(decision, Type.READY) == ("False", "Unschedulable")
+    assert "0/3 nodes: no cpu" in condition_of(decision, Type.READY).message
+    assert told(decision, Type.STALLED)[0] == "False"
+
+
+def test_a_model_that_does_not_start_in_time_stalls_with_its_cause() -> None:
+    world = a_model_world(a_service(serving={"startupTimeout": "10m"}), pods=(unschedulable(),))
+    decision = settle(decide, _replace(world, now=NOW + timedelta(minutes=10)), content)
+    assert told(decision, Type.MODEL_READY)[1] == "StartupTimeout"
+
+
+def test_before_its_time_is_up_a_model_only_loads() -> None:
+    world = a_model_world(pods=(a_pod(phase="Running"),))
+    decision = settle(decide, _replace(world, now=NOW + timedelta(minutes=29)), content)
+    assert told(decision, Type.MODEL_READY)[1] != "StartupTimeout"
+
+
+def test_a_stopped_model_is_at_rest_neither_working_nor_stalled() -> None:
+    decision = settle(decide, a_model_world(a_service(serving={"replicas": 0})), content)
+    assert told(decision, Type.READY) == ("False", "Stopped")
+    assert told(decision, Type.RECONCILING) == told(decision, Type.STALLED) == ("False", "Settled")
+
+
+def test_an_unknown_runtime_stops_nothing_that_runs_and_lists_the_known_ones() -> None:
+    decision = settle(decide, a_model_world(a_service(serving={"runtime": "triton"})), content)
+    assert kinds(decision) == GATEWAY
+    assert kept(decision) >= set(SERVING)
+    assert "vllm-cpu" in condition_of(decision, Type.MODEL_READY).message
+
+
+def test_a_name_that_kserve_can_not_serve_is_told_before_anything_runs() -> None:
+    service = a_service("n" * 36)
+    metadata = service.metadata.model_copy(update={"namespace": "a-rather-long-namespace"})
+    decision = settle(decide, a_model_world(service.model_copy(update={"metadata": metadata})), content)
+    assert told(decision, Type.STALLED) == ("True", "NameTooLong")
+    assert not set(kinds(decision)) & set(SERVING)
+
+
+def test_a_task_that_the_runtime_does_not_know_is_told() -> None:
+    service = a_service(model={"source": worlds.SOURCE, "tasks": ["Responses"]})
+    decision = settle(decide, a_model_world(service), content)
+    assert told(decision, Type.MODEL_READY) == ("False", "RuntimeRefused")
+    assert "Responses" in condition_of(decision, Type.MODEL_READY).message
+
+
+def test_an_object_of_somebody_else_is_named_and_the_rest_goes_on() -> None:
+    refusal = Refusal(RefusalReason.CONFLICT, "Service llm/tiny-api exists and is not ours")
+    decision = settle(decide, a_model_world(), lambda one: refusal if one["kind"] == "Service" else content(one))
+    assert told(decision, Type.MODEL_READY) == ("False", "Conflict")
+    assert told(decision, Type.PROMOTED)[0] == "True"
+
+
+def test_a_management_of_the_network_by_the_user_drops_our_policy() -> None:
+    decision = settle(decide, a_model_world(a_service(api={"networkPolicy": "None"})), content)
+    assert "NetworkPolicy" not in kinds(decision)
+    assert all(ref.kind.name != "NetworkPolicy" for ref in decision.keep)
+
+
+DEVELOPER = {"developers": [{"name": "dev1", "email": "dev1@example.com", "plan": "standard"}]}
+
+
+def developer_is(*, ready: bool, stalled: bool = False) -> worlds.Answer:
+    def answer(one: Manifest) -> Manifest:
+        truths = {"Ready": ready, "Stalled": stalled}
+        conditions = [
+            worlds.condition(type_, "AccountReady: taken")
+            | {"status": str(truth), "observedGeneration": 1, "reason": "Any"}
+            for type_, truth in truths.items()
+        ]
+        return worlds.with_status(one, conditions=conditions)
+
+    return but("ModelSubscription", answer)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (developer_is(ready=True), ("True", "Ready")),
+        (developer_is(ready=False), ("False", "DevelopersPending")),
+        (developer_is(ready=False, stalled=True), ("False", "DevelopersFailed")),
+        (content, ("False", "DevelopersPending")),
+    ],
+)
+def test_developers_have_a_condition_of_their_own_and_do_not_hold_back_the_model(
+    answer: worlds.Answer, expected: tuple[str, str]
+) -> None:
+    decision = settle(decide, serving_well(a_model_world(a_service(**DEVELOPER))), answer)
+    assert told(decision, Type.DEVELOPERS_READY) == expected
+    assert told(decision, Type.READY) == ("True", "Ready")
+
+
+def test_a_developers_subscription_carries_name_mail_and_plan() -> None:
+    decision = settle(decide, a_model_world(a_service(**DEVELOPER)), content)
+    subscription = next(one for one in decision.children if one["kind"] == "ModelSubscription")
+    assert subscription["metadata"]["name"] == "tiny-dev1"
+    assert subscription["spec"] == {
+        "modelRef": {"name": "tiny"},
+        "plan": "standard",
+        "account": "dev1",
+        "user": {"username": "dev1", "email": "dev1@example.com"},
+    }
+
+
+def test_a_paused_model_is_left_alone_and_nothing_is_claimed_of_it() -> None:
+    status = {"url": "https://tiny.example.com/v1", "observedGeneration": 1}
+    decision = settle(decide, a_model_world(a_service(managementPolicy="Paused", status=status)), content)
+    assert (decision.children, decision.prune) == ((), False)
+    assert told(decision, Type.READY) == ("Unknown", "Paused")
+    assert decision.status == {"url": "https://tiny.example.com/v1"}
+
+
+def leaving(**spec: Any) -> Any:
+    service = a_service(**spec)
+    metadata = service.metadata.model_copy(update={"deletion_timestamp": NOW})
+    return service.model_copy(update={"metadata": metadata})
+
+
+def test_a_paused_model_can_be_deleted() -> None:
+    decision = decide(a_model_world(leaving(managementPolicy="Paused")))
+    assert (decision.children, decision.prune, decision.releasable) == ((), True, True)
+
+
+def test_deleting_says_what_it_waits_for_in_3scales_words() -> None:
+    stuck = worlds.child(
+        "Product", "llm.tiny", observedGeneration=1, conditions=[worlds.condition("Failed", "503 Service Unavailable")]
+    )
+    decision = decide(a_model_world(leaving(), remaining=(stuck,)))
+    assert told(decision, Type.READY) == ("False", "Deleting")
+    assert "Product 3scale/llm.tiny (503 Service Unavailable)" in condition_of(decision, Type.READY).message
+
+
+def test_the_product_stays_while_other_namespaces_use_it() -> None:
+    product = worlds.child("Product", "llm.tiny")
+    world = a_model_world(leaving(), seen={ref_of(product): product}, applications=("Application 3scale/team-a.x",))
+    decision = decide(world)
+    assert ref_of(product) in decision.keep
+    assert not decision.releasable
+    assert "Application 3scale/team-a.x" in condition_of(decision, Type.READY).message
+
+
+def test_children_may_live_in_the_models_and_the_3scale_namespaces_only() -> None:
+    assert decide(a_model_world()).namespaces == {"llm", "3scale"}

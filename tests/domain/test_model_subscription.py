@@ -1,0 +1,303 @@
+"""Decisions on ModelSubscriptions: what is written when, and what the conditions say."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+
+import pytest
+
+from maas_operator.api.reasons import ConditionType as Type
+from maas_operator.domain.decision import Decision
+from maas_operator.domain.kinds import SECRET
+from maas_operator.domain.model_subscription import decide
+from maas_operator.domain.objects import Manifest, Ref, Refusal, RefusalReason, ref_of
+
+from . import worlds
+from .worlds import a_service, a_subscription, a_subscription_world, condition_of, kept, kinds, settle, told
+
+KEY = Ref(SECRET, "3scale", "llm.tiny-dev1.key")
+PASSWORD = Ref(SECRET, "3scale", "llm.dev1.password")
+GIVEN = Ref(SECRET, "llm", "dev1-password")
+WITH_PASSWORD = {
+    "user": {"username": "dev1", "email": "dev1@example.com", "passwordSecretRef": {"name": "dev1-password"}}
+}
+
+
+def values(decision: Decision, name: str) -> dict[str, str]:
+    """Return the decoded values of a Secret among the children."""
+    secret = next(one for one in decision.children if one["kind"] == "Secret" and one["metadata"]["name"] == name)
+    return {key: b64decode(value).decode() for key, value in secret["data"].items()}
+
+
+def names(decision: Decision, kind: str) -> list[str]:
+    return [one["metadata"]["name"] for one in decision.children if one["kind"] == kind]
+
+
+def failing(kind: str, message: str) -> worlds.Answer:
+    return worlds.but(
+        kind,
+        lambda one: worlds.with_status(one, observedGeneration=1, conditions=[worlds.condition("Failed", message)]),
+    )
+
+
+def test_a_subscription_becomes_account_application_key_and_the_consumers_secret_in_this_order() -> None:
+    decision = settle(decide, a_subscription_world())
+    assert kinds(decision) == [
+        "Secret",
+        "Secret",
+        "DeveloperUser",
+        "DeveloperAccount",
+        "Secret",
+        "Application",
+        "ApplicationAuth",
+        "Secret",
+    ]
+    assert told(decision, Type.READY) == ("True", "Ready")
+    assert told(decision, Type.RECONCILING) == told(decision, Type.STALLED) == ("False", "Settled")
+    assert decision.status["state"] == "Live"
+
+
+def test_the_consumer_receives_endpoint_key_and_model() -> None:
+    decision = settle(decide, a_subscription_world())
+    assert values(decision, "tiny-dev1-key") == {
+        "OPENAI_BASE_URL": "https://tiny.example.com/v1",
+        "OPENAI_API_KEY": "fresh-key-" + "k" * 32,
+        "MODEL": "tiny",
+    }
+    assert values(decision, "dev1-portal") == {
+        "url": "https://portal.example.com",
+        "username": "dev1",
+        "password": "fresh-password-" + "p" * 16,
+    }
+
+
+def test_a_stored_key_and_password_are_kept_for_ever() -> None:
+    secrets = {KEY: worlds.stored(UserKey="the-old-key"), PASSWORD: worlds.stored(password="the-old-password")}
+    decision = settle(decide, a_subscription_world(secrets=secrets))
+    assert values(decision, "tiny-dev1-key")["OPENAI_API_KEY"] == "the-old-key"
+    assert values(decision, "llm.dev1.password") == {"password": "the-old-password"}
+
+
+def test_an_emptied_key_is_replaced_since_3scale_would_crash_on_it() -> None:
+    decision = settle(decide, a_subscription_world(secrets={KEY: worlds.stored(UserKey="")}))
+    assert values(decision, "llm.tiny-dev1.key") == {"UserKey": "fresh-key-" + "k" * 32, "ApplicationKey": ""}
+
+
+def test_each_key_has_a_push_of_its_own() -> None:
+    one = settle(decide, a_subscription_world(secrets={KEY: worlds.stored(UserKey="one" * 10)}))
+    other = settle(decide, a_subscription_world(secrets={KEY: worlds.stored(UserKey="two" * 10)}))
+    assert names(one, "ApplicationAuth") != names(other, "ApplicationAuth")
+
+
+def test_the_key_is_pushed_only_when_the_application_has_an_id() -> None:
+    answer = worlds.but("Application", worlds.with_status)
+    decision = settle(decide, a_subscription_world(), answer)
+    assert "ApplicationAuth" not in kinds(decision)
+    assert told(decision, Type.KEY_READY) == ("False", "KeyPending")
+    assert kept(decision) >= {"ApplicationAuth"}
+
+
+@pytest.mark.parametrize("waiting", ["DeveloperUser", "DeveloperAccount"])
+def test_no_application_is_made_before_account_and_user_are_there(waiting: str) -> None:
+    decision = settle(decide, a_subscription_world(), worlds.but(waiting, worlds.with_status))
+    assert "Application" not in kinds(decision)
+    assert told(decision, Type.ACCOUNT_READY) == ("False", "AccountPending")
+    assert told(decision, Type.RECONCILING) == ("True", "AccountPending")
+
+
+def test_an_account_that_is_ready_without_an_id_is_not_ready() -> None:
+    answer = worlds.but(
+        "DeveloperAccount",
+        lambda one: worlds.with_status(one, observedGeneration=1, conditions=[worlds.condition("Ready")]),
+    )
+    assert told(settle(decide, a_subscription_world(), answer), Type.ACCOUNT_READY) == ("False", "AccountPending")
+
+
+def test_the_secret_is_not_written_by_halves_while_the_model_has_no_url() -> None:
+    decision = settle(decide, a_subscription_world(service=a_service()))
+    assert "tiny-dev1-key" not in names(decision, "Secret")
+    assert condition_of(decision, Type.KEY_READY).reason == "ModelNotPublished"
+    assert Ref(SECRET, "llm", "tiny-dev1-key") in decision.keep
+
+
+def test_what_a_consumer_has_is_kept_while_3scale_is_busy_with_the_product() -> None:
+    seen = _children(settle(decide, a_subscription_world()))
+    busy = worlds.synced(worlds.child("Product", "llm.tiny"), generation=2, observed=1)
+    decision = settle(decide, a_subscription_world(product=busy, seen=seen))
+    assert "Application" not in kinds(decision)
+    assert {ref.name for ref in decision.keep} >= {"llm.tiny-dev1"}
+    assert told(decision, Type.READY) == ("True", "Ready")
+
+
+def _children(decision: Decision) -> dict[Ref, Manifest]:
+    return {ref_of(one): worlds.content(one) for one in decision.children}
+
+
+def test_a_user_name_that_somebody_else_has_is_never_adopted() -> None:
+    words = 'error: {"errors":{"username":["has already been taken"]}} - code: 422'
+    decision = settle(decide, a_subscription_world(), failing("DeveloperUser", words))
+    assert told(decision, Type.STALLED) == ("True", "UsernameTaken")
+    assert "dev1@example.com" in condition_of(decision, Type.ACCOUNT_READY).message
+
+
+def test_3scales_own_words_about_an_account_are_told() -> None:
+    decision = settle(decide, a_subscription_world(), failing("DeveloperAccount", "no buyer plan"))
+    found = condition_of(decision, Type.ACCOUNT_READY)
+    assert (found.reason, "no buyer plan" in found.message) == ("AccountFailed", True)
+
+
+def test_3scales_own_words_about_a_key_are_told() -> None:
+    decision = settle(decide, a_subscription_world(), failing("ApplicationAuth", "user_key is invalid"))
+    found = condition_of(decision, Type.KEY_READY)
+    assert (found.reason, "user_key is invalid" in found.message) == ("KeyFailed", True)
+
+
+@pytest.mark.parametrize(
+    ("state", "type_", "reason", "lives"),
+    [
+        ("pending", Type.APPROVED, "ApprovalPending", "Pending"),
+        ("suspended", Type.APPROVED, "Suspended", "Suspended"),
+    ],
+)
+def test_an_application_that_is_not_live_gives_no_key(state: str, type_: Type, reason: str, lives: str) -> None:
+    answer = worlds.but(
+        "Application",
+        lambda one: worlds.with_status(
+            one, observedGeneration=1, applicationID=6, state=state, conditions=[worlds.condition("Ready")]
+        ),
+    )
+    decision = settle(decide, a_subscription_world(), answer)
+    assert told(decision, type_) == ("False", reason)
+    assert "tiny-dev1-key" not in names(decision, "Secret")
+    assert decision.status["state"] == lives
+
+
+def test_a_given_password_is_taken_from_its_secret() -> None:
+    secrets = {GIVEN: worlds.stored(password="correct horse battery")}
+    decision = settle(decide, a_subscription_world(a_subscription(**WITH_PASSWORD), secrets=secrets))
+    assert values(decision, "llm.dev1.password") == {"password": "correct horse battery"}
+
+
+@pytest.mark.parametrize(
+    ("secrets", "reason"),
+    [
+        ({}, "PasswordMissing"),
+        ({GIVEN: worlds.stored(other="x")}, "PasswordMissing"),
+        ({GIVEN: worlds.stored(password="short")}, "PasswordTooShort"),
+    ],
+)
+def test_a_password_that_3scale_would_refuse_is_told_and_no_user_is_made(
+    secrets: dict[Ref, worlds.StoredSecret], reason: str
+) -> None:
+    decision = settle(decide, a_subscription_world(a_subscription(**WITH_PASSWORD), secrets=secrets))
+    assert told(decision, Type.STALLED) == ("True", reason)
+    assert not {"DeveloperUser", "DeveloperAccount", "Application"} & set(kinds(decision))
+    assert kept(decision) >= {"DeveloperUser", "DeveloperAccount", "Application"}
+
+
+def test_the_oldest_subscription_decides_the_accounts_user() -> None:
+    elder = a_subscription("elder", meta={"creationTimestamp": "2025-01-01T00:00:00Z"})
+    mine = a_subscription(user={"username": "other", "email": "other@example.com"})
+    decision = settle(decide, a_subscription_world(mine, siblings=(mine, elder)))
+    assert told(decision, Type.STALLED) == ("True", "AccountMismatch")
+    assert "elder" in condition_of(decision, Type.ACCOUNT_READY).message
+
+
+def test_accounts_belong_to_the_namespace_and_not_to_one_subscription() -> None:
+    decision = settle(decide, a_subscription_world())
+    account = next(one for one in decision.children if one["kind"] == "DeveloperAccount")
+    assert account["metadata"]["name"] == "llm.dev1"
+    assert account["metadata"]["labels"]["maas-operator.io/owner-uid"] == "uid-llm"
+    assert account["metadata"]["labels"]["maas-operator.io/owner-kind"] == "Namespace"
+
+
+@pytest.mark.parametrize(("staying", "dropped"), [(1, 0), (0, 4)])
+def test_the_last_subscription_to_leave_takes_the_account_along(staying: int, dropped: int) -> None:
+    leaving = a_subscription(meta={"deletionTimestamp": "2026-01-01T11:59:00Z"})
+    siblings = (a_subscription("other"),) * staying
+    decision = decide(a_subscription_world(leaving, siblings=siblings))
+    assert len(decision.drop) == dropped
+    assert set(decision.drop.values()) <= {"uid-llm"}
+    assert decision.children == ()
+
+
+def test_leaving_says_what_it_waits_for_in_3scales_words() -> None:
+    leaving = a_subscription(meta={"deletionTimestamp": "2026-01-01T11:59:00Z"})
+    stuck = worlds.child(
+        "Application",
+        "llm.tiny-dev1",
+        observedGeneration=1,
+        conditions=[{"type": "Ready", "status": "False", "message": "dial tcp: connection refused"}],
+    )
+    decision = decide(a_subscription_world(leaving, siblings=(), remaining=(stuck,)))
+    message = condition_of(decision, Type.READY).message
+    assert "Application 3scale/llm.tiny-dev1" in message
+    assert "connection refused" in message
+
+
+def test_another_namespaces_model_is_out_of_reach() -> None:
+    subscription = a_subscription(modelRef={"namespace": "victim", "name": "tiny"})
+    decision = settle(decide, a_subscription_world(subscription))
+    assert told(decision, Type.STALLED) == ("True", "AccessDenied")
+    assert decision.children == ()
+
+
+def test_a_missing_model_is_named_and_ends_the_access() -> None:
+    entries = [
+        {"apiVersion": "capabilities.3scale.net/v1beta1", "kind": kind, "namespace": "3scale", "name": "llm.tiny-dev1"}
+        for kind in ("Application", "ApplicationAuth", "DeveloperAccount")
+    ]
+    subscription = a_subscription(status={"children": entries})
+    decision = settle(decide, a_subscription_world(subscription, service=None, platform=None))
+    assert told(decision, Type.MODEL_ACCEPTED) == ("False", "ModelMissing")
+    assert kept(decision) == {"DeveloperAccount"}
+    assert decision.prune
+
+
+def test_a_model_that_is_being_deleted_takes_the_applications_of_its_product_along() -> None:
+    service = a_service()
+    leaving = service.metadata.model_copy(update={"deletion_timestamp": worlds.NOW})
+    world = a_subscription_world(service=service.model_copy(update={"metadata": leaving}))
+    decision = settle(decide, world)
+    assert told(decision, Type.MODEL_ACCEPTED) == ("False", "ModelMissing")
+    assert decision.children == ()
+
+
+def test_an_unknown_plan_lists_the_known_ones() -> None:
+    decision = settle(decide, a_subscription_world(a_subscription(plan="gold")))
+    found = condition_of(decision, Type.MODEL_ACCEPTED)
+    assert (found.reason, "standard" in found.message) == ("PlanMissing", True)
+
+
+@pytest.mark.parametrize("closed", [{"published": False}, {"approvalRequired": True}])
+@pytest.mark.parametrize("granted", [True, False])
+def test_a_closed_plan_is_for_those_whom_the_models_owner_named(closed: dict[str, bool], granted: bool) -> None:
+    service = a_service(plans=[{"name": "standard", **closed}], status={"url": "https://tiny.example.com/v1"})
+    owner = {"apiVersion": "v1", "kind": "ModelService", "name": "tiny", "uid": service.metadata.uid}
+    subscription = a_subscription(meta={"ownerReferences": [owner]} if granted else {})
+    decision = settle(decide, a_subscription_world(subscription, service=service))
+    assert told(decision, Type.MODEL_ACCEPTED)[1] == ("Accepted" if granted else "PlanNotGranted")
+
+
+def test_a_secret_of_somebody_else_is_not_touched_and_named() -> None:
+    def answer(one: Manifest) -> Manifest | Refusal:
+        if one["metadata"]["name"] == "tiny-dev1-key":
+            return Refusal(RefusalReason.CONFLICT, "Secret llm/tiny-dev1-key exists and is not ours")
+        return worlds.content(one)
+
+    decision = settle(decide, a_subscription_world(), answer)
+    assert told(decision, Type.STALLED) == ("True", "Conflict")
+    assert "llm/tiny-dev1-key" in condition_of(decision, Type.KEY_READY).message
+
+
+def test_status_shows_of_a_key_only_its_first_characters() -> None:
+    decision = settle(decide, a_subscription_world(secrets={KEY: worlds.stored(UserKey="canary-" + "s" * 30)}))
+    assert decision.status["keys"] == [{"applicationID": 6, "prefix": "canary", "createdAt": "2025-12-31T12:00:00Z"}]
+    shown = repr(decision.status) + repr(decision.conditions)
+    assert "sss" not in shown
+
+
+def test_a_world_does_not_show_its_secrets() -> None:
+    world = a_subscription_world(secrets={KEY: worlds.stored(UserKey="canary")})
+    assert "canary" not in repr(world)
+    assert "fresh-key" not in repr(world)
