@@ -1,0 +1,118 @@
+"""The operator as one process: client, cache, engine, watches and HTTP server put together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from maas_operator import __version__
+from maas_operator.adapters import http
+from maas_operator.adapters.first_lists import first_lists
+from maas_operator.adapters.kopf_events import KopfEvents
+from maas_operator.adapters.kubernetes.access import connect
+from maas_operator.adapters.kubernetes.client import KubernetesCluster
+from maas_operator.adapters.metrics import Metrics
+from maas_operator.adapters.secret_watch import SecretWatches
+from maas_operator.app.settings import Settings
+from maas_operator.domain import model_platform, model_service, model_subscription
+from maas_operator.domain.kinds import MODEL_PLATFORM, MODEL_SERVICE, MODEL_SUBSCRIPTION, Kind
+from maas_operator.domain.objects import Manifest
+from maas_operator.engine.cache import Cache
+from maas_operator.engine.controller import Behaviour
+from maas_operator.engine.engine import PASS_SECONDS, Engine
+from maas_operator.engine.errors import OperatorError
+from maas_operator.engine.gather import Gatherer
+from maas_operator.engine.triggers import references
+
+logger = logging.getLogger(__name__)
+
+
+async def run(settings: Settings) -> int:
+    """Run the operator until SIGTERM or SIGINT; return the exit code of the process. Raises NoAccess at once."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        await Operator(settings).run()
+    except asyncio.CancelledError:
+        logger.info("stopped")
+        return 0
+    except BaseExceptionGroup as failures:
+        for error in _leaves(failures):
+            logger.critical("%s", error, exc_info=None if isinstance(error, OperatorError) else error)
+    return 1
+
+
+class Operator:
+    """One operator; `ready` is set when its first lists are complete, and then `http_port` is known too."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.ready = asyncio.Event()
+        self.http_port = 0
+
+    async def run(self) -> None:
+        """Run until cancelled, or until something happens after which only a new process helps."""
+        metrics = Metrics()
+        access = self._settings.access
+        async with connect(access, on_request=metrics.request_ended) as cluster:
+            cache = Cache(references)
+            engine = Engine(cluster, cache, behaviours(cluster, cache), metrics, now=now)
+            metrics.expose(cache, engine.queue)
+
+            def seen(manifest: Manifest, kind: Kind, type_: str | None) -> None:
+                engine.notify(manifest, deleted=type_ == "DELETED", listed=type_ is None)
+                if kind == MODEL_PLATFORM:
+                    secrets.platform_seen(manifest, type_)
+
+            secrets = SecretWatches(cluster, seen)
+            async with self._serve_http(metrics, engine), asyncio.TaskGroup() as group:
+                logger.info("maas-operator %s starts", __version__)
+                group.create_task(KopfEvents(access, seen).run())
+                group.create_task(secrets.run())
+                await first_lists(cluster, cache)
+                self.ready.set()
+                logger.info("ready")
+                await engine.run()
+
+    @asynccontextmanager
+    async def _serve_http(self, metrics: Metrics, engine: Engine) -> AsyncIterator[None]:
+        def healthy() -> str:
+            seconds = engine.queue.longest_running_seconds
+            return f"a pass has been running for {seconds:.0f} s" if seconds > 2 * PASS_SECONDS else ""
+
+        def ready() -> str:
+            return "" if self.ready.is_set() else "the first lists are not complete"
+
+        host, port = self._settings.http_host, self._settings.http_port
+        async with http.serve(metrics.registry, host=host, port=port, healthy=healthy, ready=ready) as self.http_port:
+            yield
+
+
+def behaviours(cluster: KubernetesCluster, cache: Cache) -> list[Behaviour[Any]]:
+    """Return what the engine does for each of our kinds."""
+    gatherer = Gatherer(cache=cache, cluster=cluster, now=now)
+    return [
+        Behaviour(MODEL_SERVICE, gatherer.model_service, model_service.decide),
+        Behaviour(MODEL_SUBSCRIPTION, gatherer.model_subscription, model_subscription.decide),
+        Behaviour(MODEL_PLATFORM, gatherer.model_platform, model_platform.decide),
+    ]
+
+
+def now() -> datetime:
+    """Return the time as statuses show it."""
+    return datetime.now(UTC)
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error

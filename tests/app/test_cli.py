@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from maas_operator import __version__
+from maas_operator.app.cli import main
+
+
+def invoke(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(main, arguments)
+    return result.exit_code, result.output
+
+
+def test_it_knows_its_version() -> None:
+    assert invoke("version") == (0, f"{__version__}\n")
+
+
+def test_it_prints_the_definitions_of_its_kinds() -> None:
+    code, output = invoke("crds")
+    assert code == 0
+    assert [document["spec"]["names"]["kind"] for document in yaml.safe_load_all(output)] == [
+        "ModelService",
+        "ModelSubscription",
+        "ModelPlatform",
+    ]
+
+
+def test_it_writes_the_definitions_into_a_folder(tmp_path: Path) -> None:
+    assert invoke("crds", "--output", str(tmp_path / "crds")) == (0, "")
+    assert len(list((tmp_path / "crds").glob("maas-operator.io_*.yaml"))) == 3
+
+
+@pytest.mark.parametrize("arguments", [["--bogus"], ["bogus"], ["run", "--http-port", "x"], ["run", "--bogus"]])
+def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
+    code, output = invoke(*arguments)
+    assert code == 2
+    assert "Error:" in output
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        "",
+        "{",
+        "a: [token-of-somebody",
+        "apiVersion: v1\nkind: Config\ncurrent-context: none\ntoken: token-of-somebody",
+    ],
+)
+def test_an_unusable_kubeconfig_exits_with_2_and_one_line_that_does_not_quote_it(
+    content: str | None, tmp_path: Path
+) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    if content is not None:
+        kubeconfig.write_text(content)
+    code, output = invoke("run", "--kubeconfig", str(kubeconfig))
+    assert code == 2
+    assert output.startswith(f"Error: no access to Kubernetes by {kubeconfig}: ")
+    assert output.count("\n") == 1
+    assert "token-of-somebody" not in output
+
+
+def test_the_help_names_each_command() -> None:
+    code, output = invoke("--help")
+    assert code == 0
+    assert all(f"\n  {command} " in output for command in ("run", "crds", "version", "sandbox"))
