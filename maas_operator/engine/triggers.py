@@ -71,7 +71,8 @@ def _far(cache: Cache, manifest: Manifest) -> set[Ref]:
     ref = ref_of(manifest)
     if ref.kind not in OWN_KINDS:
         return _dependents(cache, ref)
-    targets = {target for target in references(manifest) if isinstance(target, Ref) and target.kind in OWN_KINDS}
+    known = (cache.get(target) for target in references(manifest) if isinstance(target, Ref))
+    targets = {target for found in known if found is not None and (target := ref_of(found)).kind in OWN_KINDS}
     return targets | _dependents(cache, ref)
 
 

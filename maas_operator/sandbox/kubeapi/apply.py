@@ -70,8 +70,9 @@ def read_claims(object_: Object) -> dict[Writer, Claim]:
 
 
 def write_claims(claims: Claims) -> list[dict[str, Any]]:
-    """The `managedFields` of an object with these claims."""
-    return [_entry(writer, claim) for writer, claim in claims.items() if claim.fields]
+    """The `managedFields` of an object with these claims, in the server's order: a no-op must not reorder them."""
+    ordered = sorted(claims.items(), key=lambda item: (item[0].operation, item[1].time, item[0].name))
+    return [_entry(writer, claim) for writer, claim in ordered if claim.fields]
 
 
 def _entry(writer: Writer, claim: Claim) -> dict[str, Any]:
