@@ -50,12 +50,14 @@ def status_after(
     before = inventory_of(owner)
     kept = {ref: entry for ref, entry in before.items() if ref in decision.keep or not decision.prune}
     going = {ref: _entry(ref, live, _GOING) for ref, live in remaining.items()}
-    return {
+    status = {
         **decision.status,
         "observedGeneration": generation,
         "conditions": merge(status_of(owner).get("conditions", ()), decision.conditions, generation, now),
-        "children": list((going | kept | wanted).values()),
     }
+    # A kind without children has no such field.
+    inventory = list((going | kept | wanted).values())
+    return status | {"children": inventory} if inventory else status
 
 
 def merge(before: Iterable[Manifest], now_true: Iterable[Condition], generation: int, now: datetime) -> list[Manifest]:
