@@ -86,6 +86,7 @@ class Reason(StrEnum):
     NAMESPACE_TERMINATING = "NamespaceTerminating"
     API_UNAVAILABLE = "APIUnavailable"
     INTERNAL_ERROR = "InternalError"
+    INVALID_SPEC = "InvalidSpec"
     # PlatformReady
     PLATFORM_MISSING = "PlatformMissing"
     PLATFORM_NOT_READY = "PlatformNotReady"
@@ -196,6 +197,10 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
     Reason.INTERNAL_ERROR: ReasonDoc(
         "The operator failed in a way that nobody thought of; it tries again, more and more slowly.",
         "Report a bug with the operator's log of the time.",
+    ),
+    Reason.INVALID_SPEC: ReasonDoc(
+        "The stored object, or one that it refers to, is not valid for this version of the operator.",
+        "Correct the fields that the message names.",
     ),
     Reason.PLATFORM_MISSING: ReasonDoc(
         "The ModelPlatform of spec.platformRef does not exist.",

@@ -15,7 +15,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 from maas_operator.api.meta import ConditionStatus
 from maas_operator.api.reasons import ConditionType, Reason
-from maas_operator.domain.conditions import Condition
+from maas_operator.domain.conditions import Condition, shorten
 from maas_operator.domain.decision import Decision, World
 from maas_operator.domain.kinds import Kind
 from maas_operator.domain.labels import FINALIZER
@@ -24,7 +24,7 @@ from maas_operator.domain.objects import Children, Manifest, Ref, Refusal, ref_o
 from .applier import Applied, Applier, Learn
 from .cache import Cache, version_of, without_managed_fields
 from .cluster import FINALIZER_MANAGER, STATUS_MANAGER, Cluster
-from .errors import ApiError, NotFound, OperatorError
+from .errors import ApiError, InvalidSpec, NotFound, OperatorError
 from .events import tell_transitions
 from .pruner import Pruned, Pruner
 from .status import Status, inventory_of, merge, same, status_after, status_of, with_intents
@@ -97,11 +97,16 @@ class Controller(Generic[AnyWorld]):
                 return await self._run(owner, proven=False)
             except OwnerChanged as change:
                 return await self._run(change.live, proven=True)
+        except InvalidSpec as error:
+            await self._confess(key, Reason.INVALID_SPEC, str(error))
+            raise
         except OperatorError:
             raise
         except Exception as error:
             # Nobody thought of this one. The key alone suffers, and its owner can read that it does.
-            await self._confess(key, error)
+            # The exception's own words may quote what must not be public.
+            message = f"the operator failed with {type(error).__name__}; its log has the rest"
+            await self._confess(key, Reason.INTERNAL_ERROR, message)
             raise
 
     async def _run(self, owner: Manifest | None, *, proven: bool) -> float | None:
@@ -115,10 +120,10 @@ class Controller(Generic[AnyWorld]):
         except NotFound:
             return None
 
-    async def _confess(self, key: Ref, error: Exception) -> None:
+    async def _confess(self, key: Ref, reason: Reason, message: str) -> None:
         try:
             owner = await self._read(key)
-            status = _status_of_crash(owner, error, self._tools.now()) if owner is not None else {}
+            status = _status_of_failure(owner, reason, message, self._tools.now()) if owner is not None else {}
             if owner is not None and not same(status, status_of(owner)):
                 await _write_status(self._tools, owner, status)
         except ApiError as second:
@@ -272,11 +277,9 @@ async def _write_status(tools: Tools, owner: Manifest, status: Status) -> Manife
     return live
 
 
-def _status_of_crash(owner: Manifest, error: Exception, now: datetime) -> dict[str, Any]:
-    # The exception's own words may quote what must not be public.
-    message = f"the operator failed with {type(error).__name__}; its log has the rest"
+def _status_of_failure(owner: Manifest, reason: Reason, message: str, now: datetime) -> dict[str, Any]:
     truths = {ConditionType.READY: ConditionStatus.FALSE, ConditionType.STALLED: ConditionStatus.TRUE}
-    told = [Condition(type_, truth, Reason.INTERNAL_ERROR, message) for type_, truth in truths.items()]
+    told = [Condition(type_, truth, reason, shorten(message)) for type_, truth in truths.items()]
     before = status_of(owner).get("conditions", ())
     generation = owner["metadata"]["generation"]
     others = [condition for condition in before if condition["type"] not in truths]

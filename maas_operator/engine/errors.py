@@ -9,7 +9,8 @@
     │   │   └── NamespaceTerminating
     │   ├── Rejected            400, 413, 415, 422 and a 500 that speaks of our object: the same call will fail again
     │   └── Unavailable         429, 5xx, time-outs, broken connections: the same call may pass later
-    └── ForeignObject           an object of our name that is not ours (design rule 6)
+    ├── ForeignObject           an object of our name that is not ours (design rule 6)
+    └── InvalidSpec             an object of our kinds that this version can not read
 
 Adapters translate at the edge; `controller.py` is the one place that decides between retry, refusal and stall.
 Messages never hold request bodies: those may be Secrets.
@@ -74,3 +75,10 @@ class ForeignObject(OperatorError):
     def __init__(self, ref: Ref) -> None:
         super().__init__(f"{ref} exists and is not ours")
         self.ref = ref
+
+
+class InvalidSpec(OperatorError):
+    """A stored object of ours is not valid, for example since an older schema let it in; the text names the fields."""
+
+    def __init__(self, ref: Ref, problems: str) -> None:
+        super().__init__(f"{ref} is not valid: {problems}")

@@ -13,7 +13,8 @@ from pydantic import SecretStr
 from maas_operator.api.model_platform import ModelPlatform
 from maas_operator.api.model_service import ModelService
 from maas_operator.api.model_subscription import ModelSubscription
-from maas_operator.api.parse import read
+from maas_operator.api.parse import InvalidObject, R
+from maas_operator.api.parse import read as read_object
 from maas_operator.domain import names
 from maas_operator.domain.kinds import (
     APPLICATION,
@@ -39,7 +40,7 @@ from maas_operator.domain.people.world import FreshSecrets, ModelSubscriptionWor
 
 from .cache import Cache
 from .cluster import Cluster
-from .errors import NotFound
+from .errors import InvalidSpec, NotFound
 from .triggers import ServiceId
 
 ROUTE_TO: Final = "zync.3scale.net/route-to"
@@ -49,6 +50,14 @@ TENANT_ID: Final = "3scale.net/tenant_id"
 def random_secret() -> SecretStr:
     """Return 256 random bits in the characters that 3scale takes for keys and passwords."""
     return SecretStr(secrets.token_urlsafe(32))
+
+
+def read(model: type[R], manifest: Manifest) -> R:
+    """Return a stored object of ours; InvalidSpec when it is none that this version knows how to read."""
+    try:
+        return read_object(model, manifest)
+    except InvalidObject as error:
+        raise InvalidSpec(ref_of(manifest), str(error)) from None
 
 
 @dataclass(frozen=True, kw_only=True)
