@@ -38,6 +38,7 @@ class ModelServiceWorld(World):
 
     `deployment_mode`: KServe's word for how it runs this model; None before it has said one.
     `deployment`, `pods`: KServe's, as the cache has them. `route_host`: the Product's production host, or empty.
+    `plans_in_use`: the plans that Applications are on, or may be on; known only while the Product loses one.
     `applications`: who uses the Product; known only while the service is being deleted.
     """
 
@@ -48,6 +49,7 @@ class ModelServiceWorld(World):
     deployment: Manifest | None
     pods: tuple[Manifest, ...]
     route_host: str
+    plans_in_use: frozenset[str]
     applications: tuple[str, ...]
 
     @property
@@ -76,14 +78,14 @@ def _on_platform(world: ModelServiceWorld, platform: ModelPlatform) -> Decision:
         *gateway_progress.stages(publication),
         developers_ready(world.service, world.children),
     )
-    ready = all(stage.status is ConditionStatus.TRUE for stage in stages)
+    settled = all(stage.status is ConditionStatus.TRUE for stage in stages) and not world.plans_in_use
     return Decision(
         conditions=(*_summary(stages), *stages),
         children=(*serving.children(), *publication.children(), *people),
         keep=serving.keep() | publication.keep(),
         namespaces=world.namespaces,
         status=_status(world, serving, publication),
-        wake_after=None if ready else _patience(publication),
+        wake_after=None if settled else _patience(publication),
     )
 
 
@@ -99,7 +101,13 @@ def _serving(world: ModelServiceWorld, platform: ModelPlatform) -> Serving:
 
 
 def _publication(world: ModelServiceWorld, platform: ModelPlatform) -> Publication:
-    return Publication(service=world.service, platform=platform, world=world, route_host=world.route_host)
+    return Publication(
+        service=world.service,
+        platform=platform,
+        world=world,
+        route_host=world.route_host,
+        plans_in_use=world.plans_in_use,
+    )
 
 
 def _summary(stages: Sequence[Condition]) -> tuple[Condition, ...]:

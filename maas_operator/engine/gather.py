@@ -16,6 +16,7 @@ from maas_operator.api.model_subscription import ModelSubscription
 from maas_operator.api.parse import InvalidObject, R
 from maas_operator.api.parse import read as read_object
 from maas_operator.domain import names
+from maas_operator.domain.gateway.plans import plans_of
 from maas_operator.domain.kinds import (
     APPLICATION,
     CUSTOM_RESOURCE_DEFINITION,
@@ -36,6 +37,7 @@ from maas_operator.domain.model_service import ModelServiceWorld
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.domain.people import access, accounts
 from maas_operator.domain.people.secrets import StoredSecret, read_secret
+from maas_operator.domain.people.status import application_state
 from maas_operator.domain.people.world import FreshSecrets, ModelSubscriptionWorld
 
 from .cache import Cache
@@ -85,7 +87,8 @@ class Gatherer:
             deployment=self.cache.get(names.deployment_ref(service)),
             pods=self._referring(names.inference_service_ref(service), POD),
             route_host=self._route_host(service, platform),
-            applications=await self._applications(service, platform),
+            plans_in_use=await self._plans_in_use(service, platform),
+            applications=await self._users(service, platform),
         )
 
     async def model_subscription(self, owner: Manifest) -> ModelSubscriptionWorld:
@@ -163,14 +166,29 @@ class Gatherer:
         routes = self.cache.referring_to(ServiceId(str(number))) if number else []
         return _host_of(routes, {ROUTE_TO: "apicast-production"})
 
-    async def _applications(self, service: ModelService, platform: ModelPlatform | None) -> tuple[str, ...]:
-        """Return the Applications that use a product; asked for, and live, only before its deletion."""
+    async def _users(self, service: ModelService, platform: ModelPlatform | None) -> tuple[str, ...]:
+        """Return the Applications that use a product; asked for only before its deletion."""
         if platform is None or service.metadata.deletion_timestamp is None:
             return ()
+        return tuple(sorted(str(ref_of(one)) for one in await self._applications(service, platform)))
+
+    async def _plans_in_use(self, service: ModelService, platform: ModelPlatform | None) -> frozenset[str]:
+        """Return the plans that may have applications; asked for only when a product is about to lose a plan."""
+        product = self.cache.get(names.product_ref(service, platform)) if platform else None
+        if platform is None or product is None:
+            return frozenset()
+        present = frozenset(product["spec"].get("applicationPlans", {}))
+        if present <= {plan.name for plan in plans_of(service, platform)}:
+            return frozenset()
+        applications = await self._applications(service, platform)
+        # One that is on its way to another plan may still be on any of them.
+        moving = any(not application_state(one).ready for one in applications)
+        return present if moving else frozenset(one["spec"]["applicationPlanName"] for one in applications)
+
+    async def _applications(self, service: ModelService, platform: ModelPlatform) -> list[Manifest]:
         product = names.product_ref(service, platform)
         applications = await self._list(APPLICATION, product.namespace)
-        users = [one for one in applications if one["spec"]["productCR"]["name"] == product.name]
-        return tuple(sorted(str(ref_of(user)) for user in users))
+        return [one for one in applications if one["spec"]["productCR"]["name"] == product.name]
 
     async def _siblings(self, subscription: ModelSubscription) -> tuple[ModelSubscription, ...]:
         namespace = subscription.metadata.namespace

@@ -264,6 +264,25 @@ def test_a_task_that_the_runtime_does_not_know_is_told() -> None:
     assert "Responses" in condition_of(decision, Type.MODEL_READY).message
 
 
+def product_with(*plans: str) -> Manifest:
+    """Return a Product as the cache has it."""
+    spec = {"applicationPlans": {name: {"name": name, "published": True} for name in plans}}
+    return worlds.child("Product", "llm.tiny") | {"spec": spec}
+
+
+@pytest.mark.parametrize(("in_use", "plans"), [({"old"}, {"old", "new"}), (set(), {"new"})])
+def test_a_renamed_plan_stays_closed_to_others_until_its_applications_have_moved(
+    in_use: set[str], plans: set[str]
+) -> None:
+    product = product_with("old", "older")
+    service = a_service(plans=[{"name": "new"}])
+    decision = settle(decide, a_model_world(service, seen={ref_of(product): product}, plans_in_use=frozenset(in_use)))
+    written = next(one for one in decision.children if one["kind"] == "Product")["spec"]["applicationPlans"]
+    assert written.keys() == plans
+    assert written["new"]["published"]
+    assert not any(plan["published"] for name, plan in written.items() if name == "old")
+
+
 def test_an_object_of_somebody_else_is_named_and_the_rest_goes_on() -> None:
     refusal = Refusal(RefusalReason.CONFLICT, "Service llm/tiny-api exists and is not ours")
     decision = settle(decide, a_model_world(), lambda one: refusal if one["kind"] == "Service" else content(one))

@@ -279,6 +279,13 @@ def test_a_closed_plan_is_for_those_whom_the_models_owner_named(closed: dict[str
     assert told(decision, Type.MODEL_ACCEPTED)[1] == ("Accepted" if granted else "PlanNotGranted")
 
 
+def test_an_application_moves_to_a_plan_only_when_3scale_has_it() -> None:
+    service = a_service(plans=[{"name": "gold"}], status={"url": "https://tiny.example.com/v1"})
+    decision = settle(decide, a_subscription_world(a_subscription(plan="gold"), service=service))
+    assert "Application" not in kinds(decision)
+    assert kept(decision) >= {"Application"}
+
+
 def test_a_secret_of_somebody_else_is_not_touched_and_named() -> None:
     def answer(one: Manifest) -> Manifest | Refusal:
         if one["metadata"]["name"] == "tiny-dev1-key":

@@ -103,6 +103,7 @@ def a_model_world(service: ModelService | None = None, **known: Any) -> ModelSer
         "deployment": None,
         "pods": (),
         "route_host": "",
+        "plans_in_use": frozenset(),
         "applications": (),
     }
     return ModelServiceWorld(owner=service.dump(), now=NOW, service=service, **(defaults | known))
@@ -114,7 +115,7 @@ def a_subscription_world(subscription: ModelSubscription | None = None, **known:
     defaults: dict[str, Any] = {
         "service": a_service(status={"url": "https://tiny.example.com/v1"}),
         "platform": a_platform(),
-        "product": synced(child("Product", "llm.tiny")),
+        "product": synced(child("Product", "llm.tiny") | {"spec": {"applicationPlans": {"standard": {}}}}),
         "siblings": (subscription,),
         "namespace_uid": "uid-llm",
         "threescale_namespaces": frozenset({"3scale"}),

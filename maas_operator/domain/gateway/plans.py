@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from maas_operator.api.model_platform import ModelPlatform
 from maas_operator.api.model_service import ModelService
 from maas_operator.api.plans import Limit, Metric, Plan
 from maas_operator.domain.emitted import Emitted
+from maas_operator.domain.objects import Manifest
 
 _STANDARD: Final = Plan(name="standard", display_name="Standard")
 
@@ -50,6 +51,18 @@ def plans_with_token_limits(plans: Iterable[Plan]) -> tuple[str, ...]:
 def application_plans(plans: Iterable[Plan]) -> dict[str, ApplicationPlan]:
     """Return the plans by system name, with the limits that 3scale can hold by itself: those on requests."""
     return {plan.name: _application_plan(plan) for plan in plans}
+
+
+def with_plans_in_use(product: Manifest, current: Manifest | None, in_use: Collection[str]) -> Manifest:
+    """Return the Product with those of its current plans that are not wanted any more and still have applications.
+
+    3scale deletes plans before it makes new ones, and refuses to delete one with applications: a plan that is renamed
+    at once would lock the Product up. So the old one stays, closed for others, until its applications have moved.
+    """
+    wanted = product["spec"]["applicationPlans"]
+    present = current["spec"].get("applicationPlans", {}) if current else {}
+    staying = {name: plan | {"published": False} for name, plan in present.items() if name in in_use}
+    return product | {"spec": product["spec"] | {"applicationPlans": staying | wanted}}
 
 
 def _application_plan(plan: Plan) -> ApplicationPlan:

@@ -22,7 +22,7 @@ from maas_operator.domain.objects import Manifest, Ref
 from maas_operator.domain.observed import condition_of
 
 from .backend import backend
-from .plans import plans_of, plans_with_token_limits
+from .plans import plans_of, plans_with_token_limits, with_plans_in_use
 from .product import product
 from .promotion import config_hash, proxy_config_promote
 from .status import PromotionPhase, PromotionState, SyncState, backend_state, product_state, promotion_state
@@ -33,12 +33,16 @@ RETRY_PROMOTION: Final = timedelta(seconds=30)
 
 @dataclass(frozen=True, kw_only=True)
 class Publication:
-    """What is published of one model, and how far that has come. `route_host` is empty while there is no Route."""
+    """What is published of one model, and how far that has come.
+
+    `route_host` is empty while there is no Route; `plans_in_use` are the plans that Applications are on, or may be on.
+    """
 
     service: ModelService
     platform: ModelPlatform
     world: World
     route_host: str
+    plans_in_use: frozenset[str]
 
     @property
     def backend_ref(self) -> Ref:
@@ -128,7 +132,8 @@ class Publication:
         yield backend(self.service, self.platform)
         if not self.backend.synced:
             return
-        yield product(self.service, self.platform)
+        rendered = product(self.service, self.platform)
+        yield with_plans_in_use(rendered, self.world.seen.get(self.product_ref), self.plans_in_use)
         if self.product.synced and self.config_hash and not self._promotion_is_spent:
             yield proxy_config_promote(self.service, self.platform, self.config_hash)
 

@@ -138,5 +138,8 @@ class Access:
 
     @property
     def model_is_published(self) -> bool:
-        """Tell whether 3scale has the model's Product."""
-        return self.world.product is not None and product_state(self.world.product).synced
+        """Tell whether 3scale has the model's Product, and this plan of it."""
+        product = self.world.product
+        if product is None or not product_state(product).synced:
+            return False
+        return self.world.subscription.spec.plan in product["spec"]["applicationPlans"]
