@@ -53,11 +53,11 @@ class Server:
         """The aiohttp application."""
         application = web.Application(middlewares=[_as_status], client_max_size=_MAX_BODY)
         application.router.add_get("/{probe:healthz|readyz|livez}", _probe)
-        application.router.add_get("/version", lambda request: _reply(request, discovery.VERSION))
-        application.router.add_get("/openapi/v3", lambda r: _reply(r, discovery.openapi_index(self._api.registry)))
+        application.router.add_get("/version", _answering(lambda: discovery.VERSION))
+        application.router.add_get("/openapi/v3", _answering(lambda: discovery.openapi_index(self._api.registry)))
         application.router.add_get("/openapi/v3/{kind:apis?}/{version:.+}", self._openapi)
-        application.router.add_get("/api", lambda request: _reply(request, discovery.core_versions()))
-        application.router.add_get("/apis", lambda r: _reply(r, discovery.group_list(self._api.registry)))
+        application.router.add_get("/api", _answering(discovery.core_versions))
+        application.router.add_get("/apis", _answering(lambda: discovery.group_list(self._api.registry)))
         application.router.add_get("/apis/{group}", self._group)
         application.router.add_get("/api/{version}", self._resources)
         application.router.add_get("/apis/{group}/{version}", self._resources)
@@ -258,6 +258,13 @@ async def _as_status(request: web.Request, handler: Callable[..., Any]) -> web.S
 
 async def _probe(_request: web.Request) -> web.Response:
     return web.Response(text="ok")
+
+
+def _answering(answer: Callable[[], Any]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return await _reply(request, answer())
+
+    return handle
 
 
 async def _reply(
