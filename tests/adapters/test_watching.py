@@ -1,0 +1,243 @@
+"""kopf, the watches of Secrets and the first lists against a server: what is told, and what if it goes wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+
+from maas_operator.adapters.first_lists import first_lists
+from maas_operator.adapters.kopf_events import EventsLost, KopfEvents
+from maas_operator.adapters.kubernetes.access import Access
+from maas_operator.adapters.kubernetes.client import KubernetesCluster
+from maas_operator.adapters.secret_watch import SecretWatches
+from maas_operator.domain.kinds import (
+    CUSTOM_RESOURCE_DEFINITION,
+    INFERENCE_SERVICE,
+    NAMESPACE,
+    ROUTE,
+    SECRET,
+    SERVICE,
+    SERVING_RUNTIME,
+    Kind,
+)
+from maas_operator.domain.labels import MANAGED_BY, OPERATOR
+from maas_operator.domain.objects import Manifest, Ref, ref_of
+from maas_operator.engine.cache import Cache
+from maas_operator.engine.errors import NotFound
+from maas_operator.sandbox.kubeapi.in_process import InProcessCluster
+from maas_operator.sandbox.kubeapi.kubeapi import KubeApi
+
+Event = tuple[str | None, Ref]
+
+
+class Told:
+    """What a callback was told, and a way to wait for more of it."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.cache = Cache()
+        self._more = asyncio.Event()
+
+    def __call__(self, manifest: Manifest, kind: Kind, type_: str | None) -> None:
+        assert ref_of(manifest).kind == kind
+        self.events.append((type_, ref_of(manifest)))
+        if type_ == "DELETED":
+            self.cache.remove(manifest)
+        else:
+            self.cache.put(manifest)
+        self._more.set()
+
+    async def until(self, wanted: Event) -> None:
+        await self._wait(lambda: wanted in self.events)
+
+    async def about(self, ref: Ref) -> None:
+        await self._wait(lambda: self.cache.get(ref) is not None)
+
+    async def _wait(self, satisfied: Callable[[], bool]) -> None:
+        async with asyncio.timeout(20):
+            while not satisfied():
+                self._more.clear()
+                await self._more.wait()
+
+
+@asynccontextmanager
+async def running(coroutine: Awaitable[None]) -> AsyncIterator[None]:
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(_awaited(coroutine))
+        yield
+        task.cancel()
+
+
+async def _awaited(coroutine: Awaitable[None]) -> None:
+    await coroutine
+
+
+@pytest_asyncio.fixture
+async def namespace(cluster: KubernetesCluster) -> str:
+    name = f"n{uuid4().hex[:8]}"
+    await cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    return name
+
+
+def service(namespace: str, name: str, **labels: str) -> Manifest:
+    metadata = {"name": name, "namespace": namespace, "labels": labels}
+    spec = {"ports": [{"name": "http", "port": 80, "protocol": "TCP"}]}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
+
+
+def ours(namespace: str, name: str) -> Manifest:
+    return service(namespace, name, **{MANAGED_BY: OPERATOR})
+
+
+def definition(kind: Kind) -> Manifest:
+    schema: dict[str, Any] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version = {"name": kind.version, "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    names = {"plural": kind.plural, "singular": kind.name.lower(), "kind": kind.name, "listKind": f"{kind.name}List"}
+    return {
+        "apiVersion": CUSTOM_RESOURCE_DEFINITION.api_version,
+        "kind": CUSTOM_RESOURCE_DEFINITION.name,
+        "metadata": {"name": f"{kind.plural}.{kind.group}"},
+        "spec": {"group": kind.group, "scope": "Namespaced", "names": names, "versions": [version]},
+    }
+
+
+async def eventually(call: Callable[[], Awaitable[Manifest]]) -> Manifest:
+    """A new type is served a moment after its CRD."""
+    async with asyncio.timeout(20):
+        while True:
+            with contextlib.suppress(NotFound):
+                return await call()
+            await asyncio.sleep(0.1)
+
+
+async def test_kopf_tells_what_is_there_and_what_changes(
+    access: Access, cluster: KubernetesCluster, namespace: str
+) -> None:
+    told = Told()
+    there = ref_of(await cluster.apply(ours(namespace, "there")))
+    async with running(KopfEvents(access, told).run()):
+        await told.until((None, there))
+        added = await cluster.apply(ours(namespace, "new"))
+        await told.until(("ADDED", ref_of(added)))
+        await cluster.delete(ref_of(added), uid=added["metadata"]["uid"])
+        await told.until(("DELETED", ref_of(added)))
+
+
+async def test_of_a_crowded_kind_only_ours_is_told(access: Access, cluster: KubernetesCluster, namespace: str) -> None:
+    told = Told()
+    await cluster.apply(service(namespace, "foreign"))
+    last = ref_of(await cluster.apply(ours(namespace, "ours")))
+    async with running(KopfEvents(access, told).run()):
+        await told.until((None, last))
+    assert Ref(SERVICE, namespace, "foreign") not in [ref for _, ref in told.events]
+
+
+async def test_a_type_whose_crd_comes_later_is_watched_from_then_on(
+    access: Access, cluster: KubernetesCluster, namespace: str
+) -> None:
+    told = Told()
+    runtime = {
+        "apiVersion": SERVING_RUNTIME.api_version,
+        "kind": SERVING_RUNTIME.name,
+        "metadata": {"name": "r", "namespace": namespace},
+    }
+    crd = definition(SERVING_RUNTIME)
+    async with running(KopfEvents(access, told, notice_seconds=5).run()):
+        await told.until((None, Ref(NAMESPACE, "", namespace)))
+        created = await cluster.apply(crd)
+        made = await eventually(lambda: cluster.apply(runtime))
+        await told.about(ref_of(made))
+        await cluster.delete(ref_of(created), uid=created["metadata"]["uid"])
+        await told.until(("DELETED", ref_of(made)))
+
+
+async def test_a_type_that_came_while_kopf_was_cut_off_ends_the_process(tmp_path: Path) -> None:
+    api = KubeApi(history=5)
+    url = await api.start()
+    told, inside = Told(), InProcessCluster(api)
+    access = Access(kubeconfig=api.write_kubeconfig(tmp_path / "kubeconfig"))
+
+    async def cut_off() -> None:
+        await told.until((None, Ref(NAMESPACE, "", "default")))
+        await api.stop()
+        await inside.apply(definition(INFERENCE_SERVICE))
+        for number in range(10):
+            await inside.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"n{number}"}})
+        await api.start(int(url.rpartition(":")[2]))
+
+    try:
+        async with asyncio.timeout(30), running(cut_off()):
+            with pytest.raises(EventsLost, match="InferenceService is not watched"):
+                await KopfEvents(access, told, notice_seconds=1).run()
+    finally:
+        await api.stop()
+
+
+async def test_the_first_lists_are_complete_when_the_cache_knows_all_that_is_there(
+    access: Access, cluster: KubernetesCluster, namespace: str
+) -> None:
+    told = Told()
+    refs = [ref_of(await cluster.apply(ours(namespace, f"s{number}"))) for number in range(20)]
+    async with running(KopfEvents(access, told).run()), asyncio.timeout(20):
+        await first_lists(cluster, told.cache)
+        assert all(told.cache.get(ref) is not None for ref in refs)
+    assert told.cache.of_kind(ROUTE) == []
+
+
+def platform(namespace: str, account: str = "account") -> Manifest:
+    threescale = {"namespace": namespace, "providerAccountSecretRef": {"name": account}}
+    return {"metadata": {"name": "default"}, "spec": {"threescale": threescale}}
+
+
+def secret(namespace: str, name: str, **labels: str) -> Manifest:
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": namespace, "labels": labels},
+        "data": {"token": "dG9rZW4="},
+    }
+
+
+async def test_of_the_secrets_in_3scales_namespace_only_ours_and_the_account_are_told(
+    cluster: KubernetesCluster, namespace: str
+) -> None:
+    told = Told()
+    watches = SecretWatches(cluster, told)
+    watches.platform_seen(platform(namespace), None)
+    account = ref_of(await cluster.apply(secret(namespace, "account")))
+    async with running(watches.run()):
+        await told.until((None, account))
+        await cluster.apply(secret(namespace, "system-database"))
+        mine = await cluster.apply(secret(namespace, "mine", **{MANAGED_BY: OPERATOR}))
+        await told.until(("ADDED", ref_of(mine)))
+        await cluster.delete(ref_of(mine), uid=mine["metadata"]["uid"])
+        await told.until(("DELETED", ref_of(mine)))
+    assert {ref.name for _, ref in told.events} == {"account", "mine"}
+
+
+async def test_another_account_is_watched_as_soon_as_the_platform_names_it(
+    cluster: KubernetesCluster, namespace: str
+) -> None:
+    told = Told()
+    watches = SecretWatches(cluster, told)
+    first = ref_of(await cluster.apply(secret(namespace, "first")))
+    second = ref_of(await cluster.apply(secret(namespace, "second")))
+    async with running(watches.run()):
+        watches.platform_seen(platform(namespace, "first"), None)
+        await told.until((None, first))
+        watches.platform_seen(platform(namespace, "second"), "MODIFIED")
+        await told.until((None, second))
+        await cluster.apply(secret(namespace, "first", touched="yes"))
+        await cluster.apply(secret(namespace, "second", touched="yes"))
+        await told.until(("MODIFIED", second))
+        watches.platform_seen(platform(namespace, "second"), "DELETED")
+    assert ("MODIFIED", first) not in told.events
+    assert {ref.kind for _, ref in told.events} == {SECRET}
