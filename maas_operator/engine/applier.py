@@ -16,7 +16,7 @@ from maas_operator.domain.objects import Manifest, Ref, Refusal, ref_of
 
 from .cache import Cache, version_of, without_managed_fields
 from .cluster import MANAGER, Cluster
-from .errors import ApiError, Conflict, ForeignObject, KindNotServed, NotFound
+from .errors import ApiError, Conflict, ForeignObject, KindNotServed, NotFound, Rejected
 from .refusals import conflict, contention, refusal_of
 
 CORRECTIONS: Final = 5
@@ -107,9 +107,12 @@ class Applier:
             known = await self._read(ref, uid)
         try:
             return await self._bring_about(ref, desired, known, guard)
-        except Conflict:
-            # The cache was late: the object was replaced, or somebody made one while we looked.
-            return await self._bring_about(ref, desired, await self._read(ref, uid), guard)
+        except (Conflict, Rejected) as error:
+            # The cache may be late: the object was replaced, or somebody made one while we looked.
+            live = await self._read(ref, uid)
+            if isinstance(error, Rejected) and _uid(live) == _uid(known):
+                raise
+            return await self._bring_about(ref, desired, live, guard)
 
     async def _bring_about(self, ref: Ref, desired: Manifest, known: Manifest | None, guard: Guard) -> Outcome:
         if known is not None and "deletionTimestamp" in known["metadata"]:
@@ -181,6 +184,10 @@ def _controller_reference(owner: Manifest) -> Manifest:
         "controller": True,
         "blockOwnerDeletion": True,
     }
+
+
+def _uid(known: Manifest | None) -> str:
+    return known["metadata"]["uid"] if known is not None else ""
 
 
 def _fingerprint(live: Manifest) -> str:

@@ -1,0 +1,87 @@
+import logging
+from typing import Any
+
+import pytest
+
+from maas_operator.domain.kinds import EVENT, MODEL_PLATFORM
+from maas_operator.domain.objects import Manifest, Ref
+from maas_operator.engine.events import tell_transitions, transitions
+from maas_operator.sandbox.kubeapi import errors as api
+from maas_operator.sandbox.kubeapi.faults import Call
+from tests.engine.stage import HOME, Stage, manifest, toy
+
+
+def condition(status: str, reason: str = "X", *, type_: str = "ModelReady", message: str = "words") -> Manifest:
+    return {"type": type_, "status": status, "reason": reason, "message": message}
+
+
+def kinds(before: list[Manifest], after: list[Manifest]) -> list[str]:
+    return [type_ for _, type_ in transitions(before, after)]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ([condition("True")], [condition("True", message="other")], []),
+        ([condition("False", "A")], [condition("False", "B")], ["Normal"]),
+        ([condition("True")], [condition("False")], ["Warning"]),
+        ([condition("True")], [condition("Unknown")], ["Normal"]),
+        ([condition("False")], [condition("True")], ["Normal"]),
+        ([], [condition("Unknown")], []),
+        ([], [condition("True")], ["Normal"]),
+        ([], [condition("False")], ["Normal"]),
+        ([], [condition("True", type_="Reconciling")], []),
+        ([condition("False", type_="Stalled")], [condition("True", type_="Stalled")], ["Warning"]),
+        ([condition("True", type_="Stalled")], [condition("False", type_="Stalled")], ["Normal"]),
+    ],
+)
+def test_transitions_are_told_and_losses_are_warnings(
+    before: list[Manifest], after: list[Manifest], told: list[str]
+) -> None:
+    assert kinds(before, after) == told
+
+
+async def events(stage: Stage, namespace: str = HOME) -> list[Manifest]:
+    return await stage.cluster.list(EVENT, namespace=namespace)
+
+
+async def tell(stage: Stage, subject: Manifest, before: str, after: str, **more: Any) -> None:
+    await tell_transitions(stage.cluster, subject, [condition(before)], [condition(after, **more)], stage.now())
+
+
+async def test_an_event_says_of_whom_what_and_why(stage: Stage) -> None:
+    subject = await stage.user.apply(toy())
+    await tell(stage, subject, "True", "False", message="no node has room")
+    [event] = await events(stage)
+    assert event["note"] == "ModelReady is False: no node has room"
+    assert (event["type"], event["reason"], event["action"]) == ("Warning", "X", "Reconcile")
+    assert event["regarding"]["uid"] == subject["metadata"]["uid"]
+    assert event["eventTime"] == "2026-01-01T00:00:00.000000Z"
+    assert "series" not in event
+
+
+async def test_repetitions_count_in_the_series_of_one_event(stage: Stage) -> None:
+    subject = await stage.user.apply(toy())
+    for message in ("first", "second", "third"):
+        await tell(stage, subject, "True", "False", message=message)
+    [event] = await events(stage)
+    assert event["series"] == {"count": 3, "lastObservedTime": "2026-01-01T00:00:00.000000Z"}
+    assert event["note"] == "ModelReady is False: first"
+
+
+async def test_events_on_cluster_scoped_objects_live_in_the_default_namespace(stage: Stage) -> None:
+    subject = await stage.user.apply(manifest(Ref(MODEL_PLATFORM, "", "default"), spec={}))
+    await tell(stage, subject, "False", "True")
+    [event] = await events(stage, "default")
+    assert event["regarding"]["name"] == "default"
+
+
+async def test_a_lost_event_is_only_logged(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    async def refuse(call: Call) -> None:
+        raise api.ApiError(403, "Forbidden", "no events for you")
+
+    subject = await stage.user.apply(toy())
+    stage.kubeapi.faults.add(refuse)
+    with caplog.at_level(logging.WARNING):
+        await tell(stage, subject, "True", "False")
+    assert "event on ModelService llm/toy is lost" in caplog.text
