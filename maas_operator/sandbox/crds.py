@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import yaml
 
@@ -22,28 +22,39 @@ from maas_operator.domain.kinds import (
 )
 from maas_operator.domain.objects import Manifest
 
+from .control_plane import without_new_words
+
+_READY: Final = {"Ready": ".status.conditions[?(@.type=='Ready')].status"}
+_SYNCED: Final = {"Synced": ".status.conditions[?(@.type=='Synced')].status"}
 _COLUMNS: Final[dict[Kind, dict[str, str]]] = {
     SERVING_RUNTIME: {},
-    INFERENCE_SERVICE: {
-        "URL": ".status.url",
-        "Ready": ".status.conditions[?(@.type=='Ready')].status",
-    },
-    BACKEND: {"Synced": ".status.conditions[?(@.type=='Synced')].status"},
-    PRODUCT: {"Synced": ".status.conditions[?(@.type=='Synced')].status"},
-    PROXY_CONFIG_PROMOTE: {"Ready": ".status.conditions[?(@.type=='Ready')].status"},
-    DEVELOPER_ACCOUNT: {"Ready": ".status.conditions[?(@.type=='Ready')].status"},
-    DEVELOPER_USER: {"Ready": ".status.conditions[?(@.type=='Ready')].status"},
-    APPLICATION: {"Ready": ".status.conditions[?(@.type=='Ready')].status"},
-    APPLICATION_AUTH: {"Ready": ".status.conditions[?(@.type=='Ready')].status"},
+    INFERENCE_SERVICE: {"URL": ".status.url", **_READY},
+    BACKEND: _SYNCED,
+    PRODUCT: _SYNCED,
+    PROXY_CONFIG_PROMOTE: _READY,
+    DEVELOPER_ACCOUNT: _READY,
+    DEVELOPER_USER: _READY,
+    APPLICATION: _READY,
+    APPLICATION_AUTH: _READY,
     ROUTE: {"Host": ".spec.host"},
+}
+_REQUIRED: Final[dict[Kind, list[str]]] = {
+    SERVING_RUNTIME: ["containers"],
+    INFERENCE_SERVICE: ["predictor"],
+    BACKEND: ["name", "privateBaseURL"],
+    PRODUCT: ["name"],
+    PROXY_CONFIG_PROMOTE: ["productCRName"],
+    DEVELOPER_ACCOUNT: ["orgName"],
+    DEVELOPER_USER: ["developerAccountRef", "email", "passwordCredentialsRef", "username"],
+    APPLICATION: ["accountCR", "applicationPlanName", "description", "name", "productCR"],
+    APPLICATION_AUTH: ["applicationCRName", "authSecretRef"],
+    ROUTE: ["host", "to"],
 }
 _FOLDERS: Final = {
     "serving.kserve.io": "kserve/minimal",
     "capabilities.3scale.net": "3scale-operator",
     "route.openshift.io": "openshift-route",
 }
-# A server of 2020 knows neither rules in CEL nor selectable fields, and refuses the enum with null of the real Route.
-_TOO_NEW: Final = frozenset({"x-kubernetes-validations", "selectableFields"})
 
 
 def third_party_crds(folder: Path | None = None, *, old_server: bool = False) -> list[Manifest]:
@@ -52,6 +63,7 @@ def third_party_crds(folder: Path | None = None, *, old_server: bool = False) ->
     With `folder` (KServe's minimal flavour, the 3scale-operator's and OpenShift's files in it) the real ones.
     `old_server` leaves out what a server without CEL does not understand.
     """
+    # An old server refuses the enum with null of the real Route.
     if folder is None:
         return [_permissive(kind) for kind in _COLUMNS]
     return [_permissive(kind) if old_server and kind == ROUTE else _real(folder, kind, old_server) for kind in _COLUMNS]
@@ -59,6 +71,7 @@ def third_party_crds(folder: Path | None = None, *, old_server: bool = False) ->
 
 def _permissive(kind: Kind) -> Manifest:
     anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    properties = {"spec": {**anything, "required": _REQUIRED[kind]}, "status": anything}
     version = {
         "name": kind.version,
         "served": True,
@@ -67,7 +80,7 @@ def _permissive(kind: Kind) -> Manifest:
         "additionalPrinterColumns": [
             {"name": name, "type": "string", "jsonPath": path} for name, path in _COLUMNS[kind].items()
         ],
-        "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": anything, "status": anything}}},
+        "schema": {"openAPIV3Schema": {"type": "object", "required": ["spec"], "properties": properties}},
     }
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
@@ -91,10 +104,4 @@ def _real(folder: Path, kind: Kind, old_server: bool) -> Manifest:
     path = folder / _FOLDERS[kind.group] / f"{kind.group}_{kind.plural}.yaml"
     manifest = yaml.safe_load(path.read_text(encoding="utf-8"))
     manifest.pop("status", None)
-    return dict(_without_news(manifest) if old_server else manifest)
-
-
-def _without_news(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_news(item) for key, item in value.items() if key not in _TOO_NEW}
-    return [_without_news(item) for item in value] if isinstance(value, list) else value
+    return without_new_words(manifest)[0] if old_server else dict(manifest)

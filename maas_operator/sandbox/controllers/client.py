@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
@@ -40,5 +40,5 @@ class Client(Cluster, Protocol):
     async def merge_patch(self, ref: Ref, patch: Mapping[str, Any], *, subresource: str = "") -> Manifest:
         """Apply a JSON merge patch."""
 
-    def watch(self, kind: Kind) -> AsyncIterator[Change]:
+    def watch(self, kind: Kind) -> AsyncGenerator[Change, None]:
         """Yield each object that is there as ADDED, then each change; ends when the server ends the stream."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from copy import deepcopy
 from types import TracebackType
 from typing import Any, Final, TypeAlias
@@ -33,8 +33,10 @@ _PAGE: Final = "500"
 _CALL_SECONDS: Final = 30.0
 _WATCH_SECONDS: Final = 300
 _LONGEST_LINE: Final = 4 * 1024 * 1024
+_CHANGES: Final = frozenset(map(str, ChangeType))
 _MERGE_PATCH: Final = "application/merge-patch+json"
-_APPLY_PATCH: Final = "application/apply-patch+yaml"
+APPLY_PATCH: Final = "application/apply-patch+yaml"
+"""The content type of a server-side apply."""
 
 
 class InProcessClient(InProcessCluster):
@@ -71,7 +73,7 @@ class InProcessClient(InProcessCluster):
             subresource,
         )
 
-    async def watch(self, kind: Kind) -> AsyncIterator[Change]:
+    async def watch(self, kind: Kind) -> AsyncGenerator[Change, None]:
         """Yield each object that is there as ADDED, then each change, without an end."""
         changes: asyncio.Queue[Change] = asyncio.Queue()
         unsubscribe = self.subscribe(kind, lambda type_, o: changes.put_nowait(Change(ChangeType(type_), o)))
@@ -106,7 +108,7 @@ class HttpClient:
 
     async def get(self, ref: Ref) -> Manifest:
         """Read one object live; NotFound if it is not there."""
-        return await self._call("GET", ref, _path(ref))
+        return await self.call("GET", ref, path_of(ref))
 
     async def list(self, kind: Kind, *, namespace: str = "", labels: Mapping[str, str] | None = None) -> list[Manifest]:
         """Read all objects of a kind, in all namespaces if none is given; each with apiVersion and kind set."""
@@ -118,31 +120,31 @@ class HttpClient:
         """Server-side apply; return the object as it is then."""
         ref = ref_of(manifest)
         query = {"fieldManager": manager, "force": str(force).lower()}
-        return await self._call("PATCH", ref, _path(ref, subresource), query, manifest, _APPLY_PATCH)
+        return await self.call("PATCH", ref, path_of(ref, subresource), query, manifest, APPLY_PATCH)
 
     async def delete(self, ref: Ref, *, uid: str, resource_version: str = "") -> None:
         """Delete in the background this very object."""
         preconditions = {"uid": uid, **({"resourceVersion": resource_version} if resource_version else {})}
         options = {"propagationPolicy": "Background", "preconditions": preconditions}
-        await self._call("DELETE", ref, _path(ref), None, options)
+        await self.call("DELETE", ref, path_of(ref), None, options)
 
     async def create(self, manifest: Manifest) -> Manifest:
         """Create an object; Conflict if it is there."""
         ref = ref_of(manifest)
-        path = _path(Ref(ref.kind, ref.namespace, ""))
-        return await self._call("POST", ref, path, {"fieldManager": _WRITER}, manifest)
+        path = path_of(Ref(ref.kind, ref.namespace, ""))
+        return await self.call("POST", ref, path, {"fieldManager": _WRITER}, manifest)
 
     async def replace(self, manifest: Manifest, *, subresource: str = "") -> Manifest:
         """Write the whole object; Conflict if its resourceVersion is not the newest."""
         ref = ref_of(manifest)
-        return await self._call("PUT", ref, _path(ref, subresource), {"fieldManager": _WRITER}, manifest)
+        return await self.call("PUT", ref, path_of(ref, subresource), {"fieldManager": _WRITER}, manifest)
 
     async def merge_patch(self, ref: Ref, patch: Mapping[str, Any], *, subresource: str = "") -> Manifest:
         """Apply a JSON merge patch."""
         query = {"fieldManager": _WRITER}
-        return await self._call("PATCH", ref, _path(ref, subresource), query, patch, _MERGE_PATCH)
+        return await self.call("PATCH", ref, path_of(ref, subresource), query, patch, _MERGE_PATCH)
 
-    async def watch(self, kind: Kind) -> AsyncIterator[Change]:
+    async def watch(self, kind: Kind) -> AsyncGenerator[Change, None]:
         """Yield each object that is there as ADDED, then each change; ends when the server ends the stream."""
         objects, version = await self._list(kind, "", {})
         for manifest in objects:
@@ -151,11 +153,11 @@ class HttpClient:
         query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": str(_WATCH_SECONDS)}
         timeout = aiohttp.ClientTimeout(total=None, sock_read=2 * _WATCH_SECONDS)
         try:
-            async with self._open.get(self._url + _path(ref), params=query, timeout=timeout) as response:
+            async with self._open.get(self._url + path_of(ref), params=query, timeout=timeout) as response:
                 await _check(ref, response)
                 async for line in response.content:
                     event = json.loads(line)
-                    if event["type"] not in ChangeType:
+                    if event["type"] not in _CHANGES:
                         return
                     yield Change(ChangeType(event["type"]), event["object"])
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -171,13 +173,13 @@ class HttpClient:
         query = {"limit": _PAGE, "labelSelector": ",".join(f"{key}={value}" for key, value in labels.items())}
         objects = []
         while True:
-            page = await self._call("GET", ref, _path(ref), query)
+            page = await self.call("GET", ref, path_of(ref), query)
             objects += [{"apiVersion": kind.api_version, "kind": kind.name, **item} for item in page["items"]]
             query["continue"] = page["metadata"].get("continue") or ""
             if not query["continue"]:
                 return objects, page["metadata"]["resourceVersion"]
 
-    async def _call(
+    async def call(
         self,
         method: str,
         ref: Ref,
@@ -186,6 +188,7 @@ class HttpClient:
         body: Mapping[str, Any] | None = None,
         content_type: str = "application/json",
     ) -> Manifest:
+        """Make a call and return its answer; `ref` is what errors speak of."""
         data = json.dumps(body) if body is not None else None
         timeout = aiohttp.ClientTimeout(total=_CALL_SECONDS)
         headers = {"Content-Type": content_type} if data else {}
@@ -199,7 +202,8 @@ class HttpClient:
             raise Unavailable(f"{method} {ref}: {error!r}") from error
 
 
-def _path(ref: Ref, subresource: str = "") -> str:
+def path_of(ref: Ref, subresource: str = "") -> str:
+    """Return the path of an object; of the collection if the reference names none."""
     kind = ref.kind
     base = f"/apis/{kind.group}/{kind.version}" if kind.group else f"/api/{kind.version}"
     namespace = f"/namespaces/{ref.namespace}" if kind.namespaced and ref.namespace else ""

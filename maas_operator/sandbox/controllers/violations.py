@@ -17,6 +17,7 @@ class Rule(StrEnum):
     LOST_FINALIZER = "FinalizerGetsLost"
     VOLATILE_ANNOTATION = "VolatileAnnotationRestartsPods"
     THREESCALE_CRASH = "ThreescaleOperatorCrashes"
+    KEY_NOT_PUSHED = "KeyNeverReachesThreescale"
     IGNORED_NAMESPACE = "ThreescaleOperatorDoesNotLook"
     SECRET_EXPOSED = "SecretExposed"
 

@@ -50,7 +50,7 @@ def provider_secret() -> Manifest:
     return secret("provider", adminURL=ADMIN_URL, token=TOKEN)
 
 
-def runtime(name: str = "llama", **container: Any) -> Manifest:
+def runtime(name: str = "llama", /, **container: Any) -> Manifest:
     spec = {
         "supportedModelFormats": [{"name": "vLLM", "autoSelect": False}],
         "multiModel": False,
@@ -67,7 +67,7 @@ def runtime(name: str = "llama", **container: Any) -> Manifest:
     return manifest(SERVING_RUNTIME, MODELS, name, spec)
 
 
-def service(name: str = "llama", *, predictor: dict[str, Any] | None = None, **model: Any) -> Manifest:
+def service(name: str = "llama", /, *, predictor: dict[str, Any] | None = None, **model: Any) -> Manifest:
     implementation = {
         "modelFormat": {"name": "vLLM"},
         "runtime": "llama",
@@ -84,7 +84,7 @@ def service(name: str = "llama", *, predictor: dict[str, Any] | None = None, **m
 HITS = {"hits": {"friendlyName": "Hits", "unit": "hit", "description": "Number of API hits"}}
 
 
-def backend(name: str = "llama", **spec: Any) -> Manifest:
+def backend(name: str = "llama", /, **spec: Any) -> Manifest:
     content = {
         "name": "Llama backend",
         "systemName": name,
@@ -108,7 +108,7 @@ def limit(metric: str = "hits", period: str = "minute", value: int = 60) -> dict
     return {"period": period, "value": value, "metricMethodRef": {"systemName": metric}}
 
 
-def product(name: str = "llama", **spec: Any) -> Manifest:
+def product(name: str = "llama", /, **spec: Any) -> Manifest:
     content = {
         "name": "Llama",
         "systemName": name,
@@ -146,7 +146,7 @@ def user(name: str = "dev1", **spec: Any) -> Manifest:
     return manifest(DEVELOPER_USER, GATEWAY, name, content)
 
 
-def application(name: str = "dev1-llama", **spec: Any) -> Manifest:
+def application(name: str = "dev1-llama", /, **spec: Any) -> Manifest:
     content = {
         "accountCR": {"name": "dev1"},
         "productCR": {"name": "llama"},

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from maas_operator.domain.kinds import APPLICATION, DEVELOPER_ACCOUNT, PRODUCT, SECRET
-from maas_operator.domain.objects import Manifest, Ref
+from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.engine.errors import ApiError
 
 from ..conditions import condition, is_true
 from ..runner import Retry
+from ..violations import Rule
 from .catalogue import Plan, Product
 from .context import (
     REMOTE_ERRORS,
@@ -50,7 +51,7 @@ class Applications:
         account = await self._find(manifest, DEVELOPER_ACCOUNT, "accountCR")
         if account is None:
             error = SyncError(f'DeveloperAccount "{manifest["spec"]["accountCR"]["name"]}" not found')
-            await self._write(manifest, None, None, error)
+            await self._write(manifest, error)
             raise Retry(str(error))
         written = with_id_annotation(manifest, "applicationID", status_id(manifest, "applicationID"))
         written = with_owner(with_finalizer(written, FINALIZER), account)
@@ -60,25 +61,31 @@ class Applications:
         await self._sync(manifest, account, await self._context.provider(account))
 
     async def _sync(self, manifest: Manifest, account: Manifest, provider: ProviderAccount) -> None:
-        application, error = None, None
+        application, state, error = None, None, None
         try:
             product = await self._find(manifest, PRODUCT, "productCR")
             if product is None:
                 raise SyncError(f'Product "{manifest["spec"]["productCR"]["name"]}" not found')
             _check_parents(account, product)
             tenant = self._context.connect(provider, f"accounts/{account['status']['accountID']}/applications")
-            application = _sync_application(tenant, manifest, account, product)
+            application, state = _sync_application(tenant, manifest, account, product)
         except REMOTE_ERRORS as caught:
             error = caught
-        await self._write(manifest, application, provider.admin_url, error)
+        await self._write(manifest, error, application=application, state=state, host=provider.admin_url)
         retry_unless_invalid(error)
 
     async def _write(
-        self, manifest: Manifest, application: Application | None, host: str | None, error: Exception | None
+        self,
+        manifest: Manifest,
+        error: Exception | None,
+        *,
+        application: Application | None = None,
+        state: str | None = None,
+        host: str | None = None,
     ) -> None:
         fields = {
             "applicationID": application.id if application else None,
-            "state": application.state if application else None,
+            "state": state,
             "providerAccountHost": host,
             "observedGeneration": manifest["metadata"]["generation"],
         }
@@ -126,7 +133,10 @@ def _check_parents(account: Manifest, product: Manifest) -> None:
         raise SpecError("spec.productCRName", "product and account providerAccounts dont match", orphan=True)
 
 
-def _sync_application(tenant: Tenant, manifest: Manifest, account: Manifest, product: Manifest) -> Application:
+def _sync_application(
+    tenant: Tenant, manifest: Manifest, account: Manifest, product: Manifest
+) -> tuple[Application, str]:
+    """Return the application, and the state in which the sync found it: that is the one the status tells."""
     spec = manifest["spec"]
     account_id = account["status"]["accountID"]
     try:
@@ -137,10 +147,11 @@ def _sync_application(tenant: Tenant, manifest: Manifest, account: Manifest, pro
             application = tenant.people.create_application(
                 account_id, remote, plan, name=spec["name"], description=spec["description"]
             )
+        state = application.state
         _update(tenant.people, application, plan, spec)
     except PortaError as error:
         raise SyncError(f"task failed SyncApplication: error sync application [{spec['name']}]: {error}") from error
-    return application
+    return application, state
 
 
 def _plan(product: Product, spec: Mapping[str, Any], product_name: str) -> Plan:
@@ -232,6 +243,8 @@ class ApplicationAuths:
         keys = self._wanted_keys(manifest, secret)
         application_id = status_id(application, "applicationID")
         # Without an id nothing is pushed, and the status says Ready all the same.
+        if application_id is None or _has_auth_user_key(product["spec"]):
+            self._context.violations.add(Rule.KEY_NOT_PUSHED, ref_of(manifest), "it turns Ready without any effect")
         if application_id is not None:
             tenant = self._context.connect(provider, f"accounts/{status_id(account, 'accountID')}/applications")
             remote = tenant.people.applications.get(application_id)

@@ -80,7 +80,7 @@ class Backends:
         namespace = manifest["metadata"]["namespace"]
         edited = False
         for product in await self._context.client.list(PRODUCT, namespace=namespace):
-            spec = _without_backend(product["spec"], manifest["spec"]["systemName"])
+            spec = _without_backend(product["spec"], manifest["spec"].get("systemName"))
             if spec != product["spec"]:
                 await self._context.client.replace({**product, "spec": spec})
                 edited = True
@@ -127,7 +127,7 @@ def _with_defaults(manifest: Manifest) -> Manifest:
     return {**manifest, "spec": {**spec, "systemName": name, "metrics": metrics}}
 
 
-def _without_backend(spec: dict[str, Any], system_name: str) -> dict[str, Any]:
+def _without_backend(spec: dict[str, Any], system_name: str | None) -> dict[str, Any]:
     usages = {name: usage for name, usage in (spec.get("backendUsages") or {}).items() if name != system_name}
     plans = {}
     for name, plan in (spec.get("applicationPlans") or {}).items():

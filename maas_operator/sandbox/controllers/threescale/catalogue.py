@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from ..conditions import Clock, timestamp
+from ..faults import Delays
 from .errors import TAKEN, PortaError, invalid, not_found
 
 _T = TypeVar("_T")
@@ -117,14 +118,14 @@ _APICAST: Final[dict[str, Any]] = {"name": "apicast", "version": "builtin", "con
 class Catalogue:
     """The part of a tenant's Admin API that deals with products and backends."""
 
-    def __init__(self, clock: Clock, ids: Iterator[int], purge: timedelta) -> None:
+    def __init__(self, clock: Clock, ids: Iterator[int], delays: Delays) -> None:
         self.products: dict[int, Product] = {}
         self.backends: dict[int, Backend] = {}
         self.contracts: dict[int, int] = {}
         """How many applications a plan has, by its id; kept by `People`."""
         self._clock = clock
         self._ids = ids
-        self._purge = purge
+        self._delays = delays
         self._purged_at: dict[str, datetime] = {}
         # Every tenant is born with a product of its own, which can never be deleted.
         self._default = self.create_product(name="API", system_name="api")
@@ -159,7 +160,7 @@ class Catalogue:
         product = self.product(product_id)
         if product is self._default or len(self.products) == 1:
             raise PortaError(403, {"status": "Forbidden", "errors": {"base": ["This product cannot be removed"]}})
-        self._purged_at[product.system_name] = self._clock() + self._purge
+        self._purged_at[product.system_name] = self._clock() + timedelta(seconds=self._delays.purge)
         del self.products[product_id]
 
     def create_backend(self, *, name: str, system_name: str, endpoint: str) -> Backend:

@@ -91,12 +91,18 @@ class Context:
             return None
 
     async def write_status(
-        self, manifest: Manifest, fields: Mapping[str, Any], conditions: Iterable[Mapping[str, Any]]
+        self,
+        manifest: Manifest,
+        fields: Mapping[str, Any],
+        conditions: Iterable[Mapping[str, Any]],
+        *,
+        fresh: bool = False,
     ) -> None:
-        """Write a status: known fields stay, those that are None do not count."""
+        """Write a status: known fields stay unless it is to be `fresh`, those that are None do not count."""
+        old = {} if fresh else (manifest.get("status") or {})
         new = {key: value for key, value in fields.items() if value is not None}
         merged = merged_conditions(manifest, conditions, self.clock())
-        await write_status(self.client, manifest, {**(manifest.get("status") or {}), **new, "conditions": merged})
+        await write_status(self.client, manifest, {**old, **new, "conditions": merged})
 
 
 def status_conditions(error: Exception | None, **flags: bool) -> list[dict[str, Any]]:

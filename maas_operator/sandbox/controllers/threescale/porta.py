@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from urllib.parse import urlsplit
 
 from ..conditions import Clock, system_clock
@@ -49,7 +48,7 @@ class Porta:
     def add_tenant(self, admin_url: str, token: str) -> Tenant:
         """Create a tenant that answers at this URL to this token."""
         ids = numbers()
-        catalogue = Catalogue(self._clock, ids, timedelta(seconds=self._delays.purge))
+        catalogue = Catalogue(self._clock, ids, self._delays)
         tenant = Tenant(len(self._tenants) + 2, admin_url, token, catalogue, People(catalogue, ids))
         self._tenants[_host(admin_url)] = tenant
         return tenant

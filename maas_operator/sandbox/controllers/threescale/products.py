@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any, Final
 
@@ -20,12 +21,13 @@ from .context import (
     is_invalid,
     is_orphan,
     retry_unless_invalid,
+    secret_data,
     status_conditions,
     status_id,
     with_finalizer,
     without_finalizer,
 )
-from .errors import Crash, PortaError, SpecError
+from .errors import Crash, PortaError, SpecError, SyncError
 from .product_sync import ProductSync
 from .validation import check_api, check_plans
 
@@ -87,7 +89,11 @@ class Products:
         reference = policy.get("configurationRef") or {}
         configuration = policy.get("configuration") or {}
         if not configuration and reference.get("name"):
-            raise NotImplementedError("policies with a configurationRef are not modelled")
+            namespace = reference.get("namespace") or manifest["metadata"]["namespace"]
+            secret = await self._context.secret(namespace, reference["name"])
+            if secret is None:
+                raise SyncError(f'task failed SyncPolicies: secrets "{reference["name"]}" not found')
+            configuration = json.loads(secret_data(secret)["configuration"])
         chain = {"name": policy["name"], "version": policy["version"], "enabled": policy["enabled"]}
         return {**chain, "configuration": configuration}
 

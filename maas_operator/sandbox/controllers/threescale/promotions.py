@@ -77,7 +77,7 @@ class Promotions:
 
     async def _write(self, manifest: Manifest, outcome: _Outcome) -> None:
         error = outcome.error
-        fields = {
+        known = {
             "productId": outcome.product_id,
             "latestProductionVersion": outcome.production,
             "latestStagingVersion": outcome.staging,
@@ -86,7 +86,9 @@ class Promotions:
             condition("Ready", error is None, message="" if error else _DONE),
             condition("Failed", error is not None, message=str(error or "")),
         ]
-        await self._context.write_status(manifest, fields, conditions)
+        # A later failure wipes what an earlier one told; zero and empty are left out.
+        fields = {key: value for key, value in known.items() if value}
+        await self._context.write_status(manifest, fields, conditions, fresh=True)
 
 
 def _may_promote(product: Manifest) -> bool:
