@@ -24,11 +24,13 @@ from .apply import (
 )
 from .builtin import builtin_resources
 from .errors import Cause
+from .fieldsets import misfit
 from .garbage import FOREGROUND, ORPHAN, Collector
 from .metadata import Predicate, field_selector, finalizer_problems, generated_name, label_selector, metadata_problems
 from .patch import PatchType, patched
 from .resources import Object, Registry, Resource, store_form
 from .scale import scale_of, with_scale
+from .schema import misread_metadata
 from .store import Event, Key, Store
 
 
@@ -75,7 +77,8 @@ _PLAIN = WriteOptions()
 _DELETE = DeleteOptions()
 
 
-def _utc_now() -> datetime:
+def utc_now() -> datetime:
+    """The time of the machine."""
     return datetime.now(UTC)
 
 
@@ -86,7 +89,7 @@ class Api:
     come out belong to the store: do not change them.
     """
 
-    def __init__(self, *, history: int = 20_000, clock: Callable[[], datetime] = _utc_now) -> None:
+    def __init__(self, *, history: int = 20_000, clock: Callable[[], datetime] = utc_now) -> None:
         self.store = Store(history=history)
         self.registry = Registry(builtin_resources())
         self._clock = clock
@@ -103,7 +106,7 @@ class Api:
 
     def get(self, resource: Resource, namespace: str, name: str, subresource: str = "") -> Object:
         """One object; 404 if it is not there."""
-        found = resource.present(self._stored(resource, namespace, name))
+        found = self._stored(resource, namespace, name)
         return scale_of(resource, found) if subresource == "scale" else found
 
     def list(
@@ -159,6 +162,7 @@ class Api:
         if subresource == "scale":
             return self._rescale(resource, old, body, options)
         new = self._received(resource, namespace, name, body)
+        _check_preconditions(resource, old, new["metadata"].get("uid", ""), "")
         if resource.is_custom and not new["metadata"].get("resourceVersion"):
             message = "Invalid value: 0x0: must be specified for an update"
             raise errors.invalid(resource, name, [Cause("FieldValueInvalid", message, "metadata.resourceVersion")])
@@ -178,8 +182,7 @@ class Api:
         old = self._stored(resource, namespace, name)
         if subresource == "scale":
             return self._rescale(resource, old, patched(resource, scale_of(resource, old), type_, body), options)
-        shown = resource.present(old)
-        new = self._received(resource, namespace, name, patched(resource, shown, type_, body))
+        new = self._received(resource, namespace, name, patched(resource, old, type_, body))
         return self._replace(resource, old, new, options, subresource)
 
     def apply(
@@ -195,18 +198,25 @@ class Api:
         intent = self._received(resource, namespace, name, body)
         if intent["metadata"].get("managedFields"):
             raise errors.bad_request("metadata.managedFields must be nil")
-        unknown = resource.schema.sanitize(intent)[1]
-        self._unknown_fields(unknown, options)
-        if unknown:
-            raise errors.internal(f"failed to create typed patch object: .{unknown[0]}: field not declared in schema")
-        old = self.store.get(Key(resource.storage, namespace, name))
-        if old is None:
+        self._check_typed(resource, intent, options)
+        if self.store.get(Key(resource.storage, namespace, name)) is None:
             return self._apply_new(resource, namespace, intent, options, subresource)
+        old = self._stored(resource, namespace, name)
         request = self._request(resource, options, Operation.APPLY, subresource)
         merged, claims = apply(request, old, intent, read_claims(old))
         wanted = {part: intent["metadata"][part] for part in ("uid", "resourceVersion") if part in intent["metadata"]}
         merged = {**merged, "metadata": {**merged["metadata"], **wanted}}
         return self._replace(resource, old, merged, options, subresource, claims)
+
+    def _check_typed(self, resource: Resource, intent: Object, options: WriteOptions) -> None:
+        """Refuse what can not be taken apart into fields; the API server calls that its own fault, a 500."""
+        unknown = resource.schema.sanitize(intent)[1]
+        self._unknown_fields(unknown, options)
+        wrong = misfit(intent, resource.schema.structural)
+        if unknown:
+            wrong = f".{unknown[0]}: field not declared in schema"
+        if wrong:
+            raise errors.internal(f"failed to create typed patch object: {wrong}")
 
     def _apply_new(
         self, resource: Resource, namespace: str, intent: Object, options: WriteOptions, subresource: str
@@ -231,12 +241,10 @@ class Api:
             return old, True
         key = Key(resource.storage, namespace, name)
         doomed = self._collector.doomed(resource, old, options.propagation)
-        if self._collector.may_go(resource, doomed):
-            last, gone = self.store.remove(key, doomed), True
-        else:
-            last, gone = (self.store.put(key, doomed) if doomed != old else old), False
+        last = self._write(resource, key, doomed) if doomed != old else old
+        gone = self.store.get(key) is None
         self._collector.settle()
-        return resource.present(last), gone and self.store.get(key) is None
+        return last, gone
 
     # --- inside ----------------------------------------------------------------------------------------------------
 
@@ -244,26 +252,30 @@ class Api:
         found = self.store.get(Key(resource.storage, namespace, name))
         if found is None:
             raise errors.not_found(resource, name)
-        return found
+        return resource.present(found)
 
     def _received(self, resource: Resource, namespace: str, name: str, body: Any) -> Object:
         """The object of a body, with name and namespace of the URL; 400 where they contradict each other."""
         if not isinstance(body, dict) or not isinstance(body.get("metadata", {}), dict):
             raise errors.bad_request("the body is not an object with metadata")
-        body = store_form(resource, body)
-        expected = resource.present(body)["apiVersion"] if "apiVersion" in body else resource.api_version
-        if expected != resource.api_version or body.get("kind", resource.kind) != resource.kind:
+        if resource.is_custom and not body.get("kind"):
+            raise errors.bad_request("Object 'Kind' is missing")
+        given = body.get("apiVersion", resource.api_version), body.get("kind", resource.kind)
+        if given != (resource.api_version, resource.kind):
             raise errors.bad_request(
-                f"the API version or kind in the data ({body.get('apiVersion')}, {body.get('kind')}) does not match "
-                f"the expected ({resource.api_version}, {resource.kind})"
+                f"the API version or kind in the data ({', '.join(map(str, given))}) does not match the expected "
+                f"({resource.api_version}, {resource.kind})"
             )
         metadata = dict(body.get("metadata") or {})
-        for part, given in (("name", name), ("namespace", namespace)):
-            if given and metadata.get(part, given) != given:
-                text = f"the {part} of the object ({metadata[part]}) does not match the {part} on the URL ({given})"
-                raise errors.bad_request(text)
-            if given:
-                metadata[part] = given
+        if misread := misread_metadata(metadata):
+            raise errors.bad_request(f"{resource.kind} can not be read: {misread}")
+        if name and metadata.get("name", name) != name:
+            text = f"the name of the object ({metadata['name']}) does not match the name on the URL ({name})"
+            raise errors.bad_request(text)
+        if namespace and metadata.get("namespace", namespace) != namespace:
+            text = "the namespace of the provided object does not match the namespace sent on the request"
+            raise errors.bad_request(text)
+        metadata |= {part: given for part, given in (("name", name), ("namespace", namespace)) if given}
         return {"apiVersion": resource.api_version, "kind": resource.kind, **body, "metadata": metadata}
 
     def _request(self, resource: Resource, options: WriteOptions, operation: Operation, subresource: str) -> Request:
@@ -279,10 +291,13 @@ class Api:
             for text in told:
                 options.warn(text)
 
-    def _sane(self, resource: Resource, given: Object, options: WriteOptions) -> Object:
-        sane, unknown = resource.schema.sanitize(given)
+    def _sane(self, resource: Resource, given: Object, options: WriteOptions, *, keep_nulls: bool = False) -> Object:
+        sane, unknown = resource.schema.sanitize(given, keep_nulls=keep_nulls)
         self._unknown_fields(unknown, options)
-        return {**sane, "metadata": {name: value for name, value in sane["metadata"].items() if value is not None}}
+        if not resource.is_custom:
+            sane = _without_nulls(sane)
+        # Metadata is a Go struct on the server: what is empty there is not written.
+        return {**sane, "metadata": {name: value for name, value in sane["metadata"].items() if value or value == 0}}
 
     def _create(
         self,
@@ -306,10 +321,10 @@ class Api:
             claims = update_claims(request, None, new, {})
         new = _with_claims(new, claims)
         if options.dry_run:
-            return resource.present(new)
-        stored = self.store.put(key, new)
+            return new
+        written = self._write(resource, key, new)
         self._collector.settle()
-        return resource.present(self.store.get(key) or stored)
+        return written
 
     def _born(self, resource: Resource, given: Object, name: str) -> Object:
         server_side = ("deletionTimestamp", "deletionGracePeriodSeconds", "generation", "resourceVersion", "selfLink")
@@ -330,31 +345,44 @@ class Api:
         claims: Claims | None = None,
     ) -> Object:
         metadata = given["metadata"]
-        _check_preconditions(resource, old, metadata.get("uid", ""), metadata.get("resourceVersion", ""))
-        new = _scoped(resource, old, self._sane(resource, given, options), subresource)
+        if metadata.get("uid", old["metadata"]["uid"]) != old["metadata"]["uid"]:
+            message = f'Invalid value: "{metadata["uid"]}": field is immutable'
+            cause = Cause("FieldValueInvalid", message, "metadata.uid")
+            raise errors.invalid(resource, old["metadata"]["name"], [cause])
+        _check_preconditions(resource, old, "", metadata.get("resourceVersion", ""))
+        new = _scoped(resource, old, self._sane(resource, given, options, keep_nulls=claims is not None), subresource)
         if not subresource:
             new = resource.prepare(new, old)
         new = _with_generation(resource, old, new)
         if _same(old, new) and (claims is None or write_claims(claims) == old["metadata"].get("managedFields", [])):
-            return resource.present(old)
+            return old
         self._validate(resource, new, old)
         if claims is None:
             base = _base_claims(old, given)
             request = self._request(resource, options, Operation.UPDATE, subresource)
             claims = update_claims(request, old, new, base)
-        return resource.present(self._commit(resource, old, _with_claims(new, claims), options))
+        return self._commit(resource, old, _with_claims(new, claims), options)
 
     def _commit(self, resource: Resource, old: Object, new: Object, options: WriteOptions) -> Object:
         if options.dry_run:
             return new
         key = Key(resource.storage, old["metadata"].get("namespace", ""), old["metadata"]["name"])
-        stored = self.store.remove(key, new) if self._collector.may_go(resource, new) else self.store.put(key, new)
+        written = self._write(resource, key, new)
         self._collector.settle()
-        return stored
+        return written
+
+    def _write(self, resource: Resource, key: Key, new: Object) -> Object:
+        """Put an object into the store, or take it out if nothing holds it any more."""
+        stored = store_form(resource, new)
+        write = self.store.remove if self._collector.may_go(resource, stored) else self.store.put
+        return resource.present(write(key, stored))
 
     def _validate(self, resource: Resource, new: Object, old: Object | None) -> None:
         causes = metadata_problems(resource, new) if old is None else finalizer_problems(new, old)
-        causes = causes or resource.schema.problems(new, old) or resource.check(new, old)
+        misread = resource.schema.problems(new, old)
+        if misread and not resource.is_custom:
+            raise errors.bad_request(f"{resource.kind} can not be read: {misread[0].field}: {misread[0].message}")
+        causes = causes or misread or resource.check(new, old)
         if causes:
             raise errors.invalid(resource, new["metadata"]["name"], causes)
 
@@ -423,6 +451,12 @@ def _content(resource: Resource, object_: Object) -> Object:
 
 def _same(old: Object, new: Object) -> bool:
     return {**old, "apiVersion": ""} == {**new, "apiVersion": ""}
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nulls(entry) for name, entry in value.items() if entry is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def _with_claims(object_: Object, claims: Claims) -> Object:

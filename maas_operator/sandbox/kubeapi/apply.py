@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from .errors import ApiError, Cause
-from .fieldsets import EMPTY, FieldSet, Path, Schema, decode, encode, leaves, merge, readable, remove
+from .fieldsets import EMPTY, FieldSet, Path, Schema, all_paths, decode, encode, leaves, merge, readable, remove
 from .resources import Object, Resource
 
 SERVER_METADATA = (
@@ -111,15 +111,17 @@ class Request:
         """The schema by which the fields are told apart."""
         return self.resource.schema.structural
 
-    def leaves(self, object_: Object) -> dict[Path, Any]:
-        """The fields of an object that this request can touch."""
-        return leaves(ownable(self.resource, object_, self.writer.subresource), self.schema)
+    def paths(self, object_: Object) -> dict[Path, Any]:
+        """Everything in an object that this request can touch."""
+        found = all_paths(ownable(self.resource, object_, self.writer.subresource), self.schema)
+        found.pop(("f:metadata",), None)
+        return found
 
 
 def update_claims(request: Request, old: Object | None, new: Object, claims: Claims) -> dict[Writer, Claim]:
     """The claims after a create, update or patch: the writer owns what it changed, the others lose it."""
-    before = request.leaves(old) if old is not None else {}
-    after = request.leaves(new)
+    before = request.paths(old) if old is not None else {}
+    after = request.paths(new)
     changed = frozenset(path for path, value in after.items() if path not in before or before[path] != value)
     removed = frozenset(before.keys() - after.keys())
     kept = _without(claims, changed | removed, request.writer)
@@ -133,7 +135,7 @@ def apply(request: Request, live: Object, intent: Object, claims: Claims) -> tup
     wanted = ownable(request.resource, intent, request.writer.subresource)
     fields = frozenset(leaves(wanted, request.schema))
     merged = _pruned(request, merge(live, wanted, request.schema), fields, claims)
-    before, after = request.leaves(live), request.leaves(merged)
+    before, after = request.paths(live), request.paths(merged)
     changed = frozenset(path for path, value in after.items() if path not in before or before[path] != value)
     others = {writer: claim for writer, claim in claims.items() if writer != request.writer}
     disputed = {writer: claim.fields & changed for writer, claim in others.items() if claim.fields & changed}
@@ -175,13 +177,20 @@ def _claimed(request: Request, kept: dict[Writer, Claim], mine: Claim | None, fi
 
 def _conflict(disputed: Mapping[Writer, FieldSet], claims: Claims) -> ApiError:
     causes = []
-    for writer, paths in disputed.items():
-        within = f' with subresource "{writer.subresource}"' if writer.subresource else ""
-        who = f'conflict with "{writer.name}"{within} using {claims[writer].api_version}'
-        causes += [Cause("FieldManagerConflict", who, readable(path)) for path in sorted(paths)]
+    lines = []
+    for writer, paths in sorted(disputed.items(), key=lambda pair: pair[0].name):
+        who = _described(writer, claims[writer])
+        fields = [readable(path) for path in sorted(paths)]
+        causes += [Cause("FieldManagerConflict", f"conflict with {who}", field) for field in fields]
+        lines += [f"conflicts with {who}:", *(f"- {field}" for field in fields)]
     if len(causes) == 1:
         text = f"Apply failed with 1 conflict: {causes[0].message}: {causes[0].field}"
     else:
-        listed = "\n".join(f"- {cause.message}: {cause.field}" for cause in causes)
-        text = f"Apply failed with {len(causes)} conflicts:\n{listed}"
+        text = f"Apply failed with {len(causes)} conflicts: " + "\n".join(lines)
     return ApiError(409, "Conflict", text, {"causes": [cause.to_json() for cause in causes]})
+
+
+def _described(writer: Writer, claim: Claim) -> str:
+    within = f' with subresource "{writer.subresource}"' if writer.subresource else ""
+    using = f" using {claim.api_version}" if writer.operation is Operation.UPDATE else ""
+    return f'"{writer.name}"{within}{using}'

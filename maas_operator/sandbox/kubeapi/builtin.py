@@ -13,7 +13,7 @@ from typing import Any
 
 from .errors import Cause
 from .resources import AliasedResource, Column, Object, Resource, Scale
-from .schema import KindSchema
+from .schema import METADATA, KindSchema
 
 _OPEN: Mapping[str, Any] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 _ANY: Mapping[str, Any] = {"x-kubernetes-preserve-unknown-fields": True}
@@ -102,6 +102,7 @@ def _core() -> Iterator[Resource]:
         {"data": _STRING_MAP, "binaryData": _STRING_MAP, "immutable": _FLAG},
         short_names=("cm",),
         columns=(_NAME, _entries("data"), _AGE),
+        prepare=_without_empty,
         check=lambda new, old: _check_immutable(new, old, ("data", "binaryData")),
     )
     yield _resource(
@@ -146,7 +147,7 @@ def _workloads() -> Iterator[Resource]:
         "Deployment",
         "deployments",
         {
-            "spec": _fields(selector=_ATOMIC_MAP, template=_fields(spec=_POD_SPEC)),
+            "spec": _fields(selector=_ATOMIC_MAP, template=_fields(metadata=METADATA, spec=_POD_SPEC)),
             "status": _WORKLOAD_STATUS,
         },
         group="apps",
@@ -251,6 +252,10 @@ def _definitions() -> Resource:
 # --- what the API server fills in or refuses ---------------------------------------------------------------------
 
 
+def _without_empty(new: Object, _old: Object | None) -> Object:
+    return {name: value for name, value in new.items() if name not in ("data", "binaryData") or value}
+
+
 def _with(object_: Object, section: str, **values: Any) -> Object:
     return {**object_, section: {**object_.get(section, {}), **values}}
 
@@ -264,7 +269,7 @@ def _prepare_namespace(new: Object, old: Object | None) -> Object:
 
 
 def _prepare_secret(new: Object, _old: Object | None) -> Object:
-    prepared = {name: value for name, value in new.items() if name != "stringData"}
+    prepared = {name: value for name, value in _without_empty(new, None).items() if name != "stringData"}
     if new.get("stringData"):
         encoded = {key: base64.b64encode(text.encode()).decode() for key, text in new["stringData"].items()}
         prepared["data"] = {**(new.get("data") or {}), **encoded}

@@ -80,8 +80,8 @@ def _qualified(plural_or_kind: str, group: str) -> str:
 
 
 def _details(resource: Named, name: str, *, by_kind: bool = False) -> dict[str, Any]:
-    details = {"name": name, "kind": resource.kind if by_kind else resource.plural}
-    return {**details, "group": resource.group} if resource.group else details
+    details = {"name": name, "group": resource.group, "kind": resource.kind if by_kind else resource.plural}
+    return {part: value for part, value in details.items() if value}
 
 
 def not_found(resource: Named, name: str) -> ApiError:
@@ -154,4 +154,4 @@ def expired(message: str) -> ApiError:
 
 def internal(message: str) -> ApiError:
     """500: as the API server answers a typed patch with undeclared fields."""
-    return ApiError(500, "InternalError", message)
+    return ApiError(500, "", message)

@@ -63,10 +63,17 @@ def _json(value: Any) -> str:
 
 
 def leaves(value: Any, schema: Schema) -> dict[Path, Any]:
-    """Every owned path of a value with what stands there, as the API server would list it in `fieldsV1`."""
+    """Every path of a value with what stands there, as the API server lists what an apply owns."""
     found: dict[Path, Any] = {}
     _collect(value, schema, (), found)
     return found
+
+
+def all_paths(value: Any, schema: Schema) -> dict[Path, Any]:
+    """The leaves of a value, and the maps and lists that hold them: who creates one of these owns it too."""
+    found = leaves(value, schema)
+    holders = {path[:depth]: _MEMBER for path in found for depth in range(1, len(path))}
+    return {**holders, **found}
 
 
 def _collect(value: Any, schema: Schema, path: Path, found: dict[Path, Any]) -> None:
@@ -108,24 +115,30 @@ def merge(live: Any, applied: Any, schema: Schema) -> Any:
 
 
 def remove(value: Any, paths: Iterable[Path], schema: Schema) -> Any:
-    """`value` without the given paths; a path that is named takes everything below it along."""
+    """`value` without the given paths; a path that is named takes everything below it along.
+
+    A map or list that loses its last entry becomes null, as on the real server: in a custom object that is a 422
+    unless the field is nullable.
+    """
     return _remove(value, _tree(paths), schema)
 
 
 def _remove(value: Any, tree: dict[str, Any], schema: Schema) -> Any:
     if isinstance(value, dict):
-        return {
+        entries = {
             name: _remove(entry, tree["f:" + name], child(schema, name)) if "f:" + name in tree else entry
             for name, entry in value.items()
             if "." not in tree.get("f:" + name, {})
         }
+        return entries or None
     if isinstance(value, list) and is_associative(schema):
         kept = ((element(schema, item), item) for item in value)
-        return [
+        left = [
             _remove(item, tree[name], items(schema)) if name in tree else item
             for name, item in kept
             if "." not in tree.get(name, {})
         ]
+        return left or None
     return value
 
 
@@ -179,3 +192,45 @@ def _readable(step: str) -> str:
     if kind == "v":
         return f"[={rest}]"
     return "[" + ",".join(f"{key}={_json(value)}" for key, value in json.loads(rest).items()) + "]"
+
+
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "object": (dict,),
+    "array": (list,),
+    "string": (str,),
+    "boolean": (bool,),
+    "integer": (int, float),
+    "number": (int, float),
+}
+
+
+def misfit(value: Any, schema: Schema, path: str = "") -> str:
+    """Why a value can not be taken apart into fields by its schema; empty if it can."""
+    wanted = _TYPES.get(schema.get("type", ""))
+    if wanted and value is not None and not isinstance(value, wanted):
+        return f"{path}: expected {schema['type']}, got {type(value).__name__}"
+    if isinstance(value, dict):
+        found = (misfit(entry, child(schema, name), f"{path}.{name}") for name, entry in value.items())
+        return next(filter(None, found), "")
+    if isinstance(value, list):
+        found = (misfit(item, items(schema), f"{path}[{index}]") for index, item in enumerate(value))
+        return next(filter(None, found), "") or _misfit_keys(value, schema, path)
+    return ""
+
+
+def _misfit_keys(value: list[Any], schema: Schema, path: str) -> str:
+    """Why the items of an associative list can not be told apart."""
+    if not is_associative(schema):
+        return ""
+    properties = items(schema).get("properties", {})
+    seen: set[str] = set()
+    for index, item in enumerate(value):
+        for key in schema.get("x-kubernetes-list-map-keys", ()):
+            if key not in item and "default" not in properties.get(key, {}):
+                omits = f'an element that omits key field "{key}" (and doesn\'t have default value)'
+                return f"{path}: element {index}: associative list with keys has {omits}"
+        name = element(schema, item)
+        if name in seen:
+            return f"{path}: duplicate entries for key [{name}]"
+        seen.add(name)
+    return ""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 
 import yaml
 from aiohttp import web
 
-from .api import Api
+from .api import Api, utc_now
 from .faults import Faults
 from .server import Server
 
@@ -16,8 +18,8 @@ from .server import Server
 class KubeApi:
     """An in-memory Kubernetes API; usable in process at once, over HTTP after `start`."""
 
-    def __init__(self, *, history: int = 20_000) -> None:
-        self.api = Api(history=history)
+    def __init__(self, *, history: int = 20_000, clock: Callable[[], datetime] = utc_now) -> None:
+        self.api = Api(history=history, clock=clock)
         self.faults = Faults()
         self.url = ""
         self._runner: web.AppRunner | None = None

@@ -122,7 +122,7 @@ def finalizer_problems(new: Object, old: Object) -> list[Cause]:
 
 Predicate = Callable[[Object], bool]
 _TERM: Final = re.compile(
-    r"(?P<not>!)?\s*(?P<key>[^\s!=,()]+)\s*(?:(?P<op>==|!=|=)\s*(?P<value>[^\s,()]*)|(?P<set>in|notin)\s*\((?P<values>.*)\))?"
+    r"(?P<not>!)?\s*(?P<key>[^\s!=,()]+)\s*(?:(?P<op>==|!=|=)\s*(?P<value>[^\s,()=!]*)|(?P<set>in|notin)\s*\((?P<values>.*)\))?"
 )
 
 

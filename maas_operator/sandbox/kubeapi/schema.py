@@ -97,10 +97,15 @@ class KindSchema:
             _draft4(self.structural), validate_formats=True, pattern_options=jsonschema_rs.RegexOptions()
         )
 
-    def sanitize(self, value: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-        """The value pruned and defaulted, and the paths of the unknown fields that were dropped."""
+    def sanitize(self, value: dict[str, Any], *, keep_nulls: bool = False) -> tuple[dict[str, Any], list[str]]:
+        """The value pruned and defaulted, and the paths of the unknown fields that were dropped.
+
+        A null where the schema allows none counts as absent, but for those that an apply leaves behind.
+        """
         unknown: list[str] = []
         pruned = _prune(value, self.structural, "", unknown)
+        if not keep_nulls:
+            pruned = _drop_nulls(pruned, self.structural)
         return _default(pruned, self.structural), unknown
 
     def problems(self, value: dict[str, Any], old: dict[str, Any] | None) -> list[Cause]:
@@ -150,15 +155,24 @@ def _default(value: Any, schema: Schema) -> Any:
         return [_default(item, items(schema)) for item in value]
     if not isinstance(value, dict) or not schema:
         return value
-    filled = {name: entry for name, entry in value.items() if not _is_dropped_null(entry, child(schema, name))}
+    filled = dict(value)
     for name, property_ in schema.get("properties", {}).items():
         if name not in filled and "default" in property_:
             filled[name] = deepcopy(property_["default"])
     return {name: _default(entry, child(schema, name)) for name, entry in filled.items()}
 
 
-def _is_dropped_null(entry: Any, schema: Schema) -> bool:
-    return entry is None and bool(schema) and not schema.get("nullable")
+def _drop_nulls(value: Any, schema: Schema) -> Any:
+    if isinstance(value, list):
+        return [_drop_nulls(item, items(schema)) for item in value]
+    if not isinstance(value, dict):
+        return value
+    below = {name: child(schema, name) for name in value}
+    return {
+        name: _drop_nulls(entry, below[name])
+        for name, entry in value.items()
+        if entry is not None or not below[name] or below[name].get("nullable")
+    }
 
 
 def _draft4(schema: Schema) -> dict[str, Any]:
@@ -202,11 +216,19 @@ def _duplicates(value: Any, schema: Schema, path: str) -> list[Cause]:
         at = f"{path}[{index}]"
         identity = _identity(item, schema)
         if identity is not None and identity in seen:
-            causes.append(Cause("FieldValueDuplicate", f"Duplicate value: {identity}", at))
+            causes.append(Cause("FieldValueDuplicate", f"Duplicate value: {_in_go(item, schema)}", at))
         elif identity is not None:
             seen.add(identity)
         causes += _duplicates(item, items(schema), at)
     return causes
+
+
+def _in_go(item: Any, schema: Schema) -> str:
+    """A duplicate as the API server prints it: the keys of a map item, or the scalar."""
+    if not isinstance(item, dict):
+        return json.dumps(item)
+    keys = ", ".join(f'"{key}":{json.dumps(item.get(key))}' for key in schema["x-kubernetes-list-map-keys"])
+    return "map[string]interface {}{" + keys + "}"
 
 
 def _identity(item: Any, schema: Schema) -> str | None:
@@ -241,7 +263,6 @@ _INVALID: Final[Mapping[str, Callable[[Any], str]]] = {
     "MinLength": lambda kind: f"should be at least {kind.limit} chars long",
     "MinItems": lambda kind: f"should have at least {kind.limit} items",
     "MinProperties": lambda kind: f"should have at least {kind.limit} properties",
-    "Format": lambda kind: f"must be of type {kind.format}",
     "OneOfNotValid": lambda _: "must validate one and only one schema (oneOf). Found none valid",
     "OneOfMultipleValid": lambda _: "must validate one and only one schema (oneOf). Found more than one valid",
     "AnyOf": lambda _: "must validate at least one schema (anyOf)",
@@ -258,9 +279,13 @@ def _translate(error: jsonschema_rs.ValidationError) -> Cause:
             return Cause("FieldValueRequired", "Required value", f"{path}.{kind.property}".removeprefix("."))
         case "type":
             given = json.dumps(type_name(value))
-            wanted = "|".join(kind.types)
+            wanted = ",".join(kind.types)
             message = f"Invalid value: {given}: {path} in body must be of type {wanted}: {given}"
             return Cause("FieldValueTypeInvalid", message, path)
+        case "format":
+            text = shown(value)
+            message = f"Invalid value: {text}: {path} in body must be of type {kind.format}: {text}"
+            return Cause("FieldValueInvalid", message, path)
         case "enum":
             options = ", ".join(json.dumps(option) for option in kind.options if option is not None)
             message = f"Unsupported value: {shown(value)}: supported values: {options}"
@@ -272,3 +297,12 @@ def _translate(error: jsonschema_rs.ValidationError) -> Cause:
     describe = _INVALID.get(type(kind).__name__)
     words = describe(kind) if describe else error.message
     return Cause("FieldValueInvalid", f"Invalid value: {shown(value)}: {path} in body {words}", path)
+
+
+_METADATA_SHAPE: Final = jsonschema_rs.Draft4Validator(_draft4(METADATA))
+
+
+def misread_metadata(metadata: Any) -> str:
+    """Why metadata can not be read, as a value of the wrong type; empty if it can."""
+    error = next(iter(_METADATA_SHAPE.iter_errors(metadata)), None)
+    return f"{field_path(['metadata', *error.instance_path])}: {error.message}" if error else ""
