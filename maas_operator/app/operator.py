@@ -15,7 +15,6 @@ from maas_operator.adapters import http
 from maas_operator.adapters.first_lists import first_lists
 from maas_operator.adapters.kopf_events import KopfEvents
 from maas_operator.adapters.kubernetes.access import connect
-from maas_operator.adapters.kubernetes.client import KubernetesCluster
 from maas_operator.adapters.metrics import Metrics
 from maas_operator.adapters.secret_watch import SecretWatches
 from maas_operator.app.settings import Settings
@@ -63,7 +62,8 @@ class Operator:
         access = self._settings.access
         async with connect(access, on_request=metrics.request_ended) as cluster:
             cache = Cache(references)
-            engine = Engine(cluster, cache, behaviours(cluster, cache), metrics, now=now)
+            gatherer = Gatherer(cache=cache, cluster=cluster, now=now)
+            engine = Engine(cluster, cache, behaviours(gatherer), metrics, now=now)
             metrics.expose(cache, engine.queue)
 
             def seen(manifest: Manifest, kind: Kind, type_: str | None) -> None:
@@ -95,9 +95,8 @@ class Operator:
             yield
 
 
-def behaviours(cluster: KubernetesCluster, cache: Cache) -> list[Behaviour[Any]]:
+def behaviours(gatherer: Gatherer) -> list[Behaviour[Any]]:
     """Return what the engine does for each of our kinds."""
-    gatherer = Gatherer(cache=cache, cluster=cluster, now=now)
     return [
         Behaviour(MODEL_SERVICE, gatherer.model_service, model_service.decide),
         Behaviour(MODEL_SUBSCRIPTION, gatherer.model_subscription, model_subscription.decide),

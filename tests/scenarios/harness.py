@@ -1,0 +1,265 @@
+"""A cluster in one process, in virtual time: state in, passes, state out.
+
+    async with a_world() as world:
+        await world.apply(*sample())
+        await world.settle()
+        assert await world.told(SERVICE, "Ready") == ("True", "Ready")
+
+The store is the sandbox's, and so are KServe, 3scale and zync; the operator's engine, decisions and gatherer are the
+real ones. When the `with` ends, the properties P1 to P9 are checked: everything has converged, nobody writes any more,
+foreign objects are as they were, no secret shows; then all is deleted, and nothing may be left. Give
+`a_world(ends=False)` where a scenario ends otherwise.
+
+To replay a failure of a matrix (crashes, errors, edits), run its one case, whose name is in the failure and in the
+test's id. The clock is virtual and nothing is random, so that it happens again. `world.story()` tells all calls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import itertools
+import logging
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from copy import deepcopy
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import SecretStr
+
+from maas_operator.api.crd import crd_manifests
+from maas_operator.domain.kinds import (
+    CUSTOM_RESOURCE_DEFINITION,
+    MODEL_PLATFORM,
+    MODEL_SERVICE,
+    MODEL_SUBSCRIPTION,
+    NAMESPACE,
+    SECRET,
+    Kind,
+)
+from maas_operator.domain.objects import Manifest, Ref, ref_of
+from maas_operator.engine.errors import NotFound
+from maas_operator.sandbox.controllers.clients import InProcessClient
+from maas_operator.sandbox.controllers.runner import Backoff
+from maas_operator.sandbox.controllers.surroundings import surroundings
+from maas_operator.sandbox.crds import third_party_crds
+from maas_operator.sandbox.kubeapi.kubeapi import KubeApi
+from maas_operator.sandbox.kubeapi.resources import Object
+from tests.scenarios.operator import Operator, calls_in_words
+from tests.scenarios.oracles import Historian, Listener, leftovers
+from tests.scenarios.snapshot import Snapshot, snapshot
+from tests.virtual_time import now
+
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+ROOT = Path(__file__).parents[2]
+UPSTREAM = ROOT.parent / "shared" / "upstream-crds"
+HOME, GATEWAY, NAME = "llm-hosting", "3scale", "llama-32-1b-instruct-cpu"
+SERVICE = Ref(MODEL_SERVICE, HOME, NAME)
+SUBSCRIPTION = Ref(MODEL_SUBSCRIPTION, HOME, f"{NAME}-dev1")
+PLATFORM = Ref(MODEL_PLATFORM, "", "default")
+ACCOUNT = Ref(SECRET, GATEWAY, "threescale-provider-account")
+CONSUMER_KEY = Ref(SECRET, HOME, f"{NAME}-dev1-key")
+ADMIN_URL, TOKEN = "https://maas-admin.apps.example.com", "the-canary-of-the-tenant"
+QUIET_SECONDS = 720.0
+"""Longer than any wait of anybody: the resync, the gateways' cache, the back-offs."""
+HOUR = 3600.0
+
+
+@cache
+def _definitions() -> tuple[Manifest, ...]:
+    return (*crd_manifests(), *third_party_crds(UPSTREAM if UPSTREAM.is_dir() else None))
+
+
+@cache
+def _sample() -> tuple[Manifest, ...]:
+    text = (ROOT / "deploy" / "samples" / "llama-32-1b-instruct-cpu.yaml").read_text()
+    return tuple(yaml.safe_load_all(text))
+
+
+def sample() -> list[Manifest]:
+    """Return the sample's Namespace, ModelPlatform and ModelService."""
+    return deepcopy(list(_sample()))
+
+
+def a_namespace(name: str) -> Manifest:
+    return {"apiVersion": "v1", "kind": NAMESPACE.name, "metadata": {"name": name}}
+
+
+def a_secret(ref: Ref, **values: str) -> Manifest:
+    data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
+    metadata = {"name": ref.name, "namespace": ref.namespace}
+    return {"apiVersion": "v1", "kind": SECRET.name, "metadata": metadata, "type": "Opaque", "data": data}
+
+
+def the_account() -> Manifest:
+    """Return the Secret by which 3scale is reached."""
+    return a_secret(ACCOUNT, adminURL=ADMIN_URL, token=TOKEN)
+
+
+class World:
+    """The cluster of one scenario; what its methods do is done by its user, and meets no fault."""
+
+    def __init__(self) -> None:
+        self.historian, self.listener = Historian(), Listener()
+        self.kubeapi = KubeApi(clock=self.wall_clock)
+        self.kubeapi.api.store.subscribe(self.historian.hear)
+        self.client = InProcessClient(self.kubeapi)
+        self.around = surroundings(self.client, clock=self.wall_clock, backoff=Backoff(longest=60.0))
+        self.around.porta.add_tenant(ADMIN_URL, TOKEN)
+        numbers = itertools.count(1)
+        self.operator = Operator(
+            self.kubeapi, self.wall_clock, fresh=lambda: SecretStr(f"{next(numbers):06}canary{'x' * 31}")
+        )
+        self._foreign: list[Manifest] = []
+
+    @staticmethod
+    def wall_clock() -> datetime:
+        return EPOCH + timedelta(seconds=now())
+
+    async def install(self, *, kinds: Iterable[Kind] | None = None, account: bool = True) -> None:
+        """Install the CRDs (of these kinds, else all), the 3scale namespace, and its Secret."""
+        groups = None if kinds is None else {kind.group for kind in kinds}
+        for definition in _definitions():
+            if groups is None or definition["spec"]["group"] in groups:
+                await self._apply_once(definition)
+        await self.apply(a_namespace(GATEWAY), *([the_account()] if account else []))
+
+    async def _apply_once(self, definition: Manifest) -> None:
+        if await self.find(Ref(CUSTOM_RESOURCE_DEFINITION, "", definition["metadata"]["name"])) is None:
+            await self.client.apply(definition, manager="admin")
+
+    async def apply(self, *manifests: Manifest, manager: str = "kubectl") -> None:
+        for manifest in manifests:
+            await self.client.apply(manifest, manager=manager)
+
+    async def edit(self, ref: Ref, patch: Mapping[str, Any], *, subresource: str = "") -> None:
+        await self.client.merge_patch(ref, patch, subresource=subresource)
+
+    async def foreign(self, manifest: Manifest) -> Manifest:
+        """Create an object of somebody else, which must stay as it is until the end."""
+        made = await self.client.create(manifest)
+        self._foreign.append(made)
+        return made
+
+    async def delete(self, *refs: Ref) -> None:
+        for ref in refs:
+            await self.client.delete(ref, uid=(await self.client.get(ref))["metadata"]["uid"])
+
+    async def get(self, ref: Ref) -> Manifest:
+        return await self.client.get(ref)
+
+    async def find(self, ref: Ref) -> Manifest | None:
+        try:
+            return await self.client.get(ref)
+        except NotFound:
+            return None
+
+    async def settle(self, *, quiet_seconds: float = QUIET_SECONDS, patience_seconds: float = 4 * HOUR) -> None:
+        """Let time pass until nobody has written anything for a while."""
+        deadline = now() + patience_seconds
+        while (left := self.historian.last_write_at + quiet_seconds - now()) > 0:
+            assert now() < deadline, f"nothing settles:\n{self.story()}"
+            await asyncio.sleep(left)
+
+    async def told(self, ref: Ref, type_: str) -> tuple[str, str]:
+        """Return a condition's status and reason."""
+        found = await self._condition(ref, type_)
+        return found.get("status", ""), found.get("reason", "")
+
+    async def message(self, ref: Ref, type_: str = "Ready") -> str:
+        return str((await self._condition(ref, type_)).get("message", ""))
+
+    async def _condition(self, ref: Ref, type_: str) -> dict[str, Any]:
+        conditions = (await self.get(ref)).get("status", {}).get("conditions", ())
+        return next((dict(one) for one in conditions if one["type"] == type_), {})
+
+    async def key(self, ref: Ref = CONSUMER_KEY) -> str:
+        """Return the key that the consumer has."""
+        return base64.b64decode((await self.get(ref))["data"]["OPENAI_API_KEY"]).decode()
+
+    def objects(self) -> list[Object]:
+        """Return all objects but Events and definitions."""
+        store = self.kubeapi.api.store
+        storages = sorted(store._objects)
+        return [
+            one
+            for storage in storages
+            for one in store.objects(storage)
+            if one["kind"] not in ("Event", CUSTOM_RESOURCE_DEFINITION.name)
+        ]
+
+    def snapshot(self) -> Snapshot:
+        return snapshot(self.objects())
+
+    def story(self) -> str:
+        """Return what the operator did, for the reader of a failure."""
+        passes = [f"{at:9.2f} s {result} {key}" for at, key, result in self.operator.records.passes]
+        logged = [line for _, line in self.listener.lines]
+        return "\n".join([*calls_in_words(self.operator.records.calls), *passes[-200:], *logged[-50:]])
+
+    # --- the oracles -------------------------------------------------------------------------------------------------
+
+    async def check(self) -> None:
+        """Hold all that happened so far, and what is there now, to the properties."""
+        await self.settle()
+        complaints = [
+            *(f"{violation}" for violation in self.around.violations),
+            *self.historian.lost_credentials(),
+            *self.historian.untrue_conditions(),
+            *self.historian.exposed_secrets(),
+            *self.listener.complaints(),
+            *[f"P7 hands off: {ref_of(one)} is not as it was" async for one in self._touched()],
+        ]
+        assert not complaints, "\n".join(dict.fromkeys(complaints))
+        await self.check_quiet()
+
+    async def _touched(self) -> AsyncIterator[Manifest]:
+        for one in self._foreign:
+            if await self.find(ref_of(one)) != one:
+                yield one
+
+    async def check_quiet(self, seconds: float = 600.0) -> None:
+        """P5: nothing is written in ten minutes, and lists are not asked for either."""
+        version, calls = self.kubeapi.api.store.version, len(self.operator.records.calls)
+        await asyncio.sleep(seconds)
+        written = [call for call in self.operator.records.calls[calls:] if call.verb.writes]
+        assert self.kubeapi.api.store.version == version, f"P5 quiet:\n{chr(10).join(calls_in_words(written))}"
+
+    async def check_deletion(self) -> None:
+        """P4: delete what users made, and find nothing left of it."""
+        for kind in (MODEL_SUBSCRIPTION, MODEL_SERVICE, MODEL_PLATFORM):
+            for one in await self.client.list(kind):
+                if "deletionTimestamp" not in one["metadata"] and await self.find(ref_of(one)):
+                    await self.delete(ref_of(one))
+        await self.settle()
+        left = list(leftovers(self.objects(), self.around.porta))
+        assert not left, "\n".join([*left, self.story()])
+
+
+@asynccontextmanager
+async def a_world(*, install: bool = True, ends: bool = True) -> AsyncIterator[World]:
+    """Yield a cluster with CRDs and 3scale but no object of ours; check everything at the end (`ends`)."""
+    world = World()
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(world.listener)
+    root.setLevel(logging.INFO)
+    try:
+        async with asyncio.TaskGroup() as group:
+            if install:
+                await world.install()
+            tasks = [group.create_task(world.around.runner.run()), group.create_task(world.operator.run())]
+            yield world
+            if ends:
+                await world.check()
+                await world.check_deletion()
+                await world.check()
+            for task in tasks:
+                task.cancel()
+    finally:
+        root.removeHandler(world.listener)
+        root.setLevel(level)

@@ -1,0 +1,88 @@
+"""The end state of a scenario without what two good runs may differ in: versions, times, uids and random values."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from pydantic import SecretStr
+
+from maas_operator.domain.kinds import POD, SECRET
+from maas_operator.domain.objects import Manifest
+from maas_operator.domain.people.secrets import fingerprint
+
+CANARY = re.compile(r"\d{6}canary[a-z]*")
+"""A value that the operator drew: it must show up in Secrets only."""
+
+_VOLATILE_METADATA = {"resourceVersion", "creationTimestamp", "managedFields", "generation", "uid"}
+_VOLATILE = {
+    "lastTransitionTime",
+    "lastUpdateTime",
+    "observedGeneration",
+    "promotedGeneration",
+    "promotedAt",
+    "liveAfter",
+    "createdAt",
+    "uid",
+    "deletionTimestamp",
+}
+
+Snapshot = Mapping[str, Manifest]
+
+
+def snapshot(objects: Iterable[Manifest]) -> Snapshot:
+    """Return the comparable form of objects by their address. Pods are left out: KServe's affair, with random names."""
+    found = {_address(one): _plain(one) for one in objects if one["kind"] != POD.name}
+    text = json.dumps(found, sort_keys=True)
+    for stable, volatile in _names(text, objects):
+        text = text.replace(volatile, stable)
+    return dict(json.loads(text))
+
+
+def differences(one: Any, other: Any, path: str = "") -> Iterator[str]:
+    """Yield where two snapshots differ, in words."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in sorted(one.keys() | other.keys()):
+            if key not in one or key not in other:
+                yield f"{path}.{key}: {'appeared' if key in other else 'disappeared'}"
+            else:
+                yield from differences(one[key], other[key], f"{path}.{key}")
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for index, pair in enumerate(zip(one, other, strict=True)):
+            yield from differences(*pair, f"{path}[{index}]")
+    elif one != other:
+        yield f"{path}: {one!r} became {other!r}"
+
+
+def _address(manifest: Manifest) -> str:
+    metadata = manifest["metadata"]
+    return f"{manifest['kind']} {metadata.get('namespace', '')}/{metadata['name']}"
+
+
+def _plain(manifest: Manifest) -> Manifest:
+    metadata = {key: value for key, value in manifest["metadata"].items() if key not in _VOLATILE_METADATA}
+    plain = _without_times({key: value for key, value in manifest.items() if key != "metadata"})
+    if manifest["kind"] == SECRET.name:
+        plain["data"] = {key: base64.b64decode(value).decode() for key, value in (manifest.get("data") or {}).items()}
+    return {**plain, "metadata": metadata}
+
+
+def _without_times(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_times(entry) for key, entry in value.items() if key not in _VOLATILE}
+    if isinstance(value, list):
+        return [_without_times(entry) for entry in value]
+    return value
+
+
+def _names(text: str, objects: Iterable[Manifest]) -> Iterator[tuple[str, str]]:
+    """Yield a stable word for each volatile one."""
+    for one in objects:
+        yield f"<uid of {_address(one)}>", one["metadata"]["uid"]
+    for number, value in enumerate(dict.fromkeys(CANARY.findall(text)), 1):
+        yield f"<secret {number}>", value
+        yield f"<fingerprint {number}>", fingerprint(SecretStr(value))
+        yield f"<prefix {number}>", value[:6]
