@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
@@ -50,7 +51,9 @@ class KopfEvents:
             await asyncio.shield(thread)
         except asyncio.CancelledError:
             self._stop.set()
-            await thread
+            with contextlib.suppress(Exception):
+                # However kopf ends when it is told to end, it is no news.
+                await thread
             raise
         except Exception as error:
             raise EventsLost(f"the watches ended: {type(error).__name__}: {error}") from None
@@ -59,6 +62,7 @@ class KopfEvents:
 
     async def _operate(self, caller: asyncio.AbstractEventLoop) -> None:
         self._insights = Insights()
+        asyncio.get_running_loop().set_exception_handler(self._report)
         try:
             await kopf.operator(
                 registry=self._registry(caller),
@@ -71,6 +75,10 @@ class KopfEvents:
         finally:
             # kopf waits for the flag in one more thread, which must not outlive it.
             self._stop.set()
+
+    def _report(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if not self._stop.is_set():
+            loop.default_exception_handler(context)
 
     def _registry(self, caller: asyncio.AbstractEventLoop) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()

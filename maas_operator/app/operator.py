@@ -12,7 +12,7 @@ from typing import Any
 
 from maas_operator import __version__
 from maas_operator.adapters import http
-from maas_operator.adapters.first_lists import first_lists
+from maas_operator.adapters.first_lists import caught_up, live_lists
 from maas_operator.adapters.kopf_events import KopfEvents
 from maas_operator.adapters.kubernetes.access import connect
 from maas_operator.adapters.metrics import Metrics
@@ -73,10 +73,11 @@ class Operator:
 
             secrets = SecretWatches(cluster, seen)
             async with self._serve_http(metrics, engine), asyncio.TaskGroup() as group:
-                logger.info("maas-operator %s starts", __version__)
+                logger.info("maas-operator %s starts; metrics and probes on port %d", __version__, self.http_port)
+                lists = await live_lists(cluster)
                 group.create_task(KopfEvents(access, seen).run())
                 group.create_task(secrets.run())
-                await first_lists(cluster, cache)
+                await caught_up(cluster, cache, lists)
                 self.ready.set()
                 logger.info("ready")
                 await engine.run()
@@ -88,7 +89,7 @@ class Operator:
             return f"a pass has been running for {seconds:.0f} s" if seconds > 2 * PASS_SECONDS else ""
 
         def ready() -> str:
-            return "" if self.ready.is_set() else "the first lists are not complete"
+            return "" if self.ready.is_set() else "the watches have not told yet what there is"
 
         host, port = self._settings.http_host, self._settings.http_port
         async with http.serve(metrics.registry, host=host, port=port, healthy=healthy, ready=ready) as self.http_port:

@@ -13,16 +13,16 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
-from maas_operator.adapters.first_lists import first_lists
+from maas_operator.adapters import secret_watch
+from maas_operator.adapters.first_lists import caught_up, live_lists
 from maas_operator.adapters.kopf_events import EventsLost, KopfEvents
-from maas_operator.adapters.kubernetes.access import Access
+from maas_operator.adapters.kubernetes.access import Access, connect
 from maas_operator.adapters.kubernetes.client import KubernetesCluster
 from maas_operator.adapters.secret_watch import SecretWatches
 from maas_operator.domain.kinds import (
     CUSTOM_RESOURCE_DEFINITION,
     INFERENCE_SERVICE,
     NAMESPACE,
-    ROUTE,
     SECRET,
     SERVICE,
     SERVING_RUNTIME,
@@ -32,6 +32,8 @@ from maas_operator.domain.labels import MANAGED_BY, OPERATOR
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.engine.cache import Cache
 from maas_operator.engine.errors import NotFound
+from maas_operator.sandbox.kubeapi.errors import ApiError
+from maas_operator.sandbox.kubeapi.faults import Call, Verb
 from maas_operator.sandbox.kubeapi.in_process import InProcessCluster
 from maas_operator.sandbox.kubeapi.kubeapi import KubeApi
 
@@ -149,14 +151,12 @@ async def test_a_type_whose_crd_comes_later_is_watched_from_then_on(
         "kind": SERVING_RUNTIME.name,
         "metadata": {"name": "r", "namespace": namespace},
     }
-    crd = definition(SERVING_RUNTIME)
     async with running(KopfEvents(access, told, notice_seconds=5).run()):
         await told.until((None, Ref(NAMESPACE, "", namespace)))
-        created = await cluster.apply(crd)
+        created = await cluster.apply(definition(SERVING_RUNTIME))
         made = await eventually(lambda: cluster.apply(runtime))
         await told.about(ref_of(made))
-        await cluster.delete(ref_of(created), uid=created["metadata"]["uid"])
-        await told.until(("DELETED", ref_of(made)))
+    await cluster.delete(ref_of(created), uid=created["metadata"]["uid"])
 
 
 async def test_a_type_that_came_while_kopf_was_cut_off_ends_the_process(tmp_path: Path) -> None:
@@ -181,15 +181,17 @@ async def test_a_type_that_came_while_kopf_was_cut_off_ends_the_process(tmp_path
         await api.stop()
 
 
-async def test_the_first_lists_are_complete_when_the_cache_knows_all_that_is_there(
+async def test_the_cache_has_caught_up_when_it_knows_all_that_was_there(
     access: Access, cluster: KubernetesCluster, namespace: str
 ) -> None:
     told = Told()
-    refs = [ref_of(await cluster.apply(ours(namespace, f"s{number}"))) for number in range(20)]
+    applied = [await cluster.apply(ours(namespace, f"s{number}")) for number in range(20)]
+    lists = await live_lists(cluster)
+    gone, *rest = applied
+    await cluster.delete(ref_of(gone), uid=gone["metadata"]["uid"])
     async with running(KopfEvents(access, told).run()), asyncio.timeout(20):
-        await first_lists(cluster, told.cache)
-        assert all(told.cache.get(ref) is not None for ref in refs)
-    assert told.cache.of_kind(ROUTE) == []
+        await caught_up(cluster, told.cache, lists)
+        assert all(told.cache.get(ref_of(one)) is not None for one in rest)
 
 
 def platform(namespace: str, account: str = "account") -> Manifest:
@@ -241,3 +243,28 @@ async def test_another_account_is_watched_as_soon_as_the_platform_names_it(
         watches.platform_seen(platform(namespace, "second"), "DELETED")
     assert ("MODIFIED", first) not in told.events
     assert {ref.kind for _, ref in told.events} == {SECRET}
+
+
+async def test_a_missing_permission_on_secrets_is_logged_once_and_cured_when_it_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(secret_watch, "FORBIDDEN_SECONDS", 0.0)
+    denials = iter([True] * 5)
+
+    async def deny(call: Call) -> None:
+        if call.kind == "Secret" and call.verb == Verb.LIST and next(denials, False):
+            raise ApiError(403, "Forbidden", "no")
+
+    told = Told()
+    async with KubeApi() as api, connect(Access(kubeconfig=api.write_kubeconfig(tmp_path / "kubeconfig"))) as cluster:
+        account = ref_of(await cluster.apply(secret("default", "account")))
+        api.faults.add(deny)
+        watches = SecretWatches(cluster, told)
+        watches.platform_seen(platform("default"), None)
+        async with running(watches.run()):
+            await told.until((None, account))
+    messages = {record.getMessage() for record in caplog.records if record.name == secret_watch.__name__}
+    assert messages == {
+        "Secrets are not watched: secrets in default: Forbidden."
+        " Bind the role maas-operator-threescale-secrets in default"
+    }
