@@ -34,6 +34,7 @@ _CALL_SECONDS: Final = 30.0
 _WATCH_SECONDS: Final = 300
 _LONGEST_LINE: Final = 4 * 1024 * 1024
 _CHANGES: Final = frozenset(map(str, ChangeType))
+_JSON: Final = "application/json"
 _MERGE_PATCH: Final = "application/merge-patch+json"
 APPLY_PATCH: Final = "application/apply-patch+yaml"
 """The content type of a server-side apply."""
@@ -186,12 +187,14 @@ class HttpClient:
         path: str,
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
-        content_type: str = "application/json",
+        content_type: str = _JSON,
+        *,
+        accept: str = _JSON,
     ) -> Manifest:
         """Make a call and return its answer; `ref` is what errors speak of."""
         data = json.dumps(body) if body is not None else None
         timeout = aiohttp.ClientTimeout(total=_CALL_SECONDS)
-        headers = {"Content-Type": content_type} if data else {}
+        headers = {"Accept": accept, **({"Content-Type": content_type} if data else {})}
         try:
             async with self._open.request(
                 method, self._url + path, params=query, data=data, headers=headers, timeout=timeout

@@ -129,11 +129,11 @@ def promotion(name: str = "llama-1", product_name: str = "llama", *, production:
     return manifest(PROXY_CONFIG_PROMOTE, GATEWAY, name, {"productCRName": product_name, "production": production})
 
 
-def account(name: str = "dev1", **spec: Any) -> Manifest:
+def account(name: str = "dev1", /, **spec: Any) -> Manifest:
     return manifest(DEVELOPER_ACCOUNT, GATEWAY, name, {"orgName": "Team A", **PROVIDER, **spec})
 
 
-def user(name: str = "dev1", **spec: Any) -> Manifest:
+def user(name: str = "dev1", /, **spec: Any) -> Manifest:
     content = {
         "username": name,
         "email": f"{name}@example.com",
@@ -158,7 +158,7 @@ def application(name: str = "dev1-llama", /, **spec: Any) -> Manifest:
     return manifest(APPLICATION, GATEWAY, name, content)
 
 
-def application_auth(name: str = "dev1-llama-1", **spec: Any) -> Manifest:
+def application_auth(name: str = "dev1-llama-1", /, **spec: Any) -> Manifest:
     content = {
         "applicationCRName": "dev1-llama",
         "generateSecret": False,

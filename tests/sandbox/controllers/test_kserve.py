@@ -1,10 +1,12 @@
 """The KServe stand-in: what it makes, tells, and refuses."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from maas_operator.domain.kinds import DEPLOYMENT, INFERENCE_SERVICE, POD, SERVICE
+from maas_operator.domain.kinds import DEPLOYMENT, INFERENCE_SERVICE, MODEL_SERVICE, POD, SERVICE
 from maas_operator.domain.objects import Manifest, Ref
 from maas_operator.engine.errors import NotFound
 from maas_operator.sandbox.controllers.clients import InProcessClient
@@ -155,10 +157,35 @@ async def test_a_missing_runtime_is_not_recognized_and_its_creation_triggers_not
     assert (await world.conditions(service()))["Ready"] == "True"
 
 
-async def test_a_format_that_the_runtime_does_not_serve_is_refused(world: World) -> None:
-    await world.settle(runtime(), service(modelFormat={"name": "onnx"}))
+@pytest.mark.parametrize(
+    "model", [{"modelFormat": {"name": "onnx"}}, {"modelFormat": {"name": "vLLM", "version": "2"}}, {"runtime": ""}]
+)
+async def test_a_format_that_the_runtime_does_not_serve_is_refused(world: World, model: dict[str, Any]) -> None:
+    await world.settle(runtime(), service(**model))
     info = (await world.status(service()))["modelStatus"]["lastFailureInfo"]
     assert info["reason"] == "NoSupportingRuntime"
+
+
+async def test_a_disabled_runtime_is_told(world: World) -> None:
+    disabled = runtime()
+    disabled["spec"]["disabled"] = True
+    await world.settle(disabled, service())
+    info = (await world.status(service()))["modelStatus"]["lastFailureInfo"]
+    assert info["reason"] == "RuntimeDisabled"
+
+
+async def test_the_runtime_version_replaces_the_tag_of_the_image(world: World) -> None:
+    await world.settle(runtime(), service(runtimeVersion="2"))
+    (container,) = (await deployment(world))["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == "vllm:2"
+
+
+async def test_tolerations_of_runtime_and_service_add_up(world: World) -> None:
+    gpu, spot = {"key": "gpu", "operator": "Exists"}, {"key": "spot", "operator": "Exists"}
+    tolerant = runtime()
+    tolerant["spec"]["tolerations"] = [gpu]
+    await world.settle(tolerant, service(predictor={"tolerations": [spot]}))
+    assert (await deployment(world))["spec"]["template"]["spec"]["tolerations"] == [gpu, spot]
 
 
 async def test_a_literal_template_in_an_argument_cannot_be_reconciled(world: World) -> None:
@@ -226,6 +253,11 @@ REFUSED: dict[str, Manifest] = {
     "PYTHONPATH": service(env=[{"name": "PYTHONPATH", "value": "/"}]),
     "a named model": service(name="model"),
     "an unknown autoscaler": annotated(service(), **{"serving.kserve.io/autoscalerClass": "magic"}),
+    "a negative number of replicas": service(predictor={"minReplicas": -1}),
+    "a scale metric for keda": annotated(
+        service(predictor={"scaleMetric": "cpu"}), **{"serving.kserve.io/autoscalerClass": "keda"}
+    ),
+    "no model format": service(modelFormat={}),
     "no model": manifest(INFERENCE_SERVICE, MODELS, "llama", {"predictor": {}}),
 }
 
@@ -387,3 +419,32 @@ async def test_a_service_that_is_gone_is_no_error(world: World) -> None:
     assert await world.around.kserve.reconcile(ref) is None
     with pytest.raises(NotFound):
         await world.client.get(ref)
+
+
+async def test_a_demonstration_breaks_the_pods_of_a_model_by_annotating_the_model(world: World) -> None:
+    definition = Path(__file__).parents[3] / "crds" / "maas-operator.io_modelservices.yaml"
+    await world.client.create(yaml.safe_load(definition.read_text(encoding="utf-8")))
+    spec = {
+        "displayName": "Llama",
+        "model": {"source": {"uri": "oci://registry.example.com/llama:1"}, "contextLength": 2000},
+        "serving": {"resources": {"limits": {"cpu": "4", "memory": "8Gi"}}},
+    }
+    model = await world.client.create(manifest(MODEL_SERVICE, MODELS, "llama", spec))
+    isvc = service()
+    owner = {key: model["metadata"][key] for key in ("name", "uid")}
+    isvc["metadata"]["ownerReferences"] = [{"apiVersion": model["apiVersion"], "kind": model["kind"], **owner}]
+    await world.settle(runtime(), isvc)
+    await world.patch(model, {"metadata": {"annotations": {FAULT_ANNOTATION: "OOMKilled"}}})
+    await world.settle()
+    assert (await world.conditions(service()))["Ready"] == "False"
+    await world.patch(model, {"metadata": {"annotations": {FAULT_ANNOTATION: None}}})
+    await world.settle()
+    assert (await world.conditions(service()))["Ready"] == "True"
+
+
+async def test_a_fault_set_at_runtime_shows_at_the_next_resync(world: World) -> None:
+    await world.settle(runtime(), service())
+    world.around.faults.pods["llama"] = PodFault.OOM_KILLED
+    world.around.runner.resync()
+    await world.settle()
+    assert (await world.conditions(service()))["Ready"] == "False"

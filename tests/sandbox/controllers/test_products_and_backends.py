@@ -472,3 +472,66 @@ async def test_a_policy_takes_its_configuration_from_a_secret_that_nobody_watche
     remote = catalogue(world).find_product("llama")
     assert remote is not None
     assert remote.policies[1]["configuration"] == {"a": 1}
+
+
+def priced(price: str) -> dict[str, Any]:
+    pricing = {"from": 1, "to": 10, "pricePerUnit": price, "metricMethodRef": {"systemName": "hits"}}
+    return {"applicationPlans": {"standard": {"name": "Standard", "pricingRules": [pricing]}}}
+
+
+async def test_a_price_has_no_or_two_decimals(world: World) -> None:
+    await world.settle(backend(), product(**priced("0.05")))
+    assert await world.conditions(product()) == SYNCED
+    await world.settle(product(**priced("0.5")))
+    assert "cost_per_unit" in await world.message(product(), "Failed")
+
+
+@pytest.mark.parametrize("ref", [{"systemName": "absent", "backend": "llama"}, {"systemName": "hits", "backend": "x"}])
+async def test_a_limit_on_a_metric_that_no_used_backend_has_is_an_orphan(world: World, ref: dict[str, str]) -> None:
+    limits = [{"period": "day", "value": 1, "metricMethodRef": ref}]
+    await world.settle(backend(), product(applicationPlans={"standard": {"limits": limits}}))
+    assert (await world.conditions(product()))["Orphan"] == "True"
+
+
+async def test_a_metric_goes_with_its_limits(world: World) -> None:
+    tokens = {**HITS, "tokens": {"friendlyName": "Tokens", "unit": "token"}}
+    plans = {"standard": {"name": "Standard", "limits": [limit(), limit("tokens", "day")]}}
+    await world.settle(backend(), product(metrics=tokens, applicationPlans=plans))
+    remote = catalogue(world).find_product("llama")
+    assert remote is not None
+    assert remote.plans["standard"].limits.keys() == {("hits", 0, "minute"), ("tokens", 0, "day")}
+    await world.settle(product())
+    assert remote.plans["standard"].limits.keys() == {("hits", 0, "minute")}
+
+
+async def test_a_dropped_backend_usage_takes_its_limits_and_leaves_its_prices(world: World) -> None:
+    ref = {"systemName": "hits", "backend": "llama"}
+    plan = {
+        "limits": [{"period": "day", "value": 1, "metricMethodRef": ref}],
+        "pricingRules": [{"from": 1, "to": 2, "pricePerUnit": "1.00", "metricMethodRef": ref}],
+    }
+    await world.settle(backend(), product(applicationPlans={"standard": plan}))
+    remote = catalogue(world).find_product("llama")
+    assert remote is not None
+    catalogue(world).set_usages(remote, {})
+    assert remote.plans["standard"].limits == {}
+    assert len(remote.plans["standard"].prices) == 1
+
+
+async def test_a_backend_is_deleted_without_its_secret_and_leaks(world: World) -> None:
+    await world.settle(backend())
+    await world.delete(provider_secret())
+    await world.delete(backend())
+    await world.settle()
+    assert await world.is_gone(backend())
+    assert catalogue(world).find_backend("llama") is not None
+
+
+async def test_a_backend_whose_default_secret_is_gone_hangs(world: World) -> None:
+    spec = {key: value for key, value in backend()["spec"].items() if key != "providerAccountRef"}
+    default = secret("threescale-provider-account", adminURL=ADMIN_URL, token=TOKEN)
+    await world.settle(default, manifest(BACKEND, GATEWAY, "llama", spec))
+    await world.delete(default)
+    await world.delete(backend())
+    await world.settle()
+    assert not await world.is_gone(backend())

@@ -1,6 +1,7 @@
 """zync: Routes as 3scale and the router make them."""
 
 import re
+from typing import Any
 
 from maas_operator.domain.kinds import ROUTE
 from maas_operator.domain.objects import Manifest
@@ -105,7 +106,7 @@ async def test_the_routes_of_a_deleted_product_go(world: World) -> None:
 
 
 async def test_a_self_managed_product_has_no_route(world: World) -> None:
-    managed = {"apicastSelfManaged": {"authentication": {"userkey": {}}}}
+    managed: dict[str, Any] = {"apicastSelfManaged": {"authentication": {"userkey": {}}}}
     await world.settle(backend(), product(deployment=managed), promotion())
     assert await product_routes(world) == {}
 
