@@ -16,7 +16,7 @@ from kopf._cogs.structs.references import Insights
 from maas_operator.adapters.kubernetes.access import Access, NoAccess, login
 from maas_operator.adapters.watches import SELECTORS, WATCHED
 from maas_operator.domain.kinds import CUSTOM_RESOURCE_DEFINITION, Kind
-from maas_operator.domain.labels import FINALIZER
+from maas_operator.domain.labels import GROUP
 from maas_operator.domain.objects import Manifest
 from maas_operator.engine.errors import OperatorError
 
@@ -101,6 +101,7 @@ class KopfEvents:
         async def handle(event: kopf.RawEvent, **_: Any) -> None:
             manifest: Manifest = dict(event["object"])
             if kind == CUSTOM_RESOURCE_DEFINITION:
+                manifest = _without_schemas(manifest)
                 self._check_later(manifest, event["type"])
             caller.call_soon_threadsafe(self._seen, manifest, kind, event["type"])
 
@@ -128,7 +129,8 @@ def settings() -> kopf.OperatorSettings:
     """Return kopf's settings: no writes of its own, bounded waits, watches filtered by the server."""
     result = kopf.OperatorSettings()
     result.posting.enabled = False
-    result.persistence.finalizer = FINALIZER
+    # kopf takes its finalizer off every object for which it has no handler of deletions: so ours must not be it.
+    result.persistence.finalizer = f"{GROUP}/kopf"
     result.watching.connect_timeout = 10
     result.watching.reconnect_backoff = 1.0
     result.watching.chunk_size = 500
@@ -139,6 +141,16 @@ def settings() -> kopf.OperatorSettings:
     for kind, selector in SELECTORS.items():
         result.watching.label_selectors[kind.group, kind.version, kind.plural] = selector
     return result
+
+
+def _without_schemas(definition: Manifest) -> Manifest:
+    """Return what we need of a CRD: all schemas of a cluster, and their copies in annotations, fill 100 MB."""
+    metadata, spec = definition["metadata"], definition["spec"]
+    versions = [{"name": version["name"], "served": version["served"]} for version in spec["versions"]]
+    return definition | {
+        "metadata": {key: value for key, value in metadata.items() if key not in {"annotations", "managedFields"}},
+        "spec": {"group": spec["group"], "names": spec["names"], "versions": versions},
+    }
 
 
 def _served_kind(definition: Manifest) -> Kind | None:
