@@ -97,7 +97,8 @@ def run(kubeconfig: Path | None, context: str | None, http_host: str, http_port:
     settings = Settings(access=Access(kubeconfig=kubeconfig, context=context), http_host=http_host, http_port=http_port)
     try:
         sys.exit(asyncio.run(operator.run(settings)))
-    except NoAccess as error:
+    except (NoAccess, OSError) as error:
+        # The only OSError that comes here as such: the port is taken, or not for us.
         raise WrongSetup(str(error)) from None
 
 

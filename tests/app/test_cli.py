@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from click.testing import CliRunner
 
 from maas_operator import __version__
 from maas_operator.app.cli import main
+from maas_operator.sandbox.kubeapi.kubeapi import write_kubeconfig
 
 
 def invoke(*arguments: str) -> tuple[int, str]:
@@ -68,3 +70,14 @@ def test_the_help_names_each_command() -> None:
     code, output = invoke("--help")
     assert code == 0
     assert all(f"\n  {command} " in output for command in ("run", "crds", "version", "sandbox"))
+
+
+def test_a_port_that_is_taken_exits_with_2_and_one_line(tmp_path: Path) -> None:
+    kubeconfig = write_kubeconfig(tmp_path / "kubeconfig", "http://127.0.0.1:1")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        code, output = invoke("run", "--kubeconfig", str(kubeconfig), "--http-host", "127.0.0.1", "--http-port", port)
+    assert code == 2
+    assert output.startswith("Error: ")
+    assert "address already in use" in output
+    assert output.count("\n") == 1

@@ -3,7 +3,6 @@ from __future__ import annotations
 import io
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 
@@ -11,14 +10,10 @@ from maas_operator.app import logs
 
 
 @pytest.fixture
-def stream() -> Iterator[io.StringIO]:
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
+def stream() -> io.StringIO:
     stream = io.StringIO()
     logs.configure("INFO", stream)
-    yield stream
-    logging.captureWarnings(False)
-    root.handlers[:], root.level = handlers, level
+    return stream
 
 
 def test_a_line_is_an_object_with_the_fields_of_its_extra(stream: io.StringIO) -> None:
