@@ -14,6 +14,7 @@ _KEYWORDS = (
     "type",
     "format",
     "description",
+    "nullable",
     "default",
     "enum",
     "pattern",
