@@ -140,8 +140,6 @@ class Pass(Generic[AnyWorld]):
         self._behaviour = behaviour
         self._tools = tools
         self._owner = owner
-        self._generation = owner["metadata"]["generation"]
-        self._intent = _intent(owner)
         self._key = ref_of(owner)
         self._proven = proven
         self._live: dict[Ref, Manifest] = {}
@@ -162,7 +160,7 @@ class Pass(Generic[AnyWorld]):
         if world.deleting and decision.prune and decision.releasable and not left:
             await self._release()
             return None
-        status = status_after(self._owner, decision, self._children(), left, world.now, generation=self._generation)
+        status = status_after(self._owner, decision, self._children(), left, world.now)
         await self._write_status(status, world.now)
         return self._next(decision, waits=self._going or bool(left))
 
@@ -256,9 +254,6 @@ class Pass(Generic[AnyWorld]):
         self._tools.cache.remove(self._owner)
 
     def _next(self, decision: Decision, *, waits: bool) -> float:
-        # Our own writes may have brought a newer owner along, whose event then is no news any more.
-        if _intent(self._owner) != self._intent:
-            return 0.0
         wishes = [RESYNC_SECONDS]
         if decision.wake_after is not None:
             wishes.append(decision.wake_after.total_seconds())
@@ -298,10 +293,7 @@ def _is_released(owner: Manifest) -> bool:
 
 
 def _identity(owner: Manifest) -> Manifest:
-    metadata = {key: owner["metadata"][key] for key in ("name", "namespace", "uid") if key in owner["metadata"]}
+    """Return what an apply must carry to change this very version of the owner, and none that nobody has looked at."""
+    names = ("name", "namespace", "uid", "resourceVersion")
+    metadata = {name: owner["metadata"][name] for name in names if name in owner["metadata"]}
     return {"apiVersion": owner["apiVersion"], "kind": owner["kind"], "metadata": metadata}
-
-
-def _intent(owner: Manifest) -> tuple[object, ...]:
-    metadata = owner["metadata"]
-    return tuple(metadata.get(key) for key in ("uid", "generation", "deletionTimestamp", "labels", "annotations"))

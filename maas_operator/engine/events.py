@@ -76,7 +76,8 @@ def _event(subject: Manifest, condition: Manifest, type_: str, moment: str) -> M
         "regarding": {
             "apiVersion": subject["apiVersion"],
             "kind": subject["kind"],
-            "namespace": metadata.get("namespace", ""),
+            # Old servers want it to be the Event's own, even for what has no namespace.
+            "namespace": ref.namespace,
             "name": metadata["name"],
             "uid": metadata["uid"],
         },

@@ -23,7 +23,7 @@ def status_of(owner: Manifest) -> Status:
 
 def inventory_of(owner: Manifest) -> dict[Ref, Manifest]:
     """Return the entries of `status.children` by address. They only say where to look."""
-    return dict(_entries(status_of(owner).get("children", ())))
+    return dict(_entries(status_of(owner).get("children") or ()))
 
 
 def with_intents(owner: Manifest, refs: Iterable[Ref]) -> Status | None:
@@ -34,18 +34,13 @@ def with_intents(owner: Manifest, refs: Iterable[Ref]) -> Status | None:
 
 
 def status_after(
-    owner: Manifest,
-    decision: Decision,
-    children: Children,
-    remaining: Mapping[Ref, Manifest | None],
-    now: datetime,
-    *,
-    generation: int,
+    owner: Manifest, decision: Decision, children: Children, remaining: Mapping[Ref, Manifest | None], now: datetime
 ) -> Status:
-    """Return the status at the end of a pass that saw this generation.
+    """Return the status at the end of a pass.
 
     `remaining`: what is not wanted any more; None where it could not be read.
     """
+    generation = owner["metadata"]["generation"]
     wanted = {ref: _entry_of(ref, children) for ref in map(ref_of, decision.children)}
     before = inventory_of(owner)
     kept = {ref: entry for ref, entry in before.items() if ref in decision.keep or not decision.prune}
@@ -56,8 +51,8 @@ def status_after(
         "conditions": merge(status_of(owner).get("conditions", ()), decision.conditions, generation, now),
     }
     # A kind without children has no such field.
-    inventory = list((going | kept | wanted).values())
-    return status | {"children": inventory} if inventory else status
+    entries = list((going | kept | wanted).values())
+    return status | {"children": entries} if entries else status
 
 
 def merge(before: Iterable[Manifest], now_true: Iterable[Condition], generation: int, now: datetime) -> list[Manifest]:
@@ -116,9 +111,11 @@ def _condition(condition: Condition, before: Manifest, generation: int, now: dat
 
 
 def _canonical(status: Status) -> dict[str, Any]:
-    conditions = {condition["type"]: condition for condition in status.get("conditions", ())}
-    children = {tuple(entry[key] for key in _ENTRY_KEYS): entry for entry in status.get("children", ())}
-    return {**status, "conditions": conditions, "children": children}
+    # The API makes null of a list whose last entry is taken away.
+    told = {key: value for key, value in status.items() if value is not None and value != []}
+    conditions = {condition["type"]: condition for condition in told.get("conditions", ())}
+    children = {tuple(entry[key] for key in _ENTRY_KEYS): entry for entry in told.get("children", ())}
+    return {**told, "conditions": conditions, "children": children}
 
 
 _ENTRY_KEYS = ("apiVersion", "kind", "namespace", "name")

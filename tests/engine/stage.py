@@ -33,6 +33,7 @@ from maas_operator.domain.kinds import (
     Kind,
     Use,
 )
+from maas_operator.domain.labels import labels_of
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.domain.observed import is_fresh
 from maas_operator.engine.applier import Applied
@@ -44,7 +45,8 @@ from maas_operator.engine.triggers import references
 from maas_operator.sandbox.kubeapi.faults import Call, Moment
 from maas_operator.sandbox.kubeapi.in_process import InProcessCluster
 from maas_operator.sandbox.kubeapi.kubeapi import KubeApi
-from maas_operator.sandbox.kubeapi.store import EventType
+from maas_operator.sandbox.kubeapi.resources import Resource
+from maas_operator.sandbox.kubeapi.store import EventType, Key
 from tests.virtual_time import now, run_for
 
 CUSTOM = [kind for kind in TABLE if "." in kind.group and not kind.group.endswith(".k8s.io")]
@@ -204,6 +206,16 @@ class Stage:
         key = base64.b64decode(stored["data"]["key"]).decode() if stored else f"key-{self._fresh}"
         return ToyWorld(owner=owner, now=self.now(), key=key)
 
+    async def everything(self) -> list[Manifest]:
+        """All objects of ours, of every kind that we write."""
+        kinds = [kind for kind, use in TABLE.items() if (Use.WRITE | Use.STATUS) & use]
+        found = [one for kind in kinds for one in await self.cluster.list(kind)]
+        return [one for one in found if ref_of(one).kind == MODEL_SERVICE or labels_of(one)]
+
+    async def snapshot(self) -> dict[Ref, Manifest]:
+        """Every object of ours, byte by byte."""
+        return {ref_of(one): one for one in await self.everything()}
+
     async def hold(self, ref: Ref) -> None:
         """Have somebody's finalizer on an object."""
         await self.user.apply(_with_finalizers(ref, ["example.com/hold"]), manager="holder")
@@ -250,12 +262,20 @@ class Stage:
 
     def _sync_later(self, type_: EventType, changed: Manifest) -> None:
         if self.gateway_works and type_ is not EventType.DELETED and not is_fresh(changed):
-            asyncio.get_running_loop().call_later(1, self._sync, changed)
+            asyncio.get_running_loop().call_later(1, self.sync, ref_of(changed))
 
-    def _sync(self, changed: Manifest) -> None:
-        ref = ref_of(changed)
-        resource = self.kubeapi.api.registry.find(ref.kind.group, ref.kind.version, ref.kind.plural)
-        if not any(key.name == ref.name for key in self.kubeapi.api.store.keys(ref.namespace)):
+    def erase(self, ref: Ref) -> None:
+        """Have an object gone at once, whoever holds it."""
+        resource = self._resource(ref)
+        known = self.kubeapi.api.get(resource, ref.namespace, ref.name)
+        free = {**known, "metadata": {**known["metadata"], "finalizers": []}}
+        self.kubeapi.api.update(resource, ref.namespace, ref.name, free)
+        self.kubeapi.api.delete(resource, ref.namespace, ref.name)
+
+    def sync(self, ref: Ref) -> None:
+        """Let 3scale accept an object as it is, if it is there."""
+        resource = self._resource(ref)
+        if Key(resource.storage, ref.namespace, ref.name) not in set(self.kubeapi.api.store.keys(ref.namespace)):
             return
         known = self.kubeapi.api.get(resource, ref.namespace, ref.name)
         status = {
@@ -264,6 +284,9 @@ class Stage:
             "productId" if ref.kind == PRODUCT else "backendId": 7,
         }
         self.kubeapi.api.update(resource, ref.namespace, ref.name, {**known, "status": status}, subresource="status")
+
+    def _resource(self, ref: Ref) -> Resource:
+        return self.kubeapi.api.registry.find(ref.kind.group, ref.kind.version, ref.kind.plural)
 
     async def _record(self, call: Call) -> None:
         if call.moment is Moment.BEFORE:
@@ -312,6 +335,7 @@ def _definition(kind: Kind) -> Manifest:
     entry = anything | {"properties": {key: {"type": "string"} for key in keys}, "required": keys}
     children = {
         "type": "array",
+        "nullable": True,
         "items": entry,
         "x-kubernetes-list-type": "map",
         "x-kubernetes-list-map-keys": keys,

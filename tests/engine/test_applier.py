@@ -101,7 +101,7 @@ async def test_a_child_that_is_as_wanted_costs_no_call(bench: Bench) -> None:
 
 async def test_the_progress_of_a_child_is_no_reason_to_write_it(bench: Bench) -> None:
     await bench.apply(backend())
-    bench.stage._sync(backend())
+    bench.stage.sync(BACK)
     seen = await bench.see(BACK)
     verbs(bench.stage)
     outcome = await bench.apply(backend())

@@ -44,7 +44,7 @@ def children(*found: Manifest, **refused: Refusal) -> Children:
 
 def after(decision: Decision, before: Manifest | None = None, **known: Any) -> dict[str, Any]:
     facts: dict[str, Any] = {"children": Children({}, {}), "remaining": {}} | known
-    return dict(status_after(before or owner(), decision, facts["children"], facts["remaining"], NOW, generation=3))
+    return dict(status_after(before or owner(), decision, facts["children"], facts["remaining"], NOW))
 
 
 def test_a_condition_carries_generation_and_time() -> None:
@@ -142,5 +142,6 @@ def test_the_order_of_conditions_and_children_is_no_difference() -> None:
     assert same(
         {"children": [one, two], "conditions": [first, second]}, {"children": [two, one], "conditions": [second, first]}
     )
+    assert same({"children": [], "conditions": []}, {"children": None})
     assert not same({"children": [one]}, {"children": [two]})
     assert not same({"children": [], "url": "a"}, {"children": [], "url": "b"})
