@@ -19,7 +19,7 @@ demo: $(VENV)/.sandbox ## Serve and publish the sample on an embedded Kubernetes
 	@$(BIN)/maas-operator sandbox demo
 
 sandbox: $(VENV)/.sandbox ## Start the same and stay, for kubectl
-	@$(BIN)/maas-operator sandbox up
+	@$(BIN)/maas-operator sandbox start
 
 test: lint types layers pytest coverage ## Lint, types, layers, sizes, all tests, coverage
 

@@ -7,13 +7,9 @@ state in one folder. RBAC and the audit log are on. The children die with this p
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import secrets
 import shutil
-import signal
-import socket
 import ssl
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -22,10 +18,9 @@ from typing import Any, Final
 import aiohttp
 
 from .kubeapi.kubeapi import write_kubeconfig
+from .processes import Process, free_ports
 
 _START_TIMEOUT: Final = 60.0
-_STOP_TIMEOUT: Final = 10.0
-_SET_DEATH_SIGNAL: Final = 1  # PR_SET_PDEATHSIG
 _AUDIT_POLICY: Final = (
     "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{level: Metadata}]\n"
 )
@@ -34,17 +29,13 @@ _CONTROLLERS: Final = "namespace,garbagecollector,serviceaccount"
 _NEW_WORDS: Final = frozenset({"x-kubernetes-validations", "selectableFields"})
 
 
-class ControlPlaneError(Exception):
-    """A server did not start; the message holds the end of its log."""
-
-
 class ControlPlane:
     """A running control plane: `async with ControlPlane(assets, folder) as plane`."""
 
     def __init__(self, assets: Path, folder: Path) -> None:
         self._assets = assets
         self._folder = folder
-        self._children: dict[str, asyncio.subprocess.Process] = {}
+        self._children: list[Process] = []
         self.token = secrets.token_hex(16)
         self.url = ""
         self.certificate_authority = folder / "certs" / "apiserver.crt"
@@ -71,7 +62,7 @@ class ControlPlane:
 
     async def _start(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        etcd, peers, api, controllers = _free_ports(4)
+        etcd, peers, api, controllers = free_ports(4)
         self.url = f"https://127.0.0.1:{api}"
         await self._spawn("etcd", _etcd_options(self._folder, etcd, peers))
         await self._spawn("kube-apiserver", self._api_server_options(etcd, api))
@@ -116,21 +107,14 @@ class ControlPlane:
 
     async def _spawn(self, program: str, options: Mapping[str, str]) -> None:
         arguments = [f"--{name}={value}" for name, value in options.items()]
-        with self._log(program).open("wb") as log:
-            self._children[program] = await asyncio.create_subprocess_exec(
-                self._assets / program, *arguments, stdout=log, stderr=log, preexec_fn=_die_with_parent()
-            )
-
-    def _log(self, program: str) -> Path:
-        return self._folder / f"{program}.log"
+        log = self._folder / f"{program}.log"
+        self._children.append(await Process.start([str(self._assets / program), *arguments], log))
 
     async def _ready(self) -> None:
         async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {self.token}"}) as session:
             while not await self._says_ok(session):
-                for program, child in self._children.items():
-                    if child.returncode is not None:
-                        end = self._log(program).read_text(errors="replace")[-2000:]
-                        raise ControlPlaneError(f"{program} ended with {child.returncode}:\n{end}")
+                for child in self._children:
+                    child.check()
                 await asyncio.sleep(0.1)
 
     async def _says_ok(self, session: aiohttp.ClientSession) -> bool:
@@ -144,15 +128,8 @@ class ControlPlane:
 
     async def _stop(self) -> None:
         """End the children, the last one started first; those that do not go are killed."""
-        for child in reversed(self._children.values()):
-            if child.returncode is None:
-                child.terminate()
-                try:
-                    async with asyncio.timeout(_STOP_TIMEOUT):
-                        await child.wait()
-                except TimeoutError:
-                    child.kill()
-                    await child.wait()
+        for child in reversed(self._children):
+            await child.stop()
         shutil.rmtree(self._folder / "etcd", ignore_errors=True)
 
 
@@ -165,23 +142,6 @@ def _etcd_options(folder: Path, port: int, peers: int) -> dict[str, str]:
         "unsafe-no-fsync": "true",
         "log-level": "warn",
     }
-
-
-def _free_ports(count: int) -> list[int]:
-    # All are held until the last is found, so that they differ.
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [taken.getsockname()[1] for taken in held]
-    for taken in held:
-        taken.close()
-    return ports
-
-
-def _die_with_parent() -> Any:
-    """What a child does before it runs the program: ask the kernel to end it when we end. Only Linux knows how."""
-    if sys.platform != "linux":
-        return None
-    libc = ctypes.CDLL(None)
-    return lambda: libc.prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
 
 
 def without_new_words(definition: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
