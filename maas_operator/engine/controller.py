@@ -250,8 +250,9 @@ class Pass(Generic[AnyWorld]):
 
     async def _release(self) -> None:
         await self.guard()
-        await self._tools.cluster.apply(_identity(self._owner), manager=FINALIZER_MANAGER)
-        self._tools.cache.remove(self._owner)
+        reply = await self._tools.cluster.apply(_identity(self._owner), manager=FINALIZER_MANAGER)
+        # It leaves the cache when the watch says so: that event wakes who waits for its end.
+        self._tools.learn(without_managed_fields(reply), self._key)
 
     def _next(self, decision: Decision, *, waits: bool) -> float:
         wishes = [RESYNC_SECONDS]
