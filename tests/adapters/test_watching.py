@@ -28,7 +28,7 @@ from maas_operator.domain.kinds import (
     SERVING_RUNTIME,
     Kind,
 )
-from maas_operator.domain.labels import MANAGED_BY, OPERATOR
+from maas_operator.domain.labels import FINALIZER, MANAGED_BY, OPERATOR
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.engine.cache import Cache
 from maas_operator.engine.errors import NotFound
@@ -140,6 +140,22 @@ async def test_of_a_crowded_kind_only_ours_is_told(access: Access, cluster: Kube
     async with running(KopfEvents(access, told).run()):
         await told.until((None, last))
     assert Ref(SERVICE, namespace, "foreign") not in [ref for _, ref in told.events]
+
+
+async def test_kopf_writes_nothing_and_leaves_our_finalizer_alone(
+    access: Access, cluster: KubernetesCluster, namespace: str
+) -> None:
+    told = Told()
+    held = ours(namespace, "held")
+    held["metadata"]["finalizers"] = [FINALIZER]
+    async with running(KopfEvents(access, told).run()):
+        await told.until((None, Ref(NAMESPACE, "", namespace)))
+        applied = await cluster.apply(held)
+        await told.about(ref_of(applied))
+    # At its end kopf first finishes what it has begun.
+    assert await cluster.get(ref_of(held)) == applied
+    held["metadata"]["finalizers"] = []
+    await cluster.apply(held)
 
 
 async def test_a_type_whose_crd_comes_later_is_watched_from_then_on(
