@@ -81,7 +81,7 @@ def _on_platform(world: ModelServiceWorld, platform: ModelPlatform) -> Decision:
     settled = all(stage.status is ConditionStatus.TRUE for stage in stages) and not world.plans_in_use
     return Decision(
         conditions=(*_summary(stages), *stages),
-        children=(*serving.children(), *publication.children(), *people),
+        children=(*serving.children, *publication.children(), *people),
         keep=serving.keep() | publication.keep(),
         namespaces=world.namespaces,
         status=_status(world, serving, publication),

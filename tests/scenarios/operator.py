@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from maas_operator.adapters.watches import OURS, SELECTORS, WATCHED
 from maas_operator.app.operator import behaviours
-from maas_operator.domain.kinds import MODEL_PLATFORM, SECRET, Kind
+from maas_operator.domain.kinds import EVENT, MODEL_PLATFORM, SECRET, Kind
 from maas_operator.domain.objects import Manifest, Ref
 from maas_operator.engine.applier import Applied
 from maas_operator.engine.cache import Cache
@@ -39,7 +39,10 @@ class Killed(BaseException):
 
 @dataclass
 class Fault:
-    """What happens at the calls that match: the first `skip` of them pass, the next `times` raise."""
+    """What happens at the calls that match: the first `skip` of them pass, the next `times` raise.
+
+    A call that the API refuses has no moment after its effect.
+    """
 
     matches: Callable[[Call], bool]
     error: Callable[[], BaseException]
@@ -47,13 +50,14 @@ class Fault:
     skip: int = 0
     times: int = 1
     hits: int = 0
+    _met: int = 0
 
     def strike(self, call: Call) -> None:
-        if call.moment is not self.moment or not self.matches(call):
+        if not self.matches(call):
             return
-        if self.skip:
-            self.skip -= 1
-        elif self.hits < self.times:
+        if call.moment is Moment.BEFORE:
+            self._met += 1
+        if call.moment is self.moment and self.skip < self._met <= self.skip + self.times:
             self.hits += 1
             raise self.error()
 
@@ -63,12 +67,15 @@ class Records:
     """What the operator did, over all its lives."""
 
     calls: list[Call] = field(default_factory=list)
+    effects: set[int] = field(default_factory=set)
+    """The numbers of the calls that the API did not refuse."""
     passes: list[tuple[float, Ref, PassResult]] = field(default_factory=list)
     starts: int = 0
 
-    @property
-    def writes(self) -> list[Call]:
-        return [call for call in self.calls if call.verb.writes]
+    def writes(self, since: int = 0) -> list[tuple[Call, bool]]:
+        """Return the writes from a call on, each with whether it had an effect. Events are no state."""
+        numbered = list(enumerate(self.calls))[since:]
+        return [(call, n in self.effects) for n, call in numbered if is_write(call)]
 
     def pass_ended(self, key: Ref, result: PassResult, seconds: float) -> None:
         self.passes.append((now(), key, result))
@@ -82,6 +89,10 @@ class Records:
     def most_passes_in_a_minute(self) -> int:
         minutes = Counter((int(at // 60), key) for at, key, _ in self.passes)
         return max(minutes.values(), default=0)
+
+
+def is_write(call: Call) -> bool:
+    return call.verb.writes and call.kind != EVENT.name
 
 
 class _Cluster(InProcessCluster):
@@ -98,6 +109,9 @@ class _Cluster(InProcessCluster):
         if call.moment is Moment.BEFORE:
             await asyncio.sleep(LATENCY_SECONDS)
             self._records.calls.append(call)
+        else:
+            # Between the two moments of a call nothing else runs.
+            self._records.effects.add(len(self._records.calls) - 1)
         for fault in self._plan:
             fault.strike(call)
 

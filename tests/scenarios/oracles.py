@@ -6,6 +6,7 @@ import base64
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,11 +80,11 @@ def _untrue(event: Event, before: dict[str, Any] | None, after: dict[str, Any]) 
         yield f"{what}: its time moved although it stayed {after['status']}"
 
 
-def leftovers(objects: Iterable[Manifest], porta: Porta) -> Iterator[str]:
+def leftovers(objects: Iterable[Manifest], porta: Porta, *, but: str = "") -> Iterator[str]:
     """P4: after a deletion, what is still there, in Kubernetes and in 3scale."""
     for one in objects:
         finalizers = [name for name in one["metadata"].get("finalizers") or () if name.startswith(OURS)]
-        if labels_of(one).get(MANAGED_BY) == OPERATOR or finalizers:
+        if one["kind"] != but and (labels_of(one).get(MANAGED_BY) == OPERATOR or finalizers):
             yield f"P4 no leak: {one['kind']} {one['metadata'].get('namespace', '')}/{one['metadata']['name']}"
     for tenant in porta:
         yield from (f"P4 no leak: account {a.org_name}" for a in tenant.people.accounts.values())
@@ -103,6 +104,19 @@ class Listener(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self.lines.append((record.levelno, self._formatter.format(record)))
+
+    @contextmanager
+    def attached(self) -> Iterator[None]:
+        """Listen to everything."""
+        root = logging.getLogger()
+        level = root.level
+        root.addHandler(self)
+        root.setLevel(logging.INFO)
+        try:
+            yield
+        finally:
+            root.removeHandler(self)
+            root.setLevel(level)
 
     def complaints(self) -> Iterator[str]:
         for level, line in self.lines:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from maas_operator.domain.kinds import POD, SECRET
+from maas_operator.domain.kinds import DEPLOYMENT, MODEL_SERVICE, POD, PROXY_CONFIG_PROMOTE, ROUTE, SECRET
 from maas_operator.domain.objects import Manifest
 from maas_operator.domain.people.secrets import fingerprint
 
@@ -29,6 +29,9 @@ _VOLATILE = {
     "uid",
     "deletionTimestamp",
 }
+
+_NUMBER = re.compile(r"\w*(Id|ID|_id)")
+"""Fields with a number that 3scale gives: which one, depends on who came first."""
 
 Snapshot = Mapping[str, Manifest]
 
@@ -62,26 +65,54 @@ def _address(manifest: Manifest) -> str:
     return f"{manifest['kind']} {metadata.get('namespace', '')}/{metadata['name']}"
 
 
+def steady(objects: Iterable[Manifest]) -> Snapshot:
+    """Return objects by their address as they are, without what any write changes: for two moments of one run."""
+    hidden = {"resourceVersion", "managedFields", "generation"}
+    times = {"lastTransitionTime", "lastUpdateTime", "observedGeneration", "promotedGeneration"}
+    return {_address(one): _without(_without(one, hidden), times) for one in objects}
+
+
+def _without(value: Any, hidden: set[str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _without(entry, hidden) for key, entry in value.items() if key not in hidden}
+    return [_without(entry, hidden) for entry in value] if isinstance(value, list) else value
+
+
 def _plain(manifest: Manifest) -> Manifest:
     metadata = {key: value for key, value in manifest["metadata"].items() if key not in _VOLATILE_METADATA}
-    plain = _without_times({key: value for key, value in manifest.items() if key != "metadata"})
+    # The status of a Deployment names its ReplicaSet, whose name holds a hash of the labels and so of a uid.
+    hidden = {"metadata", "status"} if manifest["kind"] == DEPLOYMENT.name else {"metadata"}
+    plain = _without_numbers({key: value for key, value in manifest.items() if key not in hidden})
     if manifest["kind"] == SECRET.name:
         plain["data"] = {key: base64.b64decode(value).decode() for key, value in (manifest.get("data") or {}).items()}
-    return {**plain, "metadata": metadata}
+    return {**plain, "metadata": _without_numbers(metadata)}
 
 
-def _without_times(value: Any) -> Any:
+def _without_numbers(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _without_times(entry) for key, entry in value.items() if key not in _VOLATILE}
-    if isinstance(value, list):
-        return [_without_times(entry) for entry in value]
-    return value
+        shown = {key: value for key, value in value.items() if key not in _VOLATILE and not _NUMBER.search(key)}
+        return {key: _without_numbers(entry) for key, entry in shown.items()}
+    if not isinstance(value, list):
+        return value
+    entries = [_without_numbers(entry) for entry in value]
+    # The order of conditions and children is that of their first writing.
+    return sorted(entries, key=str) if _is_map(value) else entries
+
+
+def _is_map(value: list[Any]) -> bool:
+    return any(isinstance(entry, dict) and ("type" in entry or "uid" in entry or "ready" in entry) for entry in value)
 
 
 def _names(text: str, objects: Iterable[Manifest]) -> Iterator[tuple[str, str]]:
     """Yield a stable word for each volatile one."""
     for one in objects:
         yield f"<uid of {_address(one)}>", one["metadata"]["uid"]
+        if one["kind"] == PROXY_CONFIG_PROMOTE.name:
+            yield "<hash>", one["metadata"]["name"].rpartition("-")[2]
+        if one["kind"] == MODEL_SERVICE.name:
+            yield "<whole hash>", one.get("status", {}).get("gateway", {}).get("configHash", "<whole hash>")
+        if one["kind"] == ROUTE.name:
+            yield f"<route to {one['spec']['host']}>", one["metadata"]["name"]
     for number, value in enumerate(dict.fromkeys(CANARY.findall(text)), 1):
         yield f"<secret {number}>", value
         yield f"<fingerprint {number}>", fingerprint(SecretStr(value))

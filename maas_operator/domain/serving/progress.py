@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from maas_operator.api.model_platform import ModelPlatform, RuntimeProfile
 from maas_operator.api.model_service import ModelService
@@ -39,7 +40,7 @@ class Serving:
     deployment: Manifest | None
     pods: tuple[Manifest, ...]
 
-    @property
+    @cached_property
     def profile(self) -> RuntimeProfile | UnknownRuntime:
         """Return the runtime profile, or that there is none of the name."""
         return runtime_profile(self.service, self.platform)
@@ -55,8 +56,12 @@ class Serving:
             network_policy_ref(service),
         )
 
-    def children(self) -> Iterable[Manifest]:
+    @cached_property
+    def children(self) -> tuple[Manifest, ...]:
         """Return what can be written, in order: a ServingRuntime that comes late triggers nothing in KServe."""
+        return tuple(self._children())
+
+    def _children(self) -> Iterable[Manifest]:
         profile = self.profile
         if isinstance(profile, UnknownRuntime) or name_violation(self.service) is not None:
             return
@@ -69,9 +74,9 @@ class Serving:
 
     def keep(self) -> frozenset[Ref]:
         """Return what stays as it is where it can not be written now."""
-        return frozenset(() if list(self.children()) else self.refs)
+        return frozenset(() if self.children else self.refs)
 
-    @property
+    @cached_property
     def state(self) -> ModelState | None:
         """Return what KServe and the pods say; None while nothing can be rendered."""
         if isinstance(self.profile, UnknownRuntime):
