@@ -171,7 +171,7 @@ class Pass(Generic[AnyWorld]):
         try:
             live = without_managed_fields(await self._tools.cluster.get(self._key))
         except NotFound:
-            self._tools.cache.remove(self._owner)
+            # It leaves the cache when the watch says so: that event wakes who waits for its end.
             raise OwnerChanged(None) from None
         if version_of(live) != version_of(self._owner):
             self._tools.learn(live, self._key)
@@ -251,7 +251,6 @@ class Pass(Generic[AnyWorld]):
     async def _release(self) -> None:
         await self.guard()
         reply = await self._tools.cluster.apply(_identity(self._owner), manager=FINALIZER_MANAGER)
-        # It leaves the cache when the watch says so: that event wakes who waits for its end.
         self._tools.learn(without_managed_fields(reply), self._key)
 
     def _next(self, decision: Decision, *, waits: bool) -> float:
