@@ -393,7 +393,8 @@ class Api:
 
     def _strip(self, resource: Resource, object_: Object, changed: Mapping[str, Any]) -> None:
         """Write metadata on behalf of the garbage collector."""
-        new = {**object_, "metadata": {**object_["metadata"], **changed}}
+        metadata = {part: value for part, value in {**object_["metadata"], **changed}.items() if value != []}
+        new = {**object_, "metadata": metadata}
         self._commit(resource, object_, new, _PLAIN)
 
     def _follow_definitions(self, event: Event) -> None:

@@ -27,7 +27,7 @@ def child(schema: Schema, name: str) -> Schema:
     if declared is not None:
         return declared  # type: ignore[no-any-return]
     extra = schema.get("additionalProperties")
-    return extra if isinstance(extra, Mapping) else _ANYTHING
+    return extra if isinstance(extra, dict) else _ANYTHING
 
 
 def items(schema: Schema) -> Schema:

@@ -163,6 +163,8 @@ def _default(value: Any, schema: Schema) -> Any:
 
 
 def _drop_nulls(value: Any, schema: Schema) -> Any:
+    if not schema:
+        return value
     if isinstance(value, list):
         return [_drop_nulls(item, items(schema)) for item in value]
     if not isinstance(value, dict):
@@ -202,6 +204,8 @@ def _as_list(value: Any) -> list[Any]:
 
 
 def _duplicates(value: Any, schema: Schema, path: str) -> list[Cause]:
+    if not schema:
+        return []
     if isinstance(value, dict):
         return [
             cause
