@@ -20,9 +20,7 @@ class Cluster(Protocol):
     async def get(self, ref: Ref) -> Manifest:
         """Read one object live; NotFound if it is not there."""
 
-    async def list(
-        self, kind: Kind, *, namespace: str = "", labels: Mapping[str, str] | None = None
-    ) -> list[Manifest]:
+    async def list(self, kind: Kind, *, namespace: str = "", labels: Mapping[str, str] | None = None) -> list[Manifest]:
         """Read all objects of a kind, in all namespaces if none is given; each with apiVersion and kind set."""
 
     async def apply(
