@@ -269,12 +269,28 @@ def test_an_unknown_plan_lists_the_known_ones() -> None:
     assert (found.reason, "standard" in found.message) == ("PlanMissing", True)
 
 
+DEVELOPER = {"name": "dev1", "email": "dev1@example.com", "plan": "closed"}
+
+
 @pytest.mark.parametrize("closed", [{"published": False}, {"approvalRequired": True}])
-@pytest.mark.parametrize("granted", [True, False])
-def test_a_closed_plan_is_for_those_whom_the_models_owner_named(closed: dict[str, bool], granted: bool) -> None:
-    service = a_service(plans=[{"name": "standard", **closed}], status={"url": "https://tiny.example.com/v1"})
-    owner = {"apiVersion": "v1", "kind": "ModelService", "name": "tiny", "uid": service.metadata.uid}
-    subscription = a_subscription(meta={"ownerReferences": [owner]} if granted else {})
+@pytest.mark.parametrize(
+    ("developer", "name", "account", "granted"),
+    [
+        (DEVELOPER, "tiny-dev1", "dev1", True),
+        (DEVELOPER, "tiny-dev2", "dev1", False),
+        (DEVELOPER, "tiny-dev1", "someone", False),
+        (DEVELOPER | {"plan": "standard"}, "tiny-dev1", "dev1", False),
+        (DEVELOPER | {"name": "dev2"}, "tiny-dev1", "dev1", False),
+    ],
+)
+def test_a_closed_plan_is_for_those_whom_the_models_owner_named(
+    closed: dict[str, bool], developer: dict[str, str], name: str, account: str, granted: bool
+) -> None:
+    plans = [{"name": "standard"}, {"name": "closed", **closed}]
+    service = a_service(plans=plans, developers=[developer], status={"url": "https://tiny.example.com/v1"})
+    forged = {"apiVersion": "maas-operator.io/v1alpha1", "kind": "ModelService", "name": "tiny", "controller": True}
+    owners = {"ownerReferences": [forged | {"uid": service.metadata.uid}]}
+    subscription = a_subscription(name, meta=owners, plan="closed", account=account)
     decision = settle(decide, a_subscription_world(subscription, service=service))
     assert told(decision, Type.MODEL_ACCEPTED)[1] == ("Accepted" if granted else "PlanNotGranted")
 
