@@ -235,6 +235,14 @@ def test_leaving_says_what_it_waits_for_in_3scales_words() -> None:
     assert "connection refused" in message
 
 
+def test_a_subscription_whose_children_are_out_of_reach_is_not_let_go() -> None:
+    left = {"children": [{"apiVersion": "v1", "kind": "Secret", "namespace": "3scale", "name": "x"}]}
+    leaving = a_subscription(meta={"deletionTimestamp": "2026-01-01T11:59:00Z"}, status=left)
+    decision = decide(a_subscription_world(leaving, siblings=(), threescale_namespaces=frozenset()))
+    assert not decision.releasable
+    assert "namespace 3scale" in condition_of(decision, Type.READY).message
+
+
 def test_another_namespaces_model_is_out_of_reach() -> None:
     subscription = a_subscription(modelRef={"namespace": "victim", "name": "tiny"})
     decision = settle(decide, a_subscription_world(subscription))
