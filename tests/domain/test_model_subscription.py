@@ -83,6 +83,29 @@ def test_an_emptied_key_is_replaced_since_3scale_would_crash_on_it() -> None:
     assert values(decision, "llm.tiny-dev1.key") == {"UserKey": "fresh-key-" + "k" * 32, "ApplicationKey": ""}
 
 
+def test_an_application_that_3scale_made_anew_gets_the_key_pushed_again() -> None:
+    pushes = [
+        names(
+            settle(decide, a_subscription_world(secrets={KEY: worlds.stored(UserKey="k" * 32)}), answer),
+            "ApplicationAuth",
+        )
+        for answer in (worlds.content, _with_application_id(60))
+    ]
+    assert len(pushes[0]) == len(pushes[1]) == 1
+    assert pushes[0] != pushes[1]
+
+
+def _with_application_id(number: int) -> worlds.Answer:
+    ready = {"observedGeneration": 1, "state": "live", "conditions": [worlds.condition("Ready")]}
+    return worlds.but("Application", lambda one: worlds.with_status(one, applicationID=number, **ready))
+
+
+def test_an_application_changes_with_the_number_of_its_product_so_that_3scale_looks_at_it() -> None:
+    decision = settle(decide, a_subscription_world())
+    application = next(one for one in decision.children if one["kind"] == "Application")
+    assert application["metadata"]["annotations"] == {"maas-operator.io/product-id": "7"}
+
+
 def test_each_key_has_a_push_of_its_own() -> None:
     one = settle(decide, a_subscription_world(secrets={KEY: worlds.stored(UserKey="one" * 10)}))
     other = settle(decide, a_subscription_world(secrets={KEY: worlds.stored(UserKey="two" * 10)}))
