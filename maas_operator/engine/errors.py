@@ -9,6 +9,11 @@
     │   │   └── NamespaceTerminating
     │   ├── Rejected            400, 413, 415, 422 and a 500 that speaks of our object: the same call will fail again
     │   └── Unavailable         429, 5xx, time-outs, broken connections: the same call may pass later
+    ├── ThreescaleError         3scale's Admin API said no
+    │   ├── TokenRefused            401, 403: the token, or what it may do
+    │   ├── RemoteNotFound          404
+    │   ├── RemoteRefused           409, 422 and what no Admin API would answer: the same call will fail again
+    │   └── RemoteUnavailable       5xx, time-outs, TLS, broken connections: the same call may pass later
     ├── ForeignObject           an object of our name that is not ours (design rule 6)
     └── InvalidSpec             an object of our kinds that this version can not read
 
@@ -67,6 +72,26 @@ class Unavailable(ApiError):
     ) -> None:
         super().__init__(message, status=status, reason=reason)
         self.retry_after_seconds = retry_after_seconds
+
+
+class ThreescaleError(OperatorError):
+    """A call to 3scale's Admin API failed; the text has 3scale's own words, and never a token or a body."""
+
+
+class TokenRefused(ThreescaleError):
+    """3scale does not know the token, or the token may not do this."""
+
+
+class RemoteNotFound(ThreescaleError):
+    """3scale has no such object."""
+
+
+class RemoteRefused(ThreescaleError):
+    """3scale refuses what was asked, or whoever answered is no Admin API."""
+
+
+class RemoteUnavailable(ThreescaleError):
+    """3scale is busy or can not be reached."""
 
 
 class ForeignObject(OperatorError):

@@ -14,6 +14,7 @@ class PortaError(Exception):
         reason = json.dumps(body, separators=(",", ":"))
         super().__init__(f"error calling 3scale system - reason: {reason} - code: {code}")
         self.code = code
+        self.body = body
 
 
 class Unreachable(Exception):

@@ -1,0 +1,154 @@
+"""What the Admin API's answers mean: JSON in, values of the domain out; for anything else an error of `engine.errors`.
+
+Answers hold keys of applications: nothing of them but 3scale's own error words gets into a text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+import httpx
+
+from maas_operator.domain.gateway.remote import (
+    RemoteApplication,
+    RemoteBackend,
+    RemotePlan,
+    RemoteProduct,
+    RemoteRule,
+)
+from maas_operator.engine.errors import (
+    RemoteNotFound,
+    RemoteRefused,
+    RemoteUnavailable,
+    ThreescaleError,
+    TokenRefused,
+)
+
+_WORDS_LIMIT: Final = 300
+_KINDS: Final = {401: TokenRefused, 403: TokenRefused, 404: RemoteNotFound}
+
+Json = dict[str, Any]
+
+
+def error_of(path: str, answer: httpx.Response) -> ThreescaleError:
+    """Translate an answer that is not 2xx."""
+    code = answer.status_code
+    type_ = RemoteUnavailable if code >= 500 or code == 429 else _KINDS.get(code, RemoteRefused)
+    words = _words(answer)
+    return type_(f"3scale answers {code} to {path}{f': {words}' if words else ''}")
+
+
+def not_an_admin_api(path: str) -> RemoteRefused:
+    """Say that an answer is none that 3scale would give: the URL leads to somebody else."""
+    return RemoteRefused(f"what answers to {path} is no Admin API of 3scale")
+
+
+def _words(answer: httpx.Response) -> str:
+    """Return porta's own words, which it gives as `error`, `errors` or `status`."""
+    try:
+        body = answer.json()
+    except ValueError:
+        return ""
+    if not isinstance(body, dict):
+        return ""
+    return "; ".join(_texts(body))[:_WORDS_LIMIT]
+
+
+def _texts(body: Json) -> Iterable[str]:
+    errors = body.get("errors")
+    if isinstance(errors, dict):
+        for field, texts in errors.items():
+            yield from (f"{field} {text}" for text in texts)
+    elif isinstance(said := body.get("error") or body.get("status"), str):
+        yield said
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The answers to the calls that tell all of a product; lists are unwrapped, `limits` are by the plan's id."""
+
+    service: Json
+    proxy: Json
+    usages: list[Json]
+    policies: Json
+    metrics: list[Json]
+    rules: list[Json]
+    plans: list[Json]
+    limits: Mapping[int, list[Json]]
+
+
+def product(parts: Parts) -> RemoteProduct:
+    """Put a product together."""
+    service = parts.service["service"]
+    names = {metric["id"]: metric["system_name"] for metric in parts.metrics}
+    rules = sorted(parts.rules, key=lambda rule: rule.get("position") or 0)
+    plans = [plan(entry) for entry in parts.plans]
+    return RemoteProduct(
+        name=service["name"],
+        description=service.get("description") or "",
+        settings=_settings(service, parts.proxy["proxy"]),
+        usages={usage["backend_id"]: usage["path"] for usage in (each["backend_usage"] for each in parts.usages)},
+        metrics=frozenset(names.values()),
+        rules=tuple(_rule(rule, names) for rule in rules),
+        policies=tuple(_policy(policy) for policy in parts.policies["policies_config"]),
+        plans={each.system_name: each for each in plans},
+        limits={each.system_name: _limits(parts.limits[each.id], names) for each in plans},
+    )
+
+
+def _settings(service: Json, proxy: Json) -> dict[str, str]:
+    known = {key: value for key, value in proxy.items() if key.startswith("error_") or key == "credentials_location"}
+    known |= {key: service[key] for key in ("backend_version", "deployment_option") if key in service}
+    return {key: str(value) for key, value in known.items() if value is not None}
+
+
+def _rule(rule: Json, names: Mapping[int, str]) -> RemoteRule:
+    metric = names.get(rule["metric_id"], str(rule["metric_id"]))
+    return RemoteRule(rule["http_method"], rule["pattern"], metric, rule["delta"], bool(rule.get("last")))
+
+
+def _policy(policy: Json) -> Json:
+    chain = {key: policy[key] for key in ("name", "version", "enabled")}
+    return chain | {"configuration": policy.get("configuration") or {}}
+
+
+def _limits(entries: Iterable[Json], names: Mapping[int, str]) -> dict[tuple[str, str], int]:
+    return {
+        (names.get(entry["metric_id"], str(entry["metric_id"])), entry["period"]): entry["value"] for entry in entries
+    }
+
+
+def plan(entry: Json) -> RemotePlan:
+    """Read an application plan."""
+    return RemotePlan(
+        id=entry["id"],
+        system_name=entry["system_name"],
+        name=entry["name"],
+        published=entry["state"] == "published",
+        custom=bool(entry.get("custom")),
+        trial_days=entry.get("trial_period_days") or 0,
+        setup_fee=_money(entry.get("setup_fee")),
+        month_fee=_money(entry.get("cost_per_month")),
+        approval_required=entry.get("approval_required"),
+    )
+
+
+def _money(value: Any) -> Decimal:
+    return Decimal(str(value or 0))
+
+
+def backend(entry: Json) -> RemoteBackend:
+    """Read a backend."""
+    return RemoteBackend(
+        name=entry["name"], description=entry.get("description") or "", endpoint=entry["private_endpoint"]
+    )
+
+
+def application(entry: Json) -> RemoteApplication:
+    """Read an application, without its key."""
+    return RemoteApplication(
+        id=entry["id"], account_id=entry["account_id"], plan_id=entry["plan_id"], state=entry["state"]
+    )

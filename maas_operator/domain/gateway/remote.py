@@ -1,0 +1,92 @@
+"""What 3scale itself has, as its Admin API tells it: values for comparisons, and what a pass was told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from maas_operator.domain.conditions import Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteApplication:
+    """An application, with the ids of its account and plan; `state` is live, pending or suspended."""
+
+    id: int
+    account_id: int
+    plan_id: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemotePlan:
+    """An application plan. `custom`: made for one application, in the portal; `approval_required`: None if not told."""
+
+    id: int
+    system_name: str
+    name: str
+    published: bool
+    custom: bool
+    trial_days: int
+    setup_fee: Decimal
+    month_fee: Decimal
+    approval_required: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteRule:
+    """A mapping rule."""
+
+    http_method: str
+    pattern: str
+    metric: str
+    increment: int
+    last: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteProduct:
+    """All of a product that its custom resource has a word for.
+
+    `settings`: the proxy's, by 3scale's names, as text. `limits`: by plan, then by metric and period; a metric of a
+    backend has its id for a name. `usages`: paths by backend id.
+    """
+
+    name: str
+    description: str
+    settings: Mapping[str, str]
+    usages: Mapping[int, str]
+    metrics: frozenset[str]
+    rules: tuple[RemoteRule, ...]
+    policies: tuple[Mapping[str, Any], ...]
+    plans: Mapping[str, RemotePlan]
+    limits: Mapping[str, Mapping[tuple[str, str], int]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteBackend:
+    """A backend."""
+
+    name: str
+    description: str
+    endpoint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remote:
+    """What a pass over a ModelService was told; 3scale is asked only where an answer counts.
+
+    `barrier`: why Product and Backend may not be written for the first time.
+    `plans_in_use`: who uses each plan that is not wanted any more, in words.
+    `edited_at`: when the Product or the Backend was last found to be edited in 3scale itself, by kind.
+    """
+
+    barrier: Verdict | None = None
+    plans_in_use: Mapping[str, str] = field(default_factory=dict)
+    edited_at: Mapping[str, datetime] = field(default_factory=dict)
+
+
+NOTHING_ASKED = Remote()

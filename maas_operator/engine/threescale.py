@@ -1,0 +1,50 @@
+"""The seam to 3scale's Admin API: the calls that the engine makes, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from pydantic import SecretStr
+
+from maas_operator.domain.gateway.remote import RemoteApplication, RemoteBackend, RemotePlan, RemoteProduct
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A provider account: where its Admin API is, and its token.
+
+    `authority`: the certificates (PEM) that may vouch for it; the system's if empty.
+    """
+
+    admin_url: str
+    token: SecretStr
+    authority: str = ""
+
+
+class Threescale(Protocol):
+    """3scale. Each call raises a `ThreescaleError` of `engine.errors`; none retries."""
+
+    async def check(self, tenant: Tenant) -> None:
+        """Make the cheapest call that proves the token."""
+
+    async def has_product(self, tenant: Tenant, system_name: str) -> bool:
+        """Tell whether there is a product of this system name."""
+
+    async def has_backend(self, tenant: Tenant, system_name: str) -> bool:
+        """Tell whether there is a backend of this system name."""
+
+    async def product(self, tenant: Tenant, product_id: int) -> RemoteProduct:
+        """Read all of a product."""
+
+    async def backend(self, tenant: Tenant, backend_id: int) -> RemoteBackend:
+        """Read a backend."""
+
+    async def plans(self, tenant: Tenant, product_id: int) -> list[RemotePlan]:
+        """Read the plans of a product."""
+
+    async def applications(self, tenant: Tenant, product_id: int) -> list[RemoteApplication]:
+        """Read the applications of a product, whoever made them."""
+
+    async def accept(self, tenant: Tenant, account_id: int, application_id: int) -> None:
+        """Accept an application; nothing happens to one that is accepted already."""
