@@ -115,7 +115,7 @@ def _is_ready(world: ToyWorld) -> bool:
 
 def _conditions(world: ToyWorld) -> Iterator[Condition]:
     refusals = [*world.children.refused.values()]
-    reason = Reason(refusals[0].reason) if refusals else Reason.PROGRESSING
+    reason = Reason(refusals[0].reason) if refusals else Reason.WAITING
     message = refusals[0].message if refusals else ""
     if world.deleting:
         reason, message = Reason.DELETING, ", ".join(str(ref_of(child)) for child in world.remaining)

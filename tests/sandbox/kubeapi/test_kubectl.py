@@ -31,13 +31,17 @@ class Kubectl:
     binary: str
     home: Path
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """All that it may see of ours."""
+        return {"KUBECONFIG": str(self.home / "kubeconfig"), "HOME": str(self.home), "PATH": os.environ["PATH"]}
+
     async def __call__(self, *arguments: str, manifest: Body | None = None, fails: bool = False) -> str:
         """Run it; return all that it says."""
-        environment = {"KUBECONFIG": str(self.home / "kubeconfig"), "HOME": str(self.home), "PATH": os.environ["PATH"]}
         process = await asyncio.create_subprocess_exec(
             self.binary,
             *arguments,
-            env=environment,
+            env=self.environment,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -127,7 +131,7 @@ async def test_edit_saves_what_the_editor_wrote(kubectl: Kubectl, embedded: Clie
     editor = tmp_path / "editor"
     editor.write_text("#!/bin/sh\nsed -i 's/size: 3/size: 5/' \"$1\"\n")
     editor.chmod(0o700)
-    environment = {"KUBE_EDITOR": str(editor), "KUBECONFIG": str(tmp_path / "kubeconfig"), "PATH": os.environ["PATH"]}
+    environment = {**kubectl.environment, "KUBE_EDITOR": str(editor)}
     process = await asyncio.create_subprocess_exec(kubectl.binary, "edit", "wd/a", env=environment)
     assert await process.wait() == 0
     assert (await embedded.get("/apis/example.io/v1/namespaces/default/widgets/a")).spec["size"] == 5
