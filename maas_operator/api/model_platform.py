@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from maas_operator.api.base import API_VERSION, ATOMIC, ApiModel, Bool, Int, ListOf, immutable, text
-from maas_operator.api.fields import DNS_LABEL_PATTERN, DnsLabel, Duration, between
+from maas_operator.api.fields import DNS_LABEL_PATTERN, DnsLabel, Duration, ObjectName, SystemName, between
 from maas_operator.api.meta import Conditions, Named, ObjectMeta, Resource, SecretReference
 from maas_operator.api.model_service import Resources
 from maas_operator.api.plans import Plans
@@ -21,6 +21,15 @@ class Billing(StrEnum):
     ENABLED = "Enabled"
 
 
+class ConfigMapKey(ApiModel):
+    """One value of a ConfigMap."""
+
+    name: ObjectName
+    """Name of the ConfigMap."""
+    key: Annotated[str, text(r"^[-._a-zA-Z0-9]+$", max_length=253)]
+    """Key of the value."""
+
+
 class Threescale(ApiModel):
     """The 3scale installation."""
 
@@ -31,8 +40,12 @@ class Threescale(ApiModel):
     """Where the 3scale-operator watches; all its objects are made there."""
     provider_account_secret_ref: SecretReference = SecretReference(name="threescale-provider-account")
     """A Secret in that namespace with the keys `adminURL` and `token`."""
+    ca_config_map_ref: ConfigMapKey | None = None
+    """A ConfigMap in that namespace with the authority (PEM) that vouches for the admin portal; the system's if absent."""
     billing: Billing = Billing.DISABLED
     """Whether 3scale bills and charges the accounts."""
+    adopt: Annotated[tuple[SystemName, ...], Field(max_length=200), ListOf()] = ()
+    """System names of products and backends that 3scale has already and that may be taken over: a rebuilt cluster."""
 
 
 class Gateway(ApiModel):

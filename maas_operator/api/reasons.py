@@ -111,6 +111,7 @@ class Reason(StrEnum):
     GATEWAY_FAILED = "GatewayFailed"
     TOKEN_POLICY_MISSING = "TokenPolicyMissing"
     REMOTE_NAME_TAKEN = "RemoteNameTaken"
+    PLAN_IN_USE = "PlanInUse"
     PROMOTED = "Promoted"
     PROMOTING = "Promoting"
     PROMOTION_FAILED = "PromotionFailed"
@@ -142,6 +143,10 @@ class Reason(StrEnum):
     NAMESPACE_MISSING = "NamespaceMissing"
     PROVIDER_SECRET_MISSING = "ProviderSecretMissing"
     PROVIDER_SECRET_INVALID = "ProviderSecretInvalid"
+    AUTHORITY_MISSING = "AuthorityMissing"
+    TOKEN_REFUSED = "TokenRefused"
+    ADMIN_API_UNAVAILABLE = "AdminAPIUnavailable"
+    ADMIN_API_REFUSED = "AdminAPIRefused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,8 +275,15 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
         "Limit Requests instead, or mount the metering policy in the gateways.",
     ),
     Reason.REMOTE_NAME_TAKEN: ReasonDoc(
-        "3scale has a product or backend of this system name which is not the operator's.",
-        "Delete it in 3scale, or rename the ModelService.",
+        "3scale has a product or backend of this system name which is not the operator's; nothing was written.",
+        "Delete it in 3scale, create the ModelService with another name, or, if the operator of a cluster that is gone"
+        " made it, add the system name to spec.threescale.adopt of the ModelPlatform.",
+    ),
+    Reason.PLAN_IN_USE: ReasonDoc(
+        "A plan that is not wanted any more stays, closed for others, since applications still use it; 3scale would"
+        " refuse to delete it, and then all later changes.",
+        "Move the applications that the message names to another plan; those without a ModelSubscription, in 3scale's"
+        " admin portal.",
     ),
     Reason.PROMOTED: ReasonDoc("This generation's configuration is in production.", _NOTHING),
     Reason.PROMOTING: ReasonDoc("The configuration is being promoted to production.", _WAIT),
@@ -343,5 +355,23 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
     Reason.PROVIDER_SECRET_INVALID: ReasonDoc(
         "The provider account Secret lacks a key, or its adminURL is not an https URL without trailing slash.",
         "Correct the key that the message names.",
+    ),
+    Reason.AUTHORITY_MISSING: ReasonDoc(
+        "The ConfigMap of spec.threescale.caConfigMapRef, or its key, does not exist.",
+        "Create it in the 3scale namespace, with certificates in PEM form.",
+    ),
+    Reason.TOKEN_REFUSED: ReasonDoc(
+        "3scale does not accept the token of the provider account, or the token may not manage accounts. What is"
+        " published stays; nothing new is.",
+        "Put a token with the scope Account Management API, read and write, into the provider account Secret.",
+    ),
+    Reason.ADMIN_API_UNAVAILABLE: ReasonDoc(
+        "3scale's Admin API does not answer. What is published stays; nothing new is.",
+        "Bring 3scale back, or correct the adminURL or the certificate authority, as the message says; it is asked"
+        " again every minute.",
+    ),
+    Reason.ADMIN_API_REFUSED: ReasonDoc(
+        "What answers at the adminURL refuses the operator's calls, or is no Admin API of 3scale.",
+        "Correct the adminURL; if it is right, act on the message, which is 3scale's.",
     ),
 }

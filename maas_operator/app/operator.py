@@ -26,6 +26,8 @@ from maas_operator.engine.controller import Behaviour
 from maas_operator.engine.engine import PASS_SECONDS, Engine
 from maas_operator.engine.errors import OperatorError
 from maas_operator.engine.gather import Gatherer
+from maas_operator.engine.inquiries import Inquiries
+from maas_operator.engine.lookup import Lookup
 from maas_operator.engine.triggers import references
 
 logger = logging.getLogger(__name__)
@@ -60,9 +62,13 @@ class Operator:
         """Run until cancelled, or until something happens after which only a new process helps."""
         metrics = Metrics()
         access = self._settings.access
-        async with connect(access, on_request=metrics.request_ended) as cluster:
+        async with (
+            connect(access, on_request=metrics.request_ended) as cluster,
+            self._settings.threescale() as threescale,
+        ):
             cache = Cache(references)
-            gatherer = Gatherer(cache=cache, cluster=cluster, now=now)
+            inquiries = Inquiries(threescale, Lookup(cache, cluster), now)
+            gatherer = Gatherer(cache=cache, cluster=cluster, inquiries=inquiries, now=now)
             engine = Engine(cluster, cache, behaviours(gatherer), metrics, now=now)
             metrics.expose(cache, engine.queue)
 
@@ -100,7 +106,9 @@ def behaviours(gatherer: Gatherer) -> list[Behaviour[Any]]:
     """Return what the engine does for each of our kinds."""
     return [
         Behaviour(MODEL_SERVICE, gatherer.model_service, model_service.decide),
-        Behaviour(MODEL_SUBSCRIPTION, gatherer.model_subscription, model_subscription.decide),
+        Behaviour(
+            MODEL_SUBSCRIPTION, gatherer.model_subscription, model_subscription.decide, gatherer.inquiries.accept
+        ),
         Behaviour(MODEL_PLATFORM, gatherer.model_platform, model_platform.decide),
     ]
 

@@ -34,9 +34,7 @@ def rbac_files() -> dict[str, str]:
     """Return the files of `deploy/rbac/` by name."""
     return {
         "operator.yaml": _dump(_service_account(), _role(OPERATOR, operator_rules()), _cluster_binding()),
-        "threescale-secrets.yaml": _dump(
-            _role(SECRETS_ROLE, [_rule(SECRET.group, [SECRET.plural], _READ)]), _secrets_binding()
-        ),
+        "threescale-secrets.yaml": _dump(_role(SECRETS_ROLE, local_rules()), _secrets_binding()),
         "users.yaml": _dump(*_user_roles()),
     }
 
@@ -45,6 +43,8 @@ def operator_rules() -> list[Object]:
     """Return what the operator may do in all namespaces: what the table says, and no more."""
     verbs: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for kind, use in TABLE.items():
+        if Use.READ_LOCAL in use:
+            continue
         verbs[kind.group, kind.plural] |= _verbs(use)
         if Use.STATUS in use:
             # Our finalizer is a patch of the object; `update` of finalizers lets children block its deletion.
@@ -53,6 +53,12 @@ def operator_rules() -> list[Object]:
             verbs[kind.group, f"{kind.plural}/finalizers"].add("update")
     verbs[EVENT.group, EVENT.plural] = {"get", "create", "patch"}
     return _grouped(verbs)
+
+
+def local_rules() -> list[Object]:
+    """Return what the operator may do in the 3scale namespaces besides."""
+    read = [_rule(kind.group, [kind.plural], ("get",)) for kind, use in TABLE.items() if Use.READ_LOCAL in use]
+    return [_rule(SECRET.group, [SECRET.plural], _READ), *read]
 
 
 def _verbs(use: Use) -> set[str]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 from maas_operator.adapters.kubernetes.access import Access
+from maas_operator.adapters.threescale.client import AdminApi
+from maas_operator.engine.threescale import Threescale
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How to reach Kubernetes, and where to serve metrics and probes; port 0 picks a free one."""
+    """How to reach Kubernetes and 3scale, and where to serve metrics and probes; port 0 picks a free one."""
 
     access: Access = field(default_factory=Access)
+    threescale: Callable[[], AbstractAsyncContextManager[Threescale]] = AdminApi
     http_host: str = "0.0.0.0"
     http_port: int = 8080

@@ -33,6 +33,7 @@ NEEDS_A_PERSON: Final = frozenset(
         Reason.PASSWORD_MISSING,
         Reason.PASSWORD_TOO_SHORT,
         Reason.PROVIDER_SECRET_INVALID,
+        Reason.TOKEN_REFUSED,
     }
 )
 """Reasons that no time heals: they stall the object until somebody changes something."""

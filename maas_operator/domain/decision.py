@@ -15,12 +15,21 @@ from .conditions import Condition
 from .objects import NO_CHILDREN, Children, Manifest, Ref
 
 
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """An application of 3scale, by its account's id and its own, that is to be accepted."""
+
+    account_id: int
+    application_id: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class World:
     """All that one pass knows: the owner, its children as the API answered them in this pass, and the time.
 
     `seen`: the owner's children as the cache had them before the pass: good for telling, not for acting.
     `remaining`: objects of this owner that are not wanted any more and are still there, as read live.
+    `accepted`: what 3scale said to the decision's `accept`: nothing, or why not; None while it was not asked.
     """
 
     owner: Manifest
@@ -28,6 +37,7 @@ class World:
     children: Children = NO_CHILDREN
     seen: Mapping[Ref, Manifest] = field(default_factory=dict)
     remaining: tuple[Manifest, ...] = ()
+    accepted: str | None = None
 
     def child(self, ref: Ref) -> Manifest | None:
         """Return a child as this pass wrote it, or else as it was before; None if neither is known."""
@@ -58,6 +68,7 @@ class Decision:
 
     `children`: the objects that must exist, in the order of their writing. Objects of this owner that are not among
         them are deleted, unless `prune` is False (paused, or part of the spec could not be rendered).
+    `accept`: an application that 3scale must accept; done once in a pass, before the children.
     `keep`: children that are neither written nor deleted in this pass.
     `drop`: objects that this owner shares and must take along when it leaves, each with the uid of their true owner,
         which their labels must show.
@@ -69,6 +80,7 @@ class Decision:
 
     conditions: tuple[Condition, ...]
     children: tuple[Manifest, ...] = ()
+    accept: Acceptance | None = None
     prune: bool = True
     keep: frozenset[Ref] = frozenset()
     drop: Mapping[Ref, str] = field(default_factory=dict)

@@ -19,6 +19,8 @@ class Use(Flag):
     """Get single objects by name."""
     WRITE = auto()
     """Create, patch and delete: children of ours."""
+    READ_LOCAL = auto()
+    """Get single objects by name in the 3scale namespaces."""
     STATUS = auto()
     """Write the status subresource: our own kinds."""
 
@@ -67,6 +69,7 @@ APPLICATION_AUTH: Final = _threescale("ApplicationAuth", "applicationauths")
 
 SERVICE: Final = Kind("", "v1", "Service", "services")
 SECRET: Final = Kind("", "v1", "Secret", "secrets")
+CONFIG_MAP: Final = Kind("", "v1", "ConfigMap", "configmaps")
 POD: Final = Kind("", "v1", "Pod", "pods")
 NAMESPACE: Final = Kind("", "v1", "Namespace", "namespaces", namespaced=False)
 NETWORK_POLICY: Final = Kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies")
@@ -97,6 +100,7 @@ TABLE: Final[dict[Kind, Use]] = {
     NETWORK_POLICY: _CHILD,
     # Secrets are watched in the 3scale namespaces only, by a watch of their own: never cluster-wide.
     SECRET: Use.READ | Use.WRITE,
+    CONFIG_MAP: Use.READ_LOCAL,
     POD: Use.WATCH,
     DEPLOYMENT: Use.WATCH,
     ROUTE: Use.WATCH,

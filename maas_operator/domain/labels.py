@@ -22,6 +22,12 @@ OWNER_UID: Final = f"{GROUP}/owner-uid"
 ACCOUNT: Final = f"{GROUP}/account"
 """The account, on what the subscriptions of one namespace share."""
 
+CORRECTED_AT: Final = f"{GROUP}/corrected-at"
+"""An annotation: when a Product or Backend was last found to be edited in 3scale. Its change makes the 3scale-operator
+write everything anew."""
+ACCEPTED: Final = f"{GROUP}/accepted"
+"""An annotation: the id of the application that was accepted. Its change makes the 3scale-operator look again."""
+
 
 def owner_labels(owner: Manifest) -> dict[str, str]:
     """Return the labels that every child of this owner carries."""
@@ -39,6 +45,11 @@ def owner_labels(owner: Manifest) -> dict[str, str]:
 def labels_of(manifest: Manifest) -> Mapping[str, str]:
     """Return the labels of an object; empty if it has none."""
     return manifest["metadata"].get("labels") or {}
+
+
+def annotations_of(manifest: Manifest) -> Mapping[str, str]:
+    """Return the annotations of an object; empty if it has none."""
+    return manifest["metadata"].get("annotations") or {}
 
 
 def owner_uid_of(manifest: Manifest) -> str | None:

@@ -31,6 +31,7 @@ class ModelPlatformWorld(World):
 
     `served`: whether the CRDs of KServe and 3scale are installed, by one kind of each.
     `provider_account`: the Secret of `providerAccountSecretRef`; None if it does not exist.
+    `admin_api`: what is wrong with our own calls to 3scale; None if nothing is, or if they can not be made yet.
     `tenants`: the ModelServices and ModelSubscriptions that still need this platform, as `namespace/name`.
     `portal_host`: the host of the developer portal's Route; empty while there is none.
     """
@@ -39,6 +40,7 @@ class ModelPlatformWorld(World):
     served: Mapping[Kind, bool]
     namespace_exists: bool
     provider_account: StoredSecret | None
+    admin_api: Verdict | None
     tenants: tuple[str, ...]
     portal_host: str
 
@@ -47,7 +49,14 @@ def decide(world: ModelPlatformWorld) -> Decision:
     """Return what must be true of one platform; while models need it, it can not go."""
     threescale = decide_condition(
         ConditionType.THREESCALE_READY,
-        (_threescale_missing, _namespace_missing, _secret_missing, _secret_incomplete, _admin_url_unusable),
+        (
+            _threescale_missing,
+            _namespace_missing,
+            _secret_missing,
+            _secret_incomplete,
+            _admin_url_unusable,
+            _admin_api_unusable,
+        ),
         world,
         otherwise=true(Reason.READY, "3scale can be used"),
     )
@@ -132,6 +141,18 @@ def _admin_url_unusable(world: ModelPlatformWorld) -> Verdict | None:
     if problem is None:
         return None
     return false(Reason.PROVIDER_SECRET_INVALID, f"Secret {_secret_name(world)}: {ADMIN_URL} {problem}")
+
+
+def _admin_api_unusable(world: ModelPlatformWorld) -> Verdict | None:
+    return world.admin_api
+
+
+def account_problem(account: StoredSecret | None) -> str | None:
+    """Return why no call to 3scale can be made with a provider account; None if one can."""
+    url = account.get(ADMIN_URL) if account else None
+    if url is None or account is None or account.get(TOKEN) is None:
+        return "incomplete"
+    return _unusable(url.get_secret_value())
 
 
 def _unusable(url: str) -> str | None:

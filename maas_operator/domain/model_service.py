@@ -21,6 +21,7 @@ from .decision import Decision, World
 from .farewell import farewell, out_of_reach
 from .gateway import progress as gateway_progress
 from .gateway.publication import Publication
+from .gateway.remote import Remote
 from .kinds import BACKEND, PRODUCT
 from .objects import Manifest
 from .observed import status_of
@@ -38,7 +39,7 @@ class ModelServiceWorld(World):
 
     `deployment_mode`: KServe's word for how it runs this model; None before it has said one.
     `deployment`, `pods`: KServe's, as the cache has them. `route_host`: the Product's production host, or empty.
-    `plans_in_use`: the plans that Applications are on, or may be on; known only while the Product loses one.
+    `remote`: what 3scale itself says, where it was asked.
     `applications`: who uses the Product; known only while the service is being deleted.
     """
 
@@ -49,7 +50,7 @@ class ModelServiceWorld(World):
     deployment: Manifest | None
     pods: tuple[Manifest, ...]
     route_host: str
-    plans_in_use: frozenset[str]
+    remote: Remote
     applications: tuple[str, ...]
 
     @property
@@ -78,7 +79,7 @@ def _on_platform(world: ModelServiceWorld, platform: ModelPlatform) -> Decision:
         *gateway_progress.stages(publication),
         developers_ready(world.service, world.children),
     )
-    settled = all(stage.status is ConditionStatus.TRUE for stage in stages) and not world.plans_in_use
+    settled = all(stage.status is ConditionStatus.TRUE for stage in stages) and not world.remote.plans_in_use
     return Decision(
         conditions=(*_summary(stages), *stages),
         children=(*serving.children, *publication.children(), *people),
@@ -106,7 +107,7 @@ def _publication(world: ModelServiceWorld, platform: ModelPlatform) -> Publicati
         platform=platform,
         world=world,
         route_host=world.route_host,
-        plans_in_use=world.plans_in_use,
+        remote=world.remote,
     )
 
 

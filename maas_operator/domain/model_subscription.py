@@ -46,6 +46,7 @@ def _admitted(granted: Access, accepted: Condition) -> Decision:
     conditions = (accepted, *stages(granted))
     return Decision(
         conditions=(*summarise(conditions, ready="the key works"), *conditions),
+        accept=granted.acceptance,
         children=children,
         keep=keep,
         namespaces=_namespaces(granted.world),
@@ -112,8 +113,7 @@ def _children(granted: Access) -> tuple[tuple[Manifest, ...], frozenset[Ref]]:
     if granted.identity_ready:
         children += _portal(granted)
         if granted.model_is_published:
-            product = names.product_ref(granted.service, granted.platform)
-            children.append(access.application(subscription, granted.platform, product, granted.product_id))
+            children.append(_application(granted))
     if granted.application_id is not None:
         children.append(access.application_auth(subscription, granted.platform, granted.key, granted.application_id))
     if granted.state(granted.auth_ref).ready and granted.lifecycle == "live" and granted.service.status.url:
@@ -134,6 +134,13 @@ def _portal(granted: Access) -> Iterable[Manifest]:
     owner = accounts.account_labels(subscription, granted.world.namespace_uid)
     if portal_url and granted.password is not None:
         yield accounts.portal_secret(subscription, portal_url, granted.password, owner)
+
+
+def _application(granted: Access) -> Manifest:
+    product = names.product_ref(granted.service, granted.platform)
+    return access.application(
+        granted.world.subscription, granted.platform, product, granted.product_id, accepted=granted.accepted
+    )
 
 
 def _consumer_secret(granted: Access, url: str) -> Manifest:

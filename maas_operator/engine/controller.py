@@ -16,7 +16,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from maas_operator.api.meta import ConditionStatus
 from maas_operator.api.reasons import ConditionType, Reason
 from maas_operator.domain.conditions import Condition, shorten
-from maas_operator.domain.decision import Decision, World
+from maas_operator.domain.decision import Acceptance, Decision, World
 from maas_operator.domain.kinds import Kind
 from maas_operator.domain.labels import FINALIZER
 from maas_operator.domain.objects import Children, Manifest, Ref, Refusal, ref_of
@@ -47,6 +47,8 @@ class Behaviour(Generic[AnyWorld]):
     kind: Kind
     gather: Callable[[Manifest], Awaitable[AnyWorld]]
     decide: Callable[[AnyWorld], Decision]
+    accept: Callable[[AnyWorld, Acceptance], Awaitable[str]] | None = None
+    """Has 3scale accept an application; returns nothing, or why that failed."""
 
 
 class ApplyObserver(Protocol):
@@ -145,6 +147,7 @@ class Pass(Generic[AnyWorld]):
         self._live: dict[Ref, Manifest] = {}
         self._refused: dict[Ref, Refusal] = {}
         self._asked: dict[Ref, Manifest] = {}
+        self._accepted: str | None = None
         self._going = False
 
     async def run(self) -> float | None:
@@ -181,6 +184,8 @@ class Pass(Generic[AnyWorld]):
     async def _settle(self, world: AnyWorld) -> Decision:
         for _ in range(ROUNDS):
             decision = self._decide(world)
+            if await self._accept(world, decision):
+                continue
             new = [child for child in decision.children if self._asked.get(ref_of(child)) != child]
             if not new:
                 return decision
@@ -189,8 +194,16 @@ class Pass(Generic[AnyWorld]):
                 await self._apply(child)
         raise RuntimeError(f"the decision on {self._key} does not settle")
 
+    async def _accept(self, world: AnyWorld, decision: Decision) -> bool:
+        if decision.accept is None or self._accepted is not None or self._behaviour.accept is None:
+            return False
+        await self.guard()
+        self._accepted = await self._behaviour.accept(world, decision.accept)
+        return True
+
     def _decide(self, world: AnyWorld, remaining: tuple[Manifest, ...] = ()) -> Decision:
-        return self._behaviour.decide(replace(world, children=self._children(), remaining=remaining))
+        known = replace(world, children=self._children(), remaining=remaining, accepted=self._accepted)
+        return self._behaviour.decide(known)
 
     def _children(self) -> Children:
         return Children(dict(self._live), dict(self._refused))

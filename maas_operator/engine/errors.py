@@ -10,6 +10,7 @@
     │   ├── Rejected            400, 413, 415, 422 and a 500 that speaks of our object: the same call will fail again
     │   └── Unavailable         429, 5xx, time-outs, broken connections: the same call may pass later
     ├── ThreescaleError         3scale's Admin API said no
+    │   ├── AuthorityMissing        the ConfigMap with the certificates that vouch for it is not there
     │   ├── TokenRefused            401, 403: the token, or what it may do
     │   ├── RemoteNotFound          404
     │   ├── RemoteRefused           409, 422 and what no Admin API would answer: the same call will fail again
@@ -76,6 +77,10 @@ class Unavailable(ApiError):
 
 class ThreescaleError(OperatorError):
     """A call to 3scale's Admin API failed; the text has 3scale's own words, and never a token or a body."""
+
+
+class AuthorityMissing(ThreescaleError):
+    """There is no ConfigMap, or no such key in it, with the certificates that vouch for 3scale."""
 
 
 class TokenRefused(ThreescaleError):

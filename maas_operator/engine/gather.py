@@ -11,14 +11,17 @@ from typing import Final
 from pydantic import SecretStr
 
 from maas_operator.api.model_platform import ModelPlatform
-from maas_operator.api.model_service import ModelService
+from maas_operator.api.model_service import ManagementPolicy, ModelService
 from maas_operator.api.model_subscription import ModelSubscription
 from maas_operator.api.parse import InvalidObject, R
 from maas_operator.api.parse import read as read_object
 from maas_operator.domain import names
 from maas_operator.domain.gateway.plans import plans_of
+from maas_operator.domain.gateway.remote import NOTHING_ASKED, Remote, can_be_asked
+from maas_operator.domain.gateway.status import product_state
 from maas_operator.domain.kinds import (
     APPLICATION,
+    BACKEND,
     CUSTOM_RESOURCE_DEFINITION,
     INFERENCE_SERVICE,
     MODEL_PLATFORM,
@@ -31,8 +34,8 @@ from maas_operator.domain.kinds import (
     SECRET,
     Kind,
 )
-from maas_operator.domain.labels import labels_of
-from maas_operator.domain.model_platform import ADMIN_URL, ModelPlatformWorld
+from maas_operator.domain.labels import is_owned_by, labels_of
+from maas_operator.domain.model_platform import ADMIN_URL, ModelPlatformWorld, account_problem
 from maas_operator.domain.model_service import ModelServiceWorld
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.domain.people import access, accounts
@@ -43,6 +46,8 @@ from maas_operator.domain.people.world import FreshSecrets, ModelSubscriptionWor
 from .cache import Cache
 from .cluster import Cluster
 from .errors import InvalidSpec, NotFound
+from .inquiries import Inquiries
+from .lookup import Lookup
 from .triggers import ServiceId
 
 ROUTE_TO: Final = "zync.3scale.net/route-to"
@@ -68,6 +73,7 @@ class Gatherer:
 
     cache: Cache
     cluster: Cluster
+    inquiries: Inquiries
     now: Callable[[], datetime]
     fresh: Callable[[], SecretStr] = random_secret
 
@@ -87,7 +93,7 @@ class Gatherer:
             deployment=self.cache.get(names.deployment_ref(service)),
             pods=self._referring(names.inference_service_ref(service), POD),
             route_host=self._route_host(service, platform),
-            plans_in_use=await self._plans_in_use(service, platform),
+            remote=await self._remote(service, platform),
             applications=await self._users(service, platform),
         )
 
@@ -121,6 +127,7 @@ class Gatherer:
         threescale = platform.spec.threescale
         account = Ref(SECRET, threescale.namespace, threescale.provider_account_secret_ref.name)
         provider_account = (await self._secrets([account])).get(account)
+        can_ask = account_problem(provider_account) is None and platform.metadata.deletion_timestamp is None
         return ModelPlatformWorld(
             owner=owner,
             now=self.now(),
@@ -128,19 +135,13 @@ class Gatherer:
             served={kind: await self._is_served(kind) for kind in (INFERENCE_SERVICE, PRODUCT)},
             namespace_exists=await self._find(Ref(NAMESPACE, "", threescale.namespace)) is not None,
             provider_account=provider_account,
+            admin_api=await self.inquiries.platform_problem(platform) if can_ask else None,
             tenants=await self._tenants(platform),
             portal_host=self._portal_host(threescale.namespace, provider_account),
         )
 
     async def _find(self, ref: Ref) -> Manifest | None:
-        """Return an object; only a live read proves that it is not there."""
-        cached = self.cache.get(ref)
-        if cached is not None:
-            return cached
-        try:
-            return await self.cluster.get(ref)
-        except NotFound:
-            return None
+        return await Lookup(self.cache, self.cluster).find(ref)
 
     def _seen(self, uid: str) -> dict[Ref, Manifest]:
         return {ref_of(child): child for child in self.cache.owned_by(uid)}
@@ -172,18 +173,42 @@ class Gatherer:
             return ()
         return tuple(sorted(str(ref_of(one)) for one in await self._applications(service, platform)))
 
-    async def _plans_in_use(self, service: ModelService, platform: ModelPlatform | None) -> frozenset[str]:
-        """Return the plans that may have applications; asked for only when a product is about to lose a plan."""
-        product = self.cache.get(names.product_ref(service, platform)) if platform else None
-        if platform is None or product is None:
-            return frozenset()
-        present = frozenset(product["spec"].get("applicationPlans", {}))
-        if present <= {plan.name for plan in plans_of(service, platform)}:
-            return frozenset()
+    async def _remote(self, service: ModelService, platform: ModelPlatform | None) -> Remote:
+        """Ask 3scale itself; never about a service that leaves, is paused, or has no platform."""
+        uid, paused = service.metadata.uid, service.spec.management_policy is ManagementPolicy.PAUSED
+        if platform is None or paused or service.metadata.deletion_timestamp is not None:
+            self.inquiries.forget(uid)
+            return NOTHING_ASKED
+        refs = (names.backend_ref(service, platform), names.product_ref(service, platform))
+        found = {ref.kind: await self._find(ref) for ref in refs}
+        # Made by us, and so is what 3scale has of it: its name was free before.
+        ours = {kind: one for kind, one in found.items() if one is not None and is_owned_by(one, uid)}
+        plans_in_use = await self._plans_in_use(service, platform, ours.get(PRODUCT))
+        if not can_be_asked(platform):
+            return Remote(plans_in_use=plans_in_use)
+        if ours.keys() != found.keys():
+            barrier = await self.inquiries.barrier(service, platform, found.keys() - ours.keys())
+            return Remote(barrier=barrier, plans_in_use=plans_in_use)
+        edited_at = await self.inquiries.edited_at(service, platform, ours[PRODUCT], ours[BACKEND])
+        return Remote(plans_in_use=plans_in_use, edited_at=edited_at)
+
+    async def _plans_in_use(
+        self, service: ModelService, platform: ModelPlatform, product: Manifest | None
+    ) -> dict[str, str]:
+        """Return who uses the plans that a product is about to lose; nobody is asked before it is."""
+        present = product["spec"].get("applicationPlans", {}).keys() if product else set()
+        unwanted = sorted(present - {plan.name for plan in plans_of(service, platform)})
+        if product is None or not unwanted:
+            return {}
         applications = await self._applications(service, platform)
         # One that is on its way to another plan may still be on any of them.
-        moving = any(not application_state(one).ready for one in applications)
-        return present if moving else frozenset(one["spec"]["applicationPlanName"] for one in applications)
+        moving = [ref_of(one).name for one in applications if not application_state(one).ready]
+        if moving:
+            return dict.fromkeys(unwanted, f"waiting for Application {', '.join(moving)}")
+        users = {plan: [ref_of(one).name for one in applications if _is_on(one, plan)] for plan in unwanted}
+        used = {plan: f"Application {', '.join(found)} uses it" for plan, found in users.items() if found}
+        product_id = product_state(product).remote_id
+        return used | await self.inquiries.users_of_plans(platform, product_id, unwanted - used.keys())
 
     async def _applications(self, service: ModelService, platform: ModelPlatform) -> list[Manifest]:
         product = names.product_ref(service, platform)
@@ -235,6 +260,10 @@ class Gatherer:
         routes = self.cache.of_kind(ROUTE, namespace)
         tenants = {labels_of(route).get(TENANT_ID, "") for route in routes if route["spec"].get("host") == host}
         return next((_host_of(routes, {ROUTE_TO: "system-developer", TENANT_ID: tenant}) for tenant in tenants), "")
+
+
+def _is_on(application: Manifest, plan: str) -> bool:
+    return bool(application["spec"]["applicationPlanName"] == plan)
 
 
 def _host_of(routes: Iterable[Manifest], labels: dict[str, str]) -> str:

@@ -4,11 +4,30 @@ from __future__ import annotations
 
 from typing import Final
 
+from maas_operator.api.reasons import Reason
+from maas_operator.domain.conditions import Verdict, false
 from maas_operator.domain.kinds import SECRET
 from maas_operator.domain.objects import Ref, Refusal, RefusalReason
 
-from .errors import ApiError, Forbidden, ForeignObject, KindNotServed, NamespaceTerminating, NotFound, Rejected
+from .errors import (
+    ApiError,
+    AuthorityMissing,
+    Forbidden,
+    ForeignObject,
+    KindNotServed,
+    NamespaceTerminating,
+    NotFound,
+    Rejected,
+    RemoteUnavailable,
+    ThreescaleError,
+    TokenRefused,
+)
 
+_THREESCALE: Final[dict[type[ThreescaleError], Reason]] = {
+    AuthorityMissing: Reason.AUTHORITY_MISSING,
+    TokenRefused: Reason.TOKEN_REFUSED,
+    RemoteUnavailable: Reason.ADMIN_API_UNAVAILABLE,
+}
 _REMEDIES: Final[dict[type[ApiError], tuple[RefusalReason, str]]] = {
     # The first that fits decides, so the special ones come first.
     KindNotServed: (RefusalReason.DEPENDENCY_MISSING, "install the operator that brings this kind"),
@@ -27,6 +46,11 @@ def refusal_of(ref: Ref, error: ApiError) -> Refusal:
             words = "" if ref.kind == SECRET else f": {error.message}"
             return Refusal(reason, f"{ref} was refused{words}; {remedy}")
     raise error
+
+
+def threescale_problem(error: ThreescaleError) -> Verdict:
+    """Say why 3scale could not be asked."""
+    return false(_THREESCALE.get(type(error), Reason.ADMIN_API_REFUSED), str(error))
 
 
 def conflict(error: ForeignObject) -> Refusal:

@@ -24,6 +24,7 @@ def an_account(url: str = ADMIN_URL) -> StoredSecret:
 def a_world(**known: Any) -> ModelPlatformWorld:
     platform = a_platform()
     defaults: dict[str, Any] = {
+        "admin_api": None,
         "served": {INFERENCE_SERVICE: True, PRODUCT: True},
         "namespace_exists": True,
         "provider_account": an_account(),

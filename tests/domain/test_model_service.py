@@ -9,6 +9,7 @@ import pytest
 
 from maas_operator.api.reasons import ConditionType as Type
 from maas_operator.domain.decision import Decision
+from maas_operator.domain.gateway.remote import Remote
 from maas_operator.domain.kinds import PROXY_CONFIG_PROMOTE
 from maas_operator.domain.model_service import ModelServiceWorld, decide
 from maas_operator.domain.objects import Manifest, Ref, Refusal, RefusalReason, ref_of
@@ -300,7 +301,10 @@ def test_a_renamed_plan_stays_closed_to_others_until_its_applications_have_moved
 ) -> None:
     product = product_with("old", "older")
     service = a_service(plans=[{"name": "new"}])
-    decision = settle(decide, a_model_world(service, seen={ref_of(product): product}, plans_in_use=frozenset(in_use)))
+    decision = settle(
+        decide,
+        a_model_world(service, seen={ref_of(product): product}, remote=Remote(plans_in_use=dict.fromkeys(in_use, "7"))),
+    )
     written = next(one for one in decision.children if one["kind"] == "Product")["spec"]["applicationPlans"]
     assert written.keys() == plans
     assert written["new"]["published"]

@@ -18,6 +18,7 @@ from maas_operator.api.model_subscription import ModelSubscription
 from maas_operator.api.reasons import ConditionType
 from maas_operator.domain.conditions import Condition
 from maas_operator.domain.decision import Decision, World
+from maas_operator.domain.gateway.remote import Remote
 from maas_operator.domain.model_service import ModelServiceWorld
 from maas_operator.domain.objects import Children, Manifest, Ref, Refusal, ref_of
 from maas_operator.domain.people.secrets import StoredSecret
@@ -103,7 +104,7 @@ def a_model_world(service: ModelService | None = None, **known: Any) -> ModelSer
         "deployment": None,
         "pods": (),
         "route_host": "",
-        "plans_in_use": frozenset(),
+        "remote": Remote(),
         "applications": (),
     }
     return ModelServiceWorld(owner=service.dump(), now=NOW, service=service, **(defaults | known))

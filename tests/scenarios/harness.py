@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import itertools
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
@@ -27,6 +27,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import httpx
 import yaml
 from pydantic import SecretStr
 
@@ -45,6 +46,8 @@ from maas_operator.engine.errors import NotFound
 from maas_operator.sandbox.controllers.clients import InProcessClient
 from maas_operator.sandbox.controllers.runner import Backoff
 from maas_operator.sandbox.controllers.surroundings import surroundings
+from maas_operator.sandbox.controllers.threescale.admin_api import AdminApi
+from maas_operator.sandbox.controllers.threescale.admin_http import InProcess
 from maas_operator.sandbox.crds import third_party_crds
 from maas_operator.sandbox.kubeapi.kubeapi import KubeApi
 from maas_operator.sandbox.kubeapi.resources import Object
@@ -106,6 +109,22 @@ def the_account() -> Manifest:
     return a_secret(ACCOUNT, adminURL=ADMIN_URL, token=TOKEN)
 
 
+class AdminApiCalls(InProcess):
+    """The calls of 3scale's Admin API that the operator makes; those for which `fails` is true find nobody there."""
+
+    def __init__(self, api: AdminApi) -> None:
+        super().__init__(api)
+        self.calls: list[str] = []
+        self.fails: Callable[[str], bool] = lambda call: False
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        call = f"{request.method} {request.url.path.removeprefix('/admin/api/')}"
+        self.calls.append(call)
+        if self.fails(call):
+            raise httpx.ConnectError("connection refused")
+        return await super().handle_async_request(request)
+
+
 class World:
     """The cluster of one scenario; what its methods do is done by its user, and meets no fault."""
 
@@ -117,8 +136,12 @@ class World:
         self.around = surroundings(self.client, clock=self.wall_clock, backoff=Backoff(longest=60.0))
         self.around.porta.add_tenant(ADMIN_URL, TOKEN)
         numbers = itertools.count(1)
+        self.admin_api = AdminApiCalls(self.around.admin_api)
         self.operator = Operator(
-            self.kubeapi, self.wall_clock, fresh=lambda: SecretStr(f"{next(numbers):06}canary{'x' * 31}")
+            self.kubeapi,
+            self.wall_clock,
+            fresh=lambda: SecretStr(f"{next(numbers):06}canary{'x' * 31}"),
+            admin_api=self.admin_api,
         )
         self._foreign: list[Manifest] = []
 

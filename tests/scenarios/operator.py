@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import httpx
 from pydantic import SecretStr
 
+from maas_operator.adapters.threescale.client import AdminApi
 from maas_operator.adapters.watches import OURS, SELECTORS, WATCHED
 from maas_operator.app.operator import behaviours
 from maas_operator.domain.kinds import EVENT, MODEL_PLATFORM, SECRET, Kind
@@ -21,6 +23,8 @@ from maas_operator.engine.applier import Applied
 from maas_operator.engine.cache import Cache
 from maas_operator.engine.engine import Engine, PassResult
 from maas_operator.engine.gather import Gatherer
+from maas_operator.engine.inquiries import Inquiries
+from maas_operator.engine.lookup import Lookup
 from maas_operator.engine.triggers import references
 from maas_operator.sandbox.kubeapi.faults import Call, Faults, Moment
 from maas_operator.sandbox.kubeapi.in_process import InProcessCluster
@@ -177,13 +181,20 @@ class _Watches:
 class Operator:
     """Runs one process after the other: what is killed is started again, as Kubernetes does it."""
 
-    def __init__(self, kubeapi: KubeApi, wall_clock: Callable[[], datetime], fresh: Callable[[], SecretStr]) -> None:
+    def __init__(
+        self,
+        kubeapi: KubeApi,
+        wall_clock: Callable[[], datetime],
+        fresh: Callable[[], SecretStr],
+        admin_api: httpx.AsyncBaseTransport,
+    ) -> None:
         self.records = Records()
         self.faults: list[Fault] = []
         self.dropped: Callable[[Event], bool] = lambda event: False
         self._kubeapi = kubeapi
         self._wall_clock = wall_clock
         self._fresh = fresh
+        self._admin_api = admin_api
         self.started = asyncio.Event()
         self._kill = asyncio.Event()
 
@@ -205,7 +216,8 @@ class Operator:
 
     async def _process(self) -> None:
         cluster, cache = _Cluster(self._kubeapi, self.records, self.faults), Cache(references)
-        gatherer = Gatherer(cache=cache, cluster=cluster, now=self._wall_clock, fresh=self._fresh)
+        inquiries = Inquiries(AdminApi(transport=self._admin_api), Lookup(cache, cluster), self._wall_clock)
+        gatherer = Gatherer(cache=cache, cluster=cluster, inquiries=inquiries, now=self._wall_clock, fresh=self._fresh)
         engine = Engine(cluster, cache, behaviours(gatherer), self.records, now=self._wall_clock, rng=lambda: 0.5)
         watches = _Watches(self._kubeapi, lambda event: self.dropped(event))
         async with asyncio.TaskGroup() as group:

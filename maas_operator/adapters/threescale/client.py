@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, TypeVar
 
@@ -109,9 +110,7 @@ class AdminApi:
                 raise
 
     async def _plans(self, tenant: Tenant, product_id: int) -> list[Json]:
-        return await self._list(
-            tenant, f"services/{product_id}/application_plans", "plans", "application_plan"
-        )
+        return await self._list(tenant, f"services/{product_id}/application_plans", "plans", "application_plan")
 
     async def _list(self, tenant: Tenant, path: str, many: str, one: str, **query: int) -> list[Json]:
         """Read all pages. Lists that porta does not page come again and again: the first id tells."""
@@ -119,7 +118,7 @@ class AdminApi:
         page = 1
         while True:
             body = await self._page(tenant, path, query | {"page": page, "per_page": PAGE_SIZE})
-            found = _read(path, lambda body=body: [entry[one] for entry in body[many]])
+            found = _read(path, partial(_unwrapped, body, many, one))
             new = {entry["id"]: entry for entry in found if entry["id"] not in entries}
             entries |= new
             if len(found) < PAGE_SIZE or not new:
@@ -157,6 +156,10 @@ class AdminApi:
                 follow_redirects=False,
             )
         return self._clients[authority]
+
+
+def _unwrapped(body: Any, many: str, one: str) -> list[Json]:
+    return [entry[one] for entry in body[many]]
 
 
 def _trust(authority: str) -> ssl.SSLContext:

@@ -28,7 +28,15 @@ def stages(publication: Publication) -> tuple[Condition, ...]:
     return (
         decide_condition(
             ConditionType.GATEWAY_READY,
-            (_threescale_not_ready, _token_policy_missing, _gateway_refused, _backend_not_synced, _product_not_synced),
+            (
+                _threescale_not_ready,
+                _token_policy_missing,
+                _barred,
+                _gateway_refused,
+                _backend_not_synced,
+                _product_not_synced,
+                _plan_in_use,
+            ),
             publication,
             otherwise=true(Reason.READY, f"3scale has the product, with id {publication.product_id}"),
         ),
@@ -63,6 +71,10 @@ def _token_policy_missing(publication: Publication) -> Verdict | None:
     )
 
 
+def _barred(publication: Publication) -> Verdict | None:
+    return publication.remote.barrier
+
+
 def _gateway_refused(publication: Publication) -> Verdict | None:
     return refused(publication.world.children, (publication.backend_ref, publication.product_ref))
 
@@ -73,6 +85,12 @@ def _backend_not_synced(publication: Publication) -> Verdict | None:
 
 def _product_not_synced(publication: Publication) -> Verdict | None:
     return _not_synced(publication, publication.product_ref, publication.product)
+
+
+def _plan_in_use(publication: Publication) -> Verdict | None:
+    """Say which plans stay for their applications; nothing else waits for them."""
+    staying = [f"plan {name} stays, closed for others: {who}" for name, who in publication.remote.plans_in_use.items()]
+    return true(Reason.PLAN_IN_USE, "; ".join(staying)) if staying else None
 
 
 def _not_synced(publication: Publication, ref: Ref, state: SyncState) -> Verdict | None:

@@ -14,19 +14,25 @@ from typing import Final
 from maas_operator.api.meta import ConditionStatus
 from maas_operator.api.model_platform import ModelPlatform
 from maas_operator.api.model_service import ModelService
-from maas_operator.api.reasons import ConditionType
+from maas_operator.api.reasons import ConditionType, Reason
 from maas_operator.domain.decision import World
 from maas_operator.domain.kinds import PROXY_CONFIG_PROMOTE
 from maas_operator.domain.names import backend_ref, product_ref, promotion_ref
-from maas_operator.domain.objects import Manifest, Ref
+from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.domain.observed import condition_of
 
 from .backend import backend
+from .drift import with_correction
 from .plans import plans_of, plans_with_token_limits, with_plans_in_use
 from .product import product
 from .promotion import config_hash, proxy_config_promote
+from .remote import Remote
 from .status import PromotionPhase, PromotionState, SyncState, backend_state, product_state, promotion_state
 
+_ADMIN_API: Final = frozenset(
+    {Reason.AUTHORITY_MISSING, Reason.TOKEN_REFUSED, Reason.ADMIN_API_UNAVAILABLE, Reason.ADMIN_API_REFUSED}
+)
+"""What is wrong with our own way to 3scale; the 3scale-operator tells by itself what is wrong with its."""
 RETRY_PROMOTION: Final = timedelta(seconds=30)
 """How long a failed promotion stays before it is made anew."""
 
@@ -35,14 +41,14 @@ RETRY_PROMOTION: Final = timedelta(seconds=30)
 class Publication:
     """What is published of one model, and how far that has come.
 
-    `route_host` is empty while there is no Route; `plans_in_use` are the plans that Applications are on, or may be on.
+    `route_host` is empty while there is no Route; `remote` is what 3scale itself says.
     """
 
     service: ModelService
     platform: ModelPlatform
     world: World
     route_host: str
-    plans_in_use: frozenset[str]
+    remote: Remote
 
     @property
     def backend_ref(self) -> Ref:
@@ -114,26 +120,31 @@ class Publication:
 
     @property
     def threescale_problem(self) -> str | None:
-        """Return why 3scale can not be used; None when it can."""
+        """Return why nothing can be written to 3scale; None when it can.
+
+        The Admin API is needed for first writes only: what is there already is written on without it.
+        """
         for condition in self.platform.status.conditions:
             if condition.type == ConditionType.THREESCALE_READY:
-                return None if condition.status is ConditionStatus.TRUE else condition.message
+                known = {self.backend_ref, self.product_ref} <= self.world.seen.keys()
+                usable = condition.status is ConditionStatus.TRUE or (known and condition.reason in _ADMIN_API)
+                return None if usable else condition.message
         return "not checked yet"
 
     @property
     def is_held(self) -> bool:
         """Tell whether nothing may be written to 3scale."""
-        return bool(self.plans_without_effect or self.threescale_problem)
+        return bool(self.plans_without_effect or self.threescale_problem or self.remote.barrier)
 
     def children(self) -> Iterable[Manifest]:
         """Return what can be written now, in order."""
         if self.is_held:
             return
-        yield backend(self.service, self.platform)
+        yield self._corrected(backend(self.service, self.platform))
         if not self.backend.synced:
             return
-        rendered = product(self.service, self.platform)
-        yield with_plans_in_use(rendered, self.world.seen.get(self.product_ref), self.plans_in_use)
+        rendered = self._corrected(product(self.service, self.platform))
+        yield with_plans_in_use(rendered, self.world.seen.get(self.product_ref), self.remote.plans_in_use)
         if self.product.synced and self.config_hash and not self._promotion_is_spent:
             yield proxy_config_promote(self.service, self.platform, self.config_hash)
 
@@ -144,6 +155,10 @@ class Publication:
             # A promotion of another configuration goes: left alone, it might publish one that nobody meant to.
             promotions = [] if self._promotion_is_spent else [self.promotion_ref]
         return frozenset({self.backend_ref, self.product_ref, *promotions})
+
+    def _corrected(self, rendered: Manifest) -> Manifest:
+        ref = ref_of(rendered)
+        return with_correction(rendered, self.world.seen.get(ref), self.remote.edited_at.get(ref.kind.name))
 
     @property
     def _promotion_is_spent(self) -> bool:

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
+from maas_operator.api.meta import ConditionStatus
+from maas_operator.api.model_platform import ModelPlatform
+from maas_operator.api.reasons import ConditionType
 from maas_operator.domain.conditions import Verdict
 
 
@@ -89,4 +92,10 @@ class Remote:
     edited_at: Mapping[str, datetime] = field(default_factory=dict)
 
 
-NOTHING_ASKED = Remote()
+NOTHING_ASKED: Final = Remote()
+
+
+def can_be_asked(platform: ModelPlatform) -> bool:
+    """Tell whether the platform's last check found that 3scale answers."""
+    ready = (one for one in platform.status.conditions if one.type == ConditionType.THREESCALE_READY)
+    return any(one.status is ConditionStatus.TRUE for one in ready)

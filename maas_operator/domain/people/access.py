@@ -10,7 +10,7 @@ from maas_operator.api.model_platform import ModelPlatform
 from maas_operator.api.model_subscription import ModelSubscription
 from maas_operator.domain.emitted import Emitted, manifest
 from maas_operator.domain.kinds import APPLICATION, APPLICATION_AUTH, SECRET
-from maas_operator.domain.labels import GROUP
+from maas_operator.domain.labels import ACCEPTED, GROUP
 from maas_operator.domain.objects import Manifest, Ref
 
 from .accounts import LocalReference, account_ref
@@ -67,9 +67,17 @@ class ApplicationAuthSpec(Emitted):
 
 
 def application(
-    subscription: ModelSubscription, platform: ModelPlatform, product: Ref, product_id: int | None
+    subscription: ModelSubscription,
+    platform: ModelPlatform,
+    product: Ref,
+    product_id: int | None,
+    *,
+    accepted: str = "",
 ) -> Manifest:
-    """Build the Application: this consumer's account on this plan of the product. Offline no product has an id."""
+    """Build the Application: this consumer's account on this plan of the product. Offline no product has an id.
+
+    `accepted`: the Application's own id if we had 3scale accept it.
+    """
     namespace = platform.spec.threescale.namespace
     spec = ApplicationSpec(
         account_cr=LocalReference(name=account_ref(subscription, namespace).name),
@@ -80,7 +88,8 @@ def application(
     )
     # The 3scale-operator looks at an Application only when that changes: not when its Product is made anew in 3scale,
     # with which every application and key there is gone.
-    known = None if product_id is None else {PRODUCT_ID: str(product_id)}
+    known = {} if product_id is None else {PRODUCT_ID: str(product_id)}
+    known |= {ACCEPTED: accepted} if accepted else {}
     return manifest(application_ref(subscription, namespace), spec, annotations=known)
 
 

@@ -90,10 +90,14 @@ def _not_applied(granted: Access) -> Verdict | None:
 def _approval_pending(granted: Access) -> Verdict | None:
     if granted.lifecycle != "pending":
         return None
+    if granted.acceptance is None:
+        return false(
+            Reason.APPROVAL_PENDING, f"waiting for the 3scale-operator to see {granted.application_ref} accepted"
+        )
+    refusal = granted.world.accepted or "it has not been asked yet"
     return false(
         Reason.APPROVAL_PENDING,
-        f"{granted.application_ref}: plan {granted.world.subscription.spec.plan} wants an approval:"
-        " accept the application in 3scale's admin portal",
+        f"{granted.application_ref}: 3scale has not accepted it: {refusal}; you can do so in its admin portal",
     )
 
 

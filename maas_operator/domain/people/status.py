@@ -47,6 +47,11 @@ def application_id(application: Manifest | None) -> int | None:
     return status_of(application).get("applicationID") if application else None
 
 
+def account_id(account: Manifest | None) -> int | None:
+    """Return the account's id in 3scale; None before it has one."""
+    return status_of(account).get("accountID") if account else None
+
+
 def application_lifecycle(application: Manifest) -> str:
     """Return 3scale's own state: live, pending or suspended; empty before it tells one."""
     state: str = status_of(application).get("state", "")

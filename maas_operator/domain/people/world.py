@@ -12,10 +12,11 @@ from maas_operator.api.model_service import ModelService
 from maas_operator.api.model_subscription import ModelSubscription
 from maas_operator.api.plans import Plan
 from maas_operator.domain.child_state import state_of
-from maas_operator.domain.decision import ChildState, World
+from maas_operator.domain.decision import Acceptance, ChildState, World
 from maas_operator.domain.gateway.plans import plans_of
 from maas_operator.domain.gateway.status import product_state
 from maas_operator.domain.kinds import SECRET
+from maas_operator.domain.labels import ACCEPTED, annotations_of
 from maas_operator.domain.objects import Manifest, Ref
 
 from . import access, accounts, status
@@ -125,6 +126,22 @@ class Access:
     def application_id(self) -> int | None:
         """Return the Application's id in 3scale; None before it has one."""
         return status.application_id(self.world.child(self.application_ref))
+
+    @property
+    def accepted(self) -> str:
+        """Return the id of the application that we accepted; empty if there was none to accept."""
+        if self.world.accepted == "":
+            return str(self.application_id)
+        application = self.world.child(self.application_ref)
+        return annotations_of(application).get(ACCEPTED, "") if application else ""
+
+    @property
+    def acceptance(self) -> Acceptance | None:
+        """Return the application that waits for an approval: who got as far as here has the grant for it."""
+        account_id = status.account_id(self.world.child(self.identity_refs[2]))
+        if self.lifecycle != "pending" or self.application_id is None or account_id is None:
+            return None
+        return None if self.accepted == str(self.application_id) else Acceptance(account_id, self.application_id)
 
     @property
     def has_consumer_secret(self) -> bool:

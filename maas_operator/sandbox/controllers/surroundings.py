@@ -11,6 +11,7 @@ from .faults import Delays, Faults
 from .kserve.controller import KServe
 from .kserve.settings import Settings
 from .runner import Backoff, Runner
+from .threescale.admin_api import AdminApi
 from .threescale.operator import ThreescaleOperator
 from .threescale.porta import Porta
 from .violations import Violations
@@ -25,6 +26,7 @@ class Surroundings:
 
     runner: Runner
     porta: Porta
+    admin_api: AdminApi
     kserve: KServe
     threescale: ThreescaleOperator
     faults: Faults
@@ -50,4 +52,5 @@ def surroundings(
     )
     zync = Zync(client, porta, namespace=namespace, delays=delays, clock=clock)
     runner = Runner(client, [kserve, threescale, zync], backoff=backoff)
-    return Surroundings(runner, porta, kserve, threescale, faults, delays, violations)
+    admin_api = AdminApi(porta, faults, client, namespace)
+    return Surroundings(runner, porta, admin_api, kserve, threescale, faults, delays, violations)

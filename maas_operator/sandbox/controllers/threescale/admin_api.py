@@ -10,8 +10,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from maas_operator.domain.kinds import SECRET
+from maas_operator.domain.objects import Ref
+from maas_operator.engine.errors import NotFound
+
+from ..client import Client
 from ..faults import Faults, PortaFault
 from .catalogue import Metric, Plan, Product
+from .context import DEFAULT_SECRET
 from .errors import PortaError, Unreachable, invalid, not_found
 from .people import Application
 from .porta import Porta, Tenant
@@ -42,30 +48,41 @@ class Answer:
 
 
 class AdminApi:
-    """Answers requests from a model of 3scale; Unreachable where the real one would not answer at all."""
+    """Answers requests from a model of 3scale; Unreachable where the real one would not answer at all.
 
-    def __init__(self, porta: Porta, faults: Faults) -> None:
+    Its faults are those that the 3scale-operator meets, by annotation of the provider account in `namespace`, too.
+    """
+
+    def __init__(self, porta: Porta, faults: Faults, client: Client, namespace: str) -> None:
         self._porta = porta
         self._faults = faults
+        self._client = client
+        self._account = Ref(SECRET, namespace, DEFAULT_SECRET)
         self._routes: list[tuple[str, re.Pattern[str], Callable[..., Any]]] = [
             ("GET", re.compile(f"/admin/api{path}.json"), answer) for path, answer in _GETS.items()
         ]
         accept = r"/admin/api/accounts/(?P<account>\d+)/applications/(?P<application>\d+)/accept.json"
         self._routes.append(("PUT", re.compile(accept), _accept))
 
-    def answer(self, request: Request) -> Answer:
+    async def answer(self, request: Request) -> Answer:
         """Answer a request."""
         try:
-            tenant = self._tenant(request)
+            tenant = self._tenant(request, await self._fault())
             return Answer(200, self._find(request)(tenant, request.query))
         except PortaError as error:
             return Answer(error.code, dict(error.body))
 
-    def _tenant(self, request: Request) -> Tenant:
+    async def _fault(self) -> PortaFault | None:
+        try:
+            return self._faults.of_porta(await self._client.get(self._account))
+        except NotFound:
+            return self._faults.porta
+
+    def _tenant(self, request: Request, fault: PortaFault | None) -> Tenant:
         tenant = next((one for one in self._porta if _host(one) == request.host), None)
-        if tenant is None or self._faults.porta is PortaFault.DOWN:
+        if tenant is None or fault is PortaFault.DOWN:
             raise Unreachable(f"{request.host} does not answer")
-        if self._faults.porta is PortaFault.FORBIDDEN or tenant.token not in _credentials(request):
+        if fault is PortaFault.FORBIDDEN or tenant.token not in _credentials(request):
             raise PortaError(403, {"error": "Access denied"})
         return tenant
 

@@ -32,7 +32,7 @@ class InProcess(httpx.AsyncBaseTransport):
             headers={name.lower(): value for name, value in request.headers.items()},
         )
         try:
-            answer = self._api.answer(asked)
+            answer = await self._api.answer(asked)
         except Unreachable as error:
             raise httpx.ConnectError(str(error)) from None
         return httpx.Response(answer.code, json=answer.body)
@@ -64,7 +64,7 @@ async def serve(api: AdminApi) -> AsyncIterator[int]:
             headers={name.lower(): value for name, value in request.headers.items()},
         )
         try:
-            return _response(api.answer(asked))
+            return _response(await api.answer(asked))
         except Unreachable:
             # As if nobody had listened: the client sees its connection break.
             assert request.transport is not None

@@ -1,0 +1,120 @@
+"""What was edited in 3scale itself: the custom resource, which 3scale had taken as it is, against what 3scale has now.
+
+Values are compared as the 3scale-operator writes them, so that what it makes of a spec is never a difference.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from maas_operator.domain.labels import CORRECTED_AT, annotations_of
+from maas_operator.domain.objects import Manifest
+from maas_operator.domain.observed import status_of
+
+from .remote import RemoteBackend, RemotePlan, RemoteProduct, RemoteRule
+
+Spec = Mapping[str, Any]
+
+
+def product_edits(product: Manifest, backends: Mapping[str, Manifest], remote: RemoteProduct) -> tuple[str, ...]:
+    """Name what of a synced Product is not so in 3scale; `backends` by system name."""
+    spec = product["spec"]
+    wanted = {
+        "name": (spec["name"], remote.name),
+        "description": (spec["description"], remote.description),
+        "backends": (_usages(spec, backends), remote.usages),
+        "metrics": (spec["metrics"].keys() | spec["methods"].keys(), remote.metrics),
+        "mapping rules": (_rules(spec), remote.rules),
+        "policies": (_policies(spec), remote.policies),
+    }
+    edits = [what for what, (one, other) in wanted.items() if one != other]
+    # Older releases do not tell all settings.
+    settings = [
+        f"setting {name}" for name, value in _settings(spec).items() if remote.settings.get(name, value) != value
+    ]
+    return (*edits, *settings, *_plan_edits(spec["applicationPlans"], remote))
+
+
+def backend_edits(backend: Manifest, remote: RemoteBackend) -> tuple[str, ...]:
+    """Name what of a synced Backend is not so in 3scale."""
+    spec = backend["spec"]
+    wanted = {
+        "name": (spec["name"], remote.name),
+        "description": (spec["description"], remote.description),
+        "private base URL": (spec["privateBaseURL"].rstrip("/"), remote.endpoint.rstrip("/")),
+    }
+    return tuple(what for what, (one, other) in wanted.items() if one != other)
+
+
+def with_correction(rendered: Manifest, current: Manifest | None, edited_at: datetime | None) -> Manifest:
+    """Return the object with the time of its last correction: a new one makes the 3scale-operator write it anew."""
+    last = annotations_of(current).get(CORRECTED_AT, "") if current else ""
+    mark = max(last, f"{edited_at:%Y-%m-%dT%H:%M:%SZ}" if edited_at else "")
+    if not mark:
+        return rendered
+    annotations = {**annotations_of(rendered), CORRECTED_AT: mark}
+    return rendered | {"metadata": rendered["metadata"] | {"annotations": annotations}}
+
+
+def _usages(spec: Spec, backends: Mapping[str, Manifest]) -> dict[int, str]:
+    return {status_of(backends[name])["backendId"]: usage["path"] for name, usage in spec["backendUsages"].items()}
+
+
+def _rules(spec: Spec) -> tuple[RemoteRule, ...]:
+    return tuple(
+        RemoteRule(
+            rule["httpMethod"], rule["pattern"], rule["metricMethodRef"], rule["increment"], rule.get("last", False)
+        )
+        for rule in spec["mappingRules"]
+    )
+
+
+def _policies(spec: Spec) -> tuple[Mapping[str, Any], ...]:
+    told = ("name", "version", "enabled", "configuration")
+    return tuple({key: policy[key] for key in told} for policy in spec["policies"])
+
+
+def _settings(spec: Spec) -> dict[str, str]:
+    user_key = spec["deployment"]["apicastHosted"]["authentication"]["userkey"]
+    responses = {_snake(name): str(value) for name, value in user_key["gatewayResponse"].items()}
+    fixed = {"backend_version": "1", "deployment_option": "hosted", "credentials_location": user_key["credentials"]}
+    return fixed | responses
+
+
+def _snake(name: str) -> str:
+    return re.sub("([A-Z])", r"_\1", name).lower()
+
+
+def _plan_edits(plans: Spec, remote: RemoteProduct) -> list[str]:
+    # A plan that was customised for one application is no edit that a sync could undo.
+    found = {name: plan for name, plan in remote.plans.items() if not plan.custom}
+    edits = [f"plan {name}" for name in sorted(found.keys() ^ plans.keys())]
+    for name in sorted(found.keys() & plans.keys()):
+        if _plan(found[name], plans[name]) != found[name] or _limits(plans[name]) != remote.limits[name]:
+            edits.append(f"plan {name}")
+    return edits
+
+
+def _plan(found: RemotePlan, plan: Spec) -> RemotePlan:
+    """Return the plan of 3scale as the spec wants it."""
+    approval = plan["appsRequireApproval"] if found.approval_required is not None else None
+    return RemotePlan(
+        id=found.id,
+        custom=found.custom,
+        system_name=found.system_name,
+        name=plan["name"],
+        published=plan["published"],
+        trial_days=plan["trialPeriod"],
+        setup_fee=Decimal(plan.get("setupFee", 0)),
+        month_fee=Decimal(plan.get("costMonth", 0)),
+        approval_required=approval,
+    )
+
+
+def _limits(plan: Spec) -> dict[tuple[str, str], int]:
+    limits = plan.get("limits") or ()
+    return {(limit["metricMethodRef"]["systemName"], limit["period"]): limit["value"] for limit in limits}

@@ -1,0 +1,31 @@
+"""Reads of single objects: from the cache, and live where absence in the cache would count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from maas_operator.domain.objects import Manifest, Ref
+
+from .cache import Cache
+from .cluster import Cluster
+from .errors import NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """Finds objects; only a live read proves that one is not there."""
+
+    cache: Cache
+    cluster: Cluster
+
+    async def find(self, ref: Ref) -> Manifest | None:
+        """Return an object, or None."""
+        cached = self.cache.get(ref)
+        return cached if cached is not None else await self.live(ref)
+
+    async def live(self, ref: Ref) -> Manifest | None:
+        """Return an object as the API has it now, or None."""
+        try:
+            return await self.cluster.get(ref)
+        except NotFound:
+            return None
