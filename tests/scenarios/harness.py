@@ -38,6 +38,7 @@ from maas_operator.domain.kinds import (
     MODEL_SERVICE,
     MODEL_SUBSCRIPTION,
     NAMESPACE,
+    POD,
     SECRET,
     Kind,
 )
@@ -92,6 +93,18 @@ def sample(*, cache: str = "10s", **spec: Any) -> list[Manifest]:
     platform["spec"]["gateway"] = {"configurationCache": cache}
     service["spec"] |= spec
     return [namespace, platform, service]
+
+
+def a_subscription(name: str, *, namespace: str = HOME, model: str = NAME, **spec: Any) -> Manifest:
+    """Return a ModelSubscription to the sample, by an account of its own name."""
+    user = {"username": name, "email": f"{name}@{namespace}.example.com"}
+    known = {"modelRef": {"name": model}, "plan": "standard", "account": name, "user": user}
+    return {
+        "apiVersion": MODEL_SUBSCRIPTION.api_version,
+        "kind": MODEL_SUBSCRIPTION.name,
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {**known, **spec},
+    }
 
 
 def a_namespace(name: str) -> Manifest:
@@ -149,13 +162,18 @@ class World:
     def wall_clock() -> datetime:
         return EPOCH + timedelta(seconds=now())
 
-    async def install(self, *, kinds: Iterable[Kind] | None = None, account: bool = True) -> None:
-        """Install the CRDs (of these kinds, else all), the 3scale namespace, and its Secret."""
+    async def install(
+        self, *, kinds: Iterable[Kind] | None = None, namespace: bool = True, account: bool = True
+    ) -> None:
+        """Install the CRDs (of these kinds' groups, else all), the 3scale namespace, and its Secret."""
         groups = None if kinds is None else {kind.group for kind in kinds}
         for definition in _definitions():
             if groups is None or definition["spec"]["group"] in groups:
                 await self._apply_once(definition)
-        await self.apply(a_namespace(GATEWAY), *([the_account()] if account else []))
+        if namespace:
+            await self.apply(a_namespace(GATEWAY))
+        if namespace and account:
+            await self.apply(the_account())
 
     async def _apply_once(self, definition: Manifest) -> None:
         if await self.find(Ref(CUSTOM_RESOURCE_DEFINITION, "", definition["metadata"]["name"])) is None:
@@ -177,6 +195,16 @@ class World:
         made = await self.client.create(manifest)
         self._foreign.append(made)
         return made
+
+    async def no_longer_foreign(self, foreign: Manifest) -> None:
+        """Have its owner delete such an object."""
+        self._foreign.remove(foreign)
+        await self.delete(ref_of(foreign))
+
+    async def break_pods(self) -> None:
+        """Have the pods looked at, so that a new fault shows."""
+        for pod in await self.client.list(POD):
+            await self.edit(ref_of(pod), {"metadata": {"annotations": {"looked-at": str(now())}}})
 
     async def delete(self, *refs: Ref) -> None:
         for ref in refs:
