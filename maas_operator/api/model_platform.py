@@ -41,7 +41,7 @@ class Threescale(ApiModel):
     provider_account_secret_ref: SecretReference = SecretReference(name="threescale-provider-account")
     """A Secret in that namespace with the keys `adminURL` and `token`."""
     ca_config_map_ref: ConfigMapKey | None = None
-    """A ConfigMap in that namespace with the authority (PEM) that vouches for the admin portal; the system's if absent."""
+    """A ConfigMap in that namespace with the authority (PEM) of the admin portal's certificate; else the system's."""
     billing: Billing = Billing.DISABLED
     """Whether 3scale bills and charges the accounts."""
     adopt: Annotated[tuple[SystemName, ...], Field(max_length=200), ListOf()] = ()

@@ -15,6 +15,8 @@ _QUIET: Final = {
     "kopf._core.reactor": logging.ERROR,
     "kopf": logging.WARNING,
     "asyncio": logging.WARNING,
+    # One line per request to 3scale.
+    "httpx": logging.WARNING,
 }
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 

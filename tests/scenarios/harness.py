@@ -134,7 +134,7 @@ class AdminApiCalls(InProcess):
         call = f"{request.method} {request.url.path.removeprefix('/admin/api/')}"
         self.calls.append(call)
         if self.fails(call):
-            raise httpx.ConnectError("connection refused")
+            raise httpx.ConnectError("connection refused") from ConnectionRefusedError(111, "connection refused")
         return await super().handle_async_request(request)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from maas_operator.sandbox.controllers.faults import PodFault, PortaFault
 from tests.scenarios import harness
-from tests.scenarios.harness import ACCOUNT, NAME, SERVICE, SUBSCRIPTION, a_world, sample
+from tests.scenarios.harness import ACCOUNT, NAME, PLATFORM, SERVICE, SUBSCRIPTION, a_world, sample
 
 PODS = {
     PodFault.IMAGE_PULL: ("ImagePullFailed", "Back-off pulling image"),
@@ -69,8 +69,7 @@ async def test_3scale_that_does_not_answer_is_quoted_and_the_model_is_served_mea
         await world.rest(120.0)
         status, reason = await world.told(SERVICE, "GatewayReady")
         message = await world.message(SERVICE, "GatewayReady")
-        assert (status, reason) == ("False", "GatewayFailed"), message
-        assert "Backend 3scale/" in message
+        assert (status, reason) == ("False", "PlatformNotReady"), message
         assert words in message
         assert await world.told(SERVICE, "ModelReady") == ("True", "Ready")
         world.around.faults.porta = None
@@ -85,7 +84,8 @@ async def test_a_token_that_3scale_refuses_is_told_and_the_right_one_heals() -> 
         await world.apply(harness.a_secret(ACCOUNT, adminURL=harness.ADMIN_URL, token="expired-canary"))
         await world.apply(*sample())
         await world.rest(120.0)
-        assert (await world.told(SERVICE, "GatewayReady"))[1] == "GatewayFailed"
+        assert (await world.told(SERVICE, "GatewayReady"))[1] == "PlatformNotReady"
+        assert await world.told(PLATFORM, "ThreescaleReady") == ("False", "TokenRefused")
         await world.apply(harness.the_account())
         await world.settle()
         assert await world.told(SERVICE, "Ready") == ("True", "Ready")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -34,7 +35,8 @@ class InProcess(httpx.AsyncBaseTransport):
         try:
             answer = await self._api.answer(asked)
         except Unreachable as error:
-            raise httpx.ConnectError(str(error)) from None
+            refused = ConnectionRefusedError(errno.ECONNREFUSED, "connection refused")
+            raise httpx.ConnectError(str(error)) from refused
         return httpx.Response(answer.code, json=answer.body)
 
 

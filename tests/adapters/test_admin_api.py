@@ -1,0 +1,330 @@
+"""The client of 3scale's Admin API against the stand-in of 3scale, over real HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import ssl
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+from pydantic import SecretStr
+
+from maas_operator.adapters.threescale import client
+from maas_operator.adapters.threescale.client import AdminApi
+from maas_operator.domain.gateway.remote import RemoteApplication, RemoteBackend, RemoteRule
+from maas_operator.engine.errors import (
+    RemoteNotFound,
+    RemoteRefused,
+    RemoteUnavailable,
+    ThreescaleError,
+    TokenRefused,
+)
+from maas_operator.engine.threescale import Tenant
+from maas_operator.sandbox.controllers.clients import InProcessClient
+from maas_operator.sandbox.controllers.faults import Faults, PortaFault
+from maas_operator.sandbox.controllers.threescale import admin_api, admin_http
+from maas_operator.sandbox.controllers.threescale.catalogue import Product, Rule
+from maas_operator.sandbox.controllers.threescale.people import Application
+from maas_operator.sandbox.controllers.threescale.porta import Porta
+from maas_operator.sandbox.controllers.threescale.porta import Tenant as PortaTenant
+from maas_operator.sandbox.kubeapi.kubeapi import KubeApi
+
+TOKEN = "canary-of-the-tenant"
+METRICS = {"hits": "Hits", "total_tokens": "Tokens"}
+
+
+@dataclass
+class Stage:
+    """A tenant of 3scale, how our client knows it, and what can go wrong."""
+
+    porta: PortaTenant
+    tenant: Tenant
+    faults: Faults
+    api: AdminApi
+
+    def product(self, system_name: str = "tiny-1a2b3c") -> Product:
+        catalogue = self.porta.catalogue
+        product = catalogue.create_product(name=system_name, system_name=system_name)
+        for name, friendly_name in METRICS.items():
+            catalogue.put_metric(product, name, friendly_name=friendly_name)
+        catalogue.put_metric(product, "chat", friendly_name="Chat", parent="hits")
+        return product
+
+    def application(self, product: Product, *, approval: bool = False, name: str = "one") -> Application:
+        people = self.porta.people
+        plan = product.plans.get("basic") or self.porta.catalogue.put_plan(product, "basic", approval_required=approval)
+        account = next(iter(people.accounts.values()), None) or people.sign_up(
+            org_name="Us", username="dev1", email="dev1@example.com", password="long-enough-canary"
+        )
+        return people.create_application(account.id, product, plan, name=name, description="An application")
+
+
+@pytest_asyncio.fixture
+async def stage() -> AsyncIterator[Stage]:
+    porta, faults = Porta(), Faults()
+    api = admin_api.AdminApi(porta, faults, InProcessClient(KubeApi()), "3scale")
+    async with admin_http.serve(api) as port, AdminApi() as ours:
+        url = f"http://127.0.0.1:{port}"
+        yield Stage(porta.add_tenant(url, TOKEN), Tenant(url, SecretStr(TOKEN)), faults, ours)
+
+
+async def test_names_are_found_wherever_they_are_in_the_lists(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "PAGE_SIZE", 2)
+    for number in range(5):
+        stage.product(f"model-{number}")
+        stage.porta.catalogue.create_backend(name="x", system_name=f"back-{number}", endpoint="http://x.example.com")
+    assert [await stage.api.has_product(stage.tenant, f"model-{number}") for number in range(6)] == [True] * 5 + [False]
+    assert [await stage.api.has_backend(stage.tenant, f"back-{number}") for number in range(6)] == [True] * 5 + [False]
+
+
+async def test_a_list_that_3scale_does_not_page_is_read_once(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "PAGE_SIZE", 2)
+    product = stage.product()
+    for number in range(4):
+        stage.porta.catalogue.put_plan(product, f"plan-{number}")
+    assert len(await stage.api.plans(stage.tenant, product.id)) == 4
+
+
+async def test_a_product_is_read_with_all_that_belongs_to_it(stage: Stage) -> None:
+    catalogue, product = stage.porta.catalogue, stage.product()
+    backend = catalogue.create_backend(name="Back", system_name="back", endpoint="http://back.example.com:8080")
+    catalogue.set_usages(product, {backend.id: "/"})
+    catalogue.update_proxy(product, {"credentials_location": "authorization", "error_status_auth_failed": 401})
+    rules = [Rule("GET", "/v1/models$", "hits", 1), Rule("POST", "/v1/chat/completions$", "chat", 2, True)]
+    catalogue.set_rules(product, rules)
+    plan = catalogue.put_plan(product, "basic", name="Basic", published=True, trial_days=7, month_fee="9.90")
+    catalogue.set_limits(plan, {("hits", 0, "minute"): 60, ("hits", backend.id, "day"): 5})
+    remote = await stage.api.product(stage.tenant, product.id)
+    assert remote.metrics == {"hits", "total_tokens", "chat"}
+    assert remote.usages == {backend.id: "/"}
+    assert remote.rules == tuple(RemoteRule(r.http_method, r.pattern, r.metric, r.increment, r.last) for r in rules)
+    assert [policy["name"] for policy in remote.policies] == ["apicast"]
+    assert (
+        remote.settings.items()
+        >= {
+            "credentials_location": "authorization",
+            "error_status_auth_failed": "401",
+            "backend_version": "1",
+            "deployment_option": "hosted",
+        }.items()
+    )
+    basic = remote.plans["basic"]
+    assert (basic.name, basic.published, basic.trial_days) == ("Basic", True, 7)
+    assert (basic.month_fee, basic.setup_fee, basic.approval_required) == (Decimal("9.9"), 0, False)
+    of_backend = str(backend.metrics["hits"].id)
+    assert remote.limits == {"basic": {("hits", "minute"): 60, (of_backend, "day"): 5}}
+
+
+async def test_a_backend_is_read(stage: Stage) -> None:
+    catalogue = stage.porta.catalogue
+    backend = catalogue.create_backend(name="Back", system_name="back", endpoint="http://back.example.com:8080")
+    found = await stage.api.backend(stage.tenant, backend.id)
+    assert found == RemoteBackend(name="Back", description="", endpoint="http://back.example.com:8080")
+
+
+async def test_the_applications_of_one_product_come_without_their_keys(stage: Stage) -> None:
+    product = stage.product()
+    mine = stage.application(product)
+    stage.application(stage.product("another"))
+    found = await stage.api.applications(stage.tenant, product.id)
+    expected = RemoteApplication(id=mine.id, account_id=mine.account_id, plan_id=mine.plan.id, state="live")
+    assert found == [expected]
+    assert mine.user_key not in repr(found)
+
+
+async def test_a_waiting_application_is_accepted(stage: Stage) -> None:
+    application = stage.application(stage.product(), approval=True)
+    await stage.api.accept(stage.tenant, application.account_id, application.id)
+    assert application.state == "live"
+
+
+async def test_accepting_again_changes_nothing(stage: Stage) -> None:
+    application = stage.application(stage.product())
+    await stage.api.accept(stage.tenant, application.account_id, application.id)
+    assert application.state == "live"
+
+
+async def test_a_suspended_application_is_not_accepted(stage: Stage) -> None:
+    application = stage.application(stage.product())
+    application.state = "suspended"
+    with pytest.raises(RemoteRefused, match="cannot transition"):
+        await stage.api.accept(stage.tenant, application.account_id, application.id)
+
+
+async def test_an_application_of_another_account_is_not_found(stage: Stage) -> None:
+    application = stage.application(stage.product(), approval=True)
+    with pytest.raises(RemoteNotFound, match=r"404.*Not found"):
+        await stage.api.accept(stage.tenant, application.account_id + 1, application.id)
+    assert application.state == "pending"
+
+
+CALLS: dict[str, Callable[[Stage, Tenant], Awaitable[object]]] = {
+    "check": lambda stage, tenant: stage.api.check(tenant),
+    "has_product": lambda stage, tenant: stage.api.has_product(tenant, "x"),
+    "has_backend": lambda stage, tenant: stage.api.has_backend(tenant, "x"),
+    "product": lambda stage, tenant: stage.api.product(tenant, 1),
+    "backend": lambda stage, tenant: stage.api.backend(tenant, 1),
+    "plans": lambda stage, tenant: stage.api.plans(tenant, 1),
+    "applications": lambda stage, tenant: stage.api.applications(tenant, 1),
+    "accept": lambda stage, tenant: stage.api.accept(tenant, 1, 1),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+async def test_a_wrong_token_is_refused_in_3scales_words_and_never_shown(
+    stage: Stage, call: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with pytest.raises(TokenRefused, match=r"403.*Access denied") as caught:
+        await CALLS[call](stage, Tenant(stage.tenant.admin_url, SecretStr("a-wrong-canary")))
+    assert "canary" not in caplog.text + repr(caught.value) + repr(stage.tenant)
+
+
+@pytest.mark.parametrize("call", CALLS)
+async def test_a_3scale_that_is_down_is_unavailable(stage: Stage, call: str) -> None:
+    stage.faults.porta = PortaFault.DOWN
+    with pytest.raises(RemoteUnavailable, match=r"no answer from 3scale at http://127\.0\.0\.1"):
+        await CALLS[call](stage, stage.tenant)
+
+
+async def test_a_host_that_does_not_listen_is_named(stage: Stage) -> None:
+    with pytest.raises(RemoteUnavailable, match=r"http://127\.0\.0\.1:1: .*"):
+        await stage.api.check(Tenant("http://127.0.0.1:1", SecretStr(TOKEN)))
+
+
+# --- those who are not 3scale ----------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def somebody(handle: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncIterator[Tenant]:
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", handle)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield Tenant(f"http://127.0.0.1:{runner.addresses[0][1]}", SecretStr(TOKEN))
+    finally:
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize(
+    ("code", "body", "error", "words"),
+    [
+        (200, "<html>canary</html>", RemoteRefused, "no Admin API"),
+        (200, "{}", RemoteRefused, "no Admin API"),
+        (200, '{"services": [{"service": {"id": 1}}]}', RemoteRefused, "no Admin API"),
+        (302, "", RemoteRefused, "302"),
+        (409, "", RemoteRefused, "409"),
+        (422, '{"errors": {"name": ["is too long"]}}', RemoteRefused, "name is too long"),
+        (422, '["canary"]', RemoteRefused, "422"),
+        (401, '{"error": "who?"}', TokenRefused, "who?"),
+        (404, "<html>canary</html>", RemoteNotFound, "404"),
+        (429, "", RemoteUnavailable, "429"),
+        (503, "<html>canary</html>", RemoteUnavailable, "503"),
+    ],
+)
+async def test_an_answer_is_an_error_of_ours_without_its_body(
+    code: int, body: str, error: type[ThreescaleError], words: str
+) -> None:
+    async def handle(request: web.Request) -> web.Response:
+        return web.Response(status=code, text=body, headers={"Location": "/elsewhere"} if code == 302 else None)
+
+    async with somebody(handle) as tenant, AdminApi() as api:
+        with pytest.raises(error, match=words) as caught:
+            await api.has_product(tenant, "x")
+        assert type(caught.value) is error
+        assert "canary" not in str(caught.value)
+
+
+async def test_the_token_is_sent_as_a_password_and_never_in_a_url() -> None:
+    seen: list[web.Request] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        seen.append(request)
+        return web.json_response({"backend_apis": []})
+
+    async with somebody(handle) as tenant, AdminApi() as api:
+        await api.check(tenant)
+    assert TOKEN not in str(seen[0].url)
+    assert seen[0].headers["Authorization"].startswith("Basic ")
+
+
+async def test_an_answer_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "CALL_SECONDS", 0.05)
+    forever = asyncio.Event()
+
+    async def handle(request: web.Request) -> web.Response:
+        await forever.wait()
+        return web.Response()
+
+    async with somebody(handle) as tenant, AdminApi() as api:
+        with pytest.raises(RemoteUnavailable, match="takes too long"):
+            await api.check(tenant)
+        forever.set()
+
+
+# --- certificates ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a certificate for 127.0.0.1 that vouches for itself, with its key in the same file."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not installed: no certificate to test with")
+    folder = tmp_path_factory.mktemp("tls")
+    made = folder / "certificate.pem"
+    words = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=test -addext subjectAltName=IP:127.0.0.1"
+    files = ["-keyout", str(folder / "key.pem"), "-out", str(made)]
+    subprocess.run([openssl, *words.split(), *files], check=True, capture_output=True)
+    return made
+
+
+@pytest.fixture
+def authority(certificate: Path) -> str:
+    return certificate.read_text()
+
+
+@asynccontextmanager
+async def over_tls(certificate: Path) -> AsyncIterator[str]:
+    async def handle(request: web.Request) -> web.Response:
+        return web.json_response({"backend_apis": []})
+
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate, certificate.with_name("key.pem"))
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", handle)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
+        yield f"https://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+async def test_the_authority_of_the_platform_is_trusted(certificate: Path, authority: str) -> None:
+    async with over_tls(certificate) as url, AdminApi() as api:
+        await api.check(Tenant(url, SecretStr(TOKEN), authority))
+
+
+async def test_a_certificate_of_nobody_that_we_know_is_told(certificate: Path) -> None:
+    async with over_tls(certificate) as url, AdminApi() as api:
+        with pytest.raises(RemoteUnavailable, match="certificate is not trusted"):
+            await api.check(Tenant(url, SecretStr(TOKEN)))
+
+
+async def test_an_authority_that_is_no_certificate_is_told() -> None:
+    async with AdminApi() as api:
+        with pytest.raises(RemoteRefused, match="PEM"):
+            await api.check(Tenant("https://127.0.0.1:1", SecretStr(TOKEN), "not a certificate"))
