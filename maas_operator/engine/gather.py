@@ -181,13 +181,14 @@ class Gatherer:
             return NOTHING_ASKED
         refs = (names.backend_ref(service, platform), names.product_ref(service, platform))
         found = {ref.kind: await self._find(ref) for ref in refs}
-        # Made by us, and so is what 3scale has of it: its name was free before.
+        # What 3scale has of an object of ours is ours: its name was free before. One of others is a conflict anyway.
         ours = {kind: one for kind, one in found.items() if one is not None and is_owned_by(one, uid)}
+        absent = {kind for kind, one in found.items() if one is None}
         plans_in_use = await self._plans_in_use(service, platform, ours.get(PRODUCT))
         if not can_be_asked(platform):
             return Remote(plans_in_use=plans_in_use)
         if ours.keys() != found.keys():
-            barrier = await self.inquiries.barrier(service, platform, found.keys() - ours.keys())
+            barrier = await self.inquiries.barrier(service, platform, absent)
             return Remote(barrier=barrier, plans_in_use=plans_in_use)
         edited_at = await self.inquiries.edited_at(service, platform, ours[PRODUCT], ours[BACKEND])
         return Remote(plans_in_use=plans_in_use, edited_at=edited_at)
