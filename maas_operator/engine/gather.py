@@ -113,7 +113,7 @@ class Gatherer:
             subscription=subscription,
             service=service,
             platform=platform,
-            product=self.cache.get(names.product_ref(service, platform)) if service and platform else None,
+            product=self._product(service, platform) if service and platform else None,
             siblings=await self._siblings(subscription),
             namespace_uid=namespace_uid,
             threescale_namespaces=self._threescale_namespaces(),
@@ -157,12 +157,16 @@ class Gatherer:
         found = await self._find(Ref(MODEL_PLATFORM, "", service.spec.platform_ref.name))
         return read(ModelPlatform, found) if found else None
 
+    def _product(self, service: ModelService, platform: ModelPlatform) -> Manifest | None:
+        """Return the service's Product, but nobody else's of its name."""
+        return self._seen(service.metadata.uid).get(names.product_ref(service, platform))
+
     async def _namespace_uid(self, name: str) -> str:
         namespace = await self._find(Ref(NAMESPACE, "", name))
         return namespace["metadata"]["uid"] if namespace else ""
 
     def _route_host(self, service: ModelService, platform: ModelPlatform | None) -> str:
-        product = self.cache.get(names.product_ref(service, platform)) if platform else None
+        product = self._product(service, platform) if platform else None
         number = (product or {}).get("status", {}).get("productId")
         routes = self.cache.referring_to(ServiceId(str(number))) if number else []
         return _host_of(routes, {ROUTE_TO: "apicast-production"})
@@ -209,7 +213,8 @@ class Gatherer:
         users = {plan: [ref_of(one).name for one in applications if _is_on(one, plan)] for plan in unwanted}
         used = {plan: f"Application {', '.join(found)} uses it" for plan, found in users.items() if found}
         product_id = product_state(product).remote_id
-        return used | await self.inquiries.users_of_plans(platform, product_id, unwanted - used.keys())
+        others = [plan for plan in unwanted if plan not in used]
+        return used | await self.inquiries.users_of_plans(platform, product_id, others)
 
     async def _applications(self, service: ModelService, platform: ModelPlatform) -> list[Manifest]:
         product = names.product_ref(service, platform)

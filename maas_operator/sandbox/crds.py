@@ -50,6 +50,7 @@ _REQUIRED: Final[dict[Kind, list[str]]] = {
     APPLICATION_AUTH: ["applicationCRName", "authSecretRef"],
     ROUTE: ["host", "to"],
 }
+_SHORT_NAMES: Final = {INFERENCE_SERVICE: ["isvc"]}
 _FOLDERS: Final = {
     "serving.kserve.io": "kserve/minimal",
     "capabilities.3scale.net": "3scale-operator",
@@ -94,6 +95,7 @@ def _permissive(kind: Kind) -> Manifest:
                 "listKind": f"{kind.name}List",
                 "plural": kind.plural,
                 "singular": kind.name.lower(),
+                "shortNames": _SHORT_NAMES.get(kind, []),
             },
             "versions": [version],
         },
