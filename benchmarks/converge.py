@@ -255,7 +255,7 @@ async def run(count: int, idle_seconds: float, setup: Setup) -> tuple[str, list[
     """Go through all phases; return the name of the cluster, the phases, and the latencies of single edits."""
     async with (
         environment(setup) as around,
-        OperatorProcess(around.operator_kubeconfig, setup.folder / "operator.log") as operator,
+        OperatorProcess(around.operator_kubeconfig, around.admin_api_port, setup.folder / "operator.log") as operator,
         asyncio.TaskGroup() as group,
     ):
         await operator.ready()

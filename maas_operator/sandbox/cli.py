@@ -137,7 +137,9 @@ async def _with_operator(setup: Setup, console: Console) -> AsyncIterator[tuple[
         console.print(f"Running on {around.cluster.name}", soft_wrap=True)
         if rules := around.installation.unenforced_rules:
             console.print(f"[yellow]This API server is too old for CEL: {rules} validation rules are not enforced")
-        async with OperatorProcess(around.operator_kubeconfig, setup.folder / "operator.log") as operator:
+        async with OperatorProcess(
+            around.operator_kubeconfig, around.admin_api_port, setup.folder / "operator.log"
+        ) as operator:
             yield around, operator
 
 

@@ -18,6 +18,7 @@ from .controllers.clients import HttpClient
 from .controllers.faults import Delays
 from .controllers.runner import Runner
 from .controllers.surroundings import Surroundings, surroundings
+from .controllers.threescale.admin_http import serve
 from .install import ADMIN_URL, Installation
 from .kubeapi.kubeapi import KubeApi, write_kubeconfig
 
@@ -50,13 +51,17 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """A cluster that is ready for the operator; `operator_kubeconfig` is its service account's."""
+    """A cluster that is ready for the operator; `operator_kubeconfig` is its service account's.
+
+    `admin_api_port`: where 3scale's Admin API is on the loopback.
+    """
 
     cluster: Cluster
     client: HttpClient
     around: Surroundings
     installation: Installation
     operator_kubeconfig: Path
+    admin_api_port: int
 
 
 @asynccontextmanager
@@ -72,8 +77,8 @@ async def environment(setup: Setup) -> AsyncIterator[Environment]:
             authority = Path(configuration.ssl_ca_cert) if configuration.ssl_ca_cert else None
             token = await installation.token()
             write_kubeconfig(kubeconfig, configuration.host, token=token, certificate_authority=authority)
-            async with _running(around.runner):
-                yield Environment(cluster, client, around, installation, kubeconfig)
+            async with _running(around.runner), serve(around.admin_api) as port:
+                yield Environment(cluster, client, around, installation, kubeconfig, port)
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""The operator as a child process, as it runs in a pod: by its own command, as its own service account."""
+"""The operator as a child process, as it runs in a pod: as its own service account."""
 
 from __future__ import annotations
 
@@ -12,14 +12,18 @@ import aiohttp
 from .processes import Process, free_ports
 
 _READY_SECONDS: Final = 60.0
-_PROGRAM: Final = (sys.executable, "-c", "from maas_operator.app.cli import main; main()", "run")
+_PROGRAM: Final = (sys.executable, "-m", "maas_operator.sandbox.run_operator")
 
 
 class OperatorProcess:
-    """`maas-operator run` as a child process, as its own service account; `url` is where it tells its metrics."""
+    """The operator as a child process; `url` is where it tells its metrics.
 
-    def __init__(self, kubeconfig: Path, log: Path) -> None:
+    `admin_api_port`: where 3scale's Admin API is on the loopback.
+    """
+
+    def __init__(self, kubeconfig: Path, admin_api_port: int, log: Path) -> None:
         self._kubeconfig = kubeconfig
+        self._admin_api_port = admin_api_port
         self.log = log
         self._process: Process | None = None
         self.url = ""
@@ -28,8 +32,8 @@ class OperatorProcess:
         """Start it; it may not be ready yet."""
         (port,) = free_ports(1)
         self.url = f"http://127.0.0.1:{port}"
-        options = [f"--kubeconfig={self._kubeconfig}", "--http-host=127.0.0.1", f"--http-port={port}"]
-        self._process = await Process.start([*_PROGRAM, *options], self.log)
+        arguments = [str(self._kubeconfig), str(port), str(self._admin_api_port)]
+        self._process = await Process.start([*_PROGRAM, *arguments], self.log)
 
     async def ready(self) -> None:
         """Return when it is ready; ProcessFailed if it ends before."""

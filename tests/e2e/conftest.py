@@ -34,7 +34,7 @@ def setup(cluster: Cluster | None, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def shared(setup: Setup, cluster: Cluster | None) -> AsyncIterator[World]:
     async with environment(setup) as around:
-        operator = OperatorProcess(around.operator_kubeconfig, setup.folder / "operator.log")
+        operator = OperatorProcess(around.operator_kubeconfig, around.admin_api_port, setup.folder / "operator.log")
         world = World(around, operator, cluster and cluster.audit_log)
         yield world
         if operator.running:

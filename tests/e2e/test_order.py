@@ -28,7 +28,10 @@ def bare(request: pytest.FixtureRequest, tmp_path: Path) -> Setup:
 async def test_a_model_waits_for_its_platform_and_for_kserve_and_3scale(bare: Setup) -> None:
     namespace, platform, service = sample("early")
     log = bare.folder / "operator.log"
-    async with environment(bare) as around, OperatorProcess(around.operator_kubeconfig, log) as operator:
+    async with (
+        environment(bare) as around,
+        OperatorProcess(around.operator_kubeconfig, around.admin_api_port, log) as operator,
+    ):
         world = World(around, operator, around.cluster.audit_log)
         await operator.ready()
         await world.apply([namespace, service])
