@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from maas_operator.app.rbac import operator_rules, rbac_files
+from maas_operator.app.rbac import local_rules, operator_rules, rbac_files
 from maas_operator.domain.kinds import TABLE, Use
 
 RBAC = Path(__file__).parents[2] / "deploy" / "rbac"
@@ -25,6 +25,11 @@ def test_the_committed_files_are_the_generated_ones() -> None:
 def test_the_operator_cannot_list_or_watch_secrets_in_all_namespaces() -> None:
     verbs = {verb for rule in operator_rules() if "secrets" in rule["resources"] for verb in rule["verbs"]}
     assert verbs == {"get", "create", "patch", "delete"}
+
+
+def test_config_maps_are_read_by_name_and_in_the_3scale_namespaces_only() -> None:
+    assert not [rule for rule in operator_rules() if "configmaps" in rule["resources"]]
+    assert [rule["verbs"] for rule in local_rules() if "configmaps" in rule["resources"]] == [["get"]]
 
 
 @pytest.mark.parametrize("role", roles(), ids=lambda role: role["metadata"]["name"])

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from maas_operator.api.reasons import ConditionType as Type
+from maas_operator.api.reasons import Reason
+from maas_operator.domain.conditions import false
 from maas_operator.domain.kinds import INFERENCE_SERVICE, PRODUCT
-from maas_operator.domain.model_platform import ModelPlatformWorld, decide
+from maas_operator.domain.model_platform import ModelPlatformWorld, account_problem, decide
 from maas_operator.domain.people.secrets import StoredSecret
 
 from . import worlds
@@ -114,3 +116,25 @@ def test_a_platform_that_nobody_needs_goes_even_if_3scale_is_gone() -> None:
     decision = decide(leaving(provider_account=None))
     assert decision.releasable
     assert told(decision, Type.READY) == ("False", "Deleting")
+
+
+@pytest.mark.parametrize("reason", [Reason.TOKEN_REFUSED, Reason.ADMIN_API_UNAVAILABLE, Reason.AUTHORITY_MISSING])
+def test_what_is_wrong_with_our_calls_to_3scale_is_told_in_its_words(reason: Reason) -> None:
+    decision = decide(a_world(admin_api=false(reason, "3scale answers 403: Access denied")))
+    assert told(decision, Type.THREESCALE_READY) == ("False", reason)
+    assert "Access denied" in condition_of(decision, Type.THREESCALE_READY).message
+    assert decision.wake_after is not None
+
+
+@pytest.mark.parametrize(
+    ("account", "usable"),
+    [
+        (None, False),
+        (worlds.stored(adminURL=ADMIN_URL), False),
+        (worlds.stored(token="canary-token"), False),
+        (an_account("https://3scale-admin.apps.example.com/"), False),
+        (an_account(), True),
+    ],
+)
+def test_3scale_is_called_with_a_complete_account_only(account: StoredSecret | None, usable: bool) -> None:
+    assert (account_problem(account) is None) is usable

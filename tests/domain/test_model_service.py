@@ -7,10 +7,14 @@ from typing import Any
 
 import pytest
 
+from maas_operator.api.meta import ConditionStatus
 from maas_operator.api.reasons import ConditionType as Type
+from maas_operator.api.reasons import Reason
+from maas_operator.domain.conditions import Verdict
 from maas_operator.domain.decision import Decision
 from maas_operator.domain.gateway.remote import Remote
 from maas_operator.domain.kinds import PROXY_CONFIG_PROMOTE
+from maas_operator.domain.labels import CORRECTED_AT
 from maas_operator.domain.model_service import ModelServiceWorld, decide
 from maas_operator.domain.objects import Manifest, Ref, Refusal, RefusalReason, ref_of
 from maas_operator.domain.serving.inference_service import CONFIG_HASH
@@ -417,3 +421,55 @@ def test_a_model_whose_children_are_out_of_reach_is_not_let_go() -> None:
 
 def test_children_may_live_in_the_models_and_the_3scale_namespaces_only() -> None:
     assert decide(a_model_world()).namespaces == {"llm", "3scale"}
+
+
+TAKEN = Verdict(ConditionStatus.FALSE, Reason.REMOTE_NAME_TAKEN, "3scale has a product tiny-4f9d4e already")
+THERE = {ref_of(one): one for one in (worlds.child("Backend", "llm.tiny"), product_with("standard"))}
+ADMIN_API = ["AuthorityMissing", "TokenRefused", "AdminAPIUnavailable", "AdminAPIRefused"]
+
+
+def test_a_name_that_somebody_else_has_in_3scale_stops_the_gateway_alone() -> None:
+    decision = settle(decide, a_model_world(remote=Remote(barrier=TAKEN)), content)
+    assert told(decision, Type.GATEWAY_READY) == ("False", "RemoteNameTaken")
+    assert kinds(decision) == SERVING
+
+
+@pytest.mark.parametrize("reason", ADMIN_API)
+def test_without_the_admin_api_nothing_is_written_for_the_first_time(reason: str) -> None:
+    platform = a_platform(problem="3scale answers 403", reason=reason)
+    decision = settle(decide, a_model_world(platform=platform), content)
+    assert kinds(decision) == SERVING
+    assert told(decision, Type.GATEWAY_READY) == ("False", "PlatformNotReady")
+    assert "3scale answers 403" in condition_of(decision, Type.GATEWAY_READY).message
+
+
+@pytest.mark.parametrize("reason", ADMIN_API)
+def test_without_the_admin_api_what_is_in_3scale_is_kept_up(reason: str) -> None:
+    platform = a_platform(problem="3scale answers 403", reason=reason)
+    decision = settle(decide, a_model_world(platform=platform, seen=THERE), content)
+    assert set(GATEWAY) <= set(kinds(decision))
+    assert told(decision, Type.GATEWAY_READY) == ("True", "Ready")
+
+
+def test_without_a_provider_account_nothing_is_written_at_all() -> None:
+    platform = a_platform(problem="Secret 3scale/x does not exist", reason="ProviderSecretMissing")
+    decision = settle(decide, a_model_world(platform=platform, seen=THERE), content)
+    assert kinds(decision) == SERVING
+
+
+def test_a_plan_in_use_is_named_with_its_users_and_holds_up_nothing() -> None:
+    product = product_with("old")
+    remote = Remote(plans_in_use={"old": "3scale has 2 applications on it: 12 of account 3"})
+    decision = settle(decide, a_model_world(seen={ref_of(product): product}, remote=remote), content)
+    found = condition_of(decision, Type.GATEWAY_READY)
+    assert (str(found.status), found.reason) == ("True", "PlanInUse")
+    assert "plan old stays, closed for others: 3scale has 2 applications on it: 12 of account 3" in found.message
+    assert "ProxyConfigPromote" in kinds(decision)
+    assert decision.wake_after is not None
+
+
+def test_what_was_edited_in_3scale_is_marked_so_that_it_is_written_anew() -> None:
+    decision = settle(decide, a_model_world(remote=Remote(edited_at={"Product": NOW})), content)
+    marks = {one["kind"]: one["metadata"].get("annotations", {}).get(CORRECTED_AT) for one in decision.children}
+    assert marks["Product"] == stamp(NOW)
+    assert marks["Backend"] is None

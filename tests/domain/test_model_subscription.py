@@ -7,8 +7,9 @@ from base64 import b64decode
 import pytest
 
 from maas_operator.api.reasons import ConditionType as Type
-from maas_operator.domain.decision import Decision
+from maas_operator.domain.decision import Acceptance, Decision
 from maas_operator.domain.kinds import SECRET
+from maas_operator.domain.labels import ACCEPTED
 from maas_operator.domain.model_subscription import decide
 from maas_operator.domain.objects import Manifest, Ref, Refusal, RefusalReason, ref_of
 
@@ -392,3 +393,72 @@ def test_a_world_does_not_show_its_secrets() -> None:
     world = a_subscription_world(secrets={KEY: worlds.stored(UserKey="canary")})
     assert "canary" not in repr(world)
     assert "fresh-key" not in repr(world)
+
+
+def pending(**annotations: str) -> Manifest:
+    """Return the Application as the cache has it while it waits for an approval."""
+    waiting = worlds.child(
+        "Application",
+        "llm.tiny-dev1",
+        observedGeneration=1,
+        applicationID=6,
+        state="pending",
+        conditions=[worlds.condition("Ready")],
+    )
+    return waiting | {"metadata": waiting["metadata"] | {"annotations": annotations}}
+
+
+def as_pending(one: Manifest) -> Manifest:
+    return one | {"metadata": one["metadata"] | {"generation": 1}, "status": pending()["status"]}
+
+
+def accepting(answer: str | None = None, **annotations: str) -> Decision:
+    """Return the decision on an application that waits, after what 3scale said to our wish."""
+    account = worlds.content(worlds.child("DeveloperAccount", "llm.dev1"))
+    seen = {ref_of(one): one for one in (pending(**annotations), account)}
+    world = a_subscription_world(seen=seen, accepted=answer)
+    return settle(decide, world, worlds.but("Application", as_pending))
+
+
+def accepted_mark(decision: Decision) -> str | None:
+    application = next(one for one in decision.children if one["kind"] == "Application")
+    mark: str | None = application["metadata"]["annotations"].get(ACCEPTED)
+    return mark
+
+
+def test_an_application_that_waits_is_to_be_accepted_by_its_own_number() -> None:
+    decision = accepting()
+    assert decision.accept == Acceptance(account_id=4, application_id=6)
+    assert accepted_mark(decision) is None
+
+
+def test_an_application_that_was_accepted_is_marked_so_that_the_3scale_operator_looks_again() -> None:
+    decision = accepting("")
+    assert decision.accept is None
+    assert accepted_mark(decision) == "6"
+    assert "waiting for the 3scale-operator" in condition_of(decision, Type.APPROVED).message
+
+
+def test_an_application_is_accepted_once_and_keeps_its_mark() -> None:
+    decision = accepting(**{ACCEPTED: "6"})
+    assert decision.accept is None
+    assert accepted_mark(decision) == "6"
+
+
+def test_an_application_that_3scale_made_anew_is_accepted_again() -> None:
+    assert accepting(**{ACCEPTED: "5"}).accept == Acceptance(account_id=4, application_id=6)
+
+
+def test_why_3scale_accepts_nothing_is_told_in_its_words() -> None:
+    decision = accepting("3scale answers 403: Access denied")
+    found = condition_of(decision, Type.APPROVED)
+    assert (found.reason, "Access denied" in found.message) == ("ApprovalPending", True)
+    assert accepted_mark(decision) is None
+
+
+def test_who_is_not_let_in_has_nothing_accepted() -> None:
+    service = a_service(plans=[{"name": "standard", "approvalRequired": True}])
+    seen = {ref_of(pending()): pending()}
+    decision = settle(decide, a_subscription_world(service=service, seen=seen))
+    assert told(decision, Type.MODEL_ACCEPTED) == ("False", "PlanNotGranted")
+    assert decision.accept is None

@@ -45,9 +45,9 @@ def metadata(name: str, namespace: str = "llm", **more: Any) -> dict[str, Any]:
     return {"name": name, **({"namespace": namespace} if namespace else {}), **created, **more}
 
 
-def a_platform(*, problem: str = "", **spec: Any) -> ModelPlatform:
+def a_platform(*, problem: str = "", reason: str = "Any", **spec: Any) -> ModelPlatform:
     """Return a platform, ready unless there is a problem with 3scale."""
-    truth = {"status": "False" if problem else "True", "message": problem, "reason": "Any"}
+    truth = {"status": "False" if problem else "True", "message": problem, "reason": reason}
     at = {"lastTransitionTime": "2026-01-01T10:00:00Z"}
     conditions = [{"type": "Ready", **truth, **at}, {"type": "ThreescaleReady", **truth, **at}]
     return ModelPlatform.model_validate(
