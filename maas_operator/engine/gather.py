@@ -11,17 +11,13 @@ from typing import Final
 from pydantic import SecretStr
 
 from maas_operator.api.model_platform import ModelPlatform
-from maas_operator.api.model_service import ManagementPolicy, ModelService
+from maas_operator.api.model_service import ModelService
 from maas_operator.api.model_subscription import ModelSubscription
 from maas_operator.api.parse import InvalidObject, R
 from maas_operator.api.parse import read as read_object
 from maas_operator.domain import names
-from maas_operator.domain.gateway.plans import plans_of
-from maas_operator.domain.gateway.remote import NOTHING_ASKED, Remote, can_be_asked
-from maas_operator.domain.gateway.status import product_state
 from maas_operator.domain.kinds import (
     APPLICATION,
-    BACKEND,
     CUSTOM_RESOURCE_DEFINITION,
     INFERENCE_SERVICE,
     MODEL_PLATFORM,
@@ -34,20 +30,19 @@ from maas_operator.domain.kinds import (
     SECRET,
     Kind,
 )
-from maas_operator.domain.labels import is_owned_by, labels_of
+from maas_operator.domain.labels import labels_of
 from maas_operator.domain.model_platform import ADMIN_URL, ModelPlatformWorld, account_problem
 from maas_operator.domain.model_service import ModelServiceWorld
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.domain.people import access, accounts
 from maas_operator.domain.people.secrets import StoredSecret, read_secret
-from maas_operator.domain.people.status import application_state
 from maas_operator.domain.people.world import FreshSecrets, ModelSubscriptionWorld
 
 from .cache import Cache
 from .cluster import Cluster
-from .errors import InvalidSpec, NotFound
+from .errors import InvalidSpec
 from .inquiries import Inquiries
-from .lookup import Lookup
+from .lookup import Lookup, of_product
 from .triggers import ServiceId
 
 ROUTE_TO: Final = "zync.3scale.net/route-to"
@@ -81,7 +76,7 @@ class Gatherer:
         """Gather for a ModelService."""
         service = read(ModelService, owner)
         platform = await self._platform(service)
-        inference_service = await self._find(names.inference_service_ref(service))
+        inference_service = await self._lookup.find(names.inference_service_ref(service))
         return ModelServiceWorld(
             owner=owner,
             now=self.now(),
@@ -93,7 +88,7 @@ class Gatherer:
             deployment=self.cache.get(names.deployment_ref(service)),
             pods=self._referring(names.inference_service_ref(service), POD),
             route_host=self._route_host(service, platform),
-            remote=await self._remote(service, platform),
+            remote=await self.inquiries.about_service(service, platform),
             applications=await self._users(service, platform),
         )
 
@@ -102,7 +97,7 @@ class Gatherer:
         subscription = read(ModelSubscription, owner)
         namespace = subscription.metadata.namespace
         model = subscription.spec.model_ref
-        found = await self._find(Ref(MODEL_SERVICE, model.namespace or namespace, model.name))
+        found = await self._lookup.find(Ref(MODEL_SERVICE, model.namespace or namespace, model.name))
         service = read(ModelService, found) if found else None
         platform = await self._platform(service) if service else None
         namespace_uid = await self._namespace_uid(namespace)
@@ -133,15 +128,16 @@ class Gatherer:
             now=self.now(),
             platform=platform,
             served={kind: await self._is_served(kind) for kind in (INFERENCE_SERVICE, PRODUCT)},
-            namespace_exists=await self._find(Ref(NAMESPACE, "", threescale.namespace)) is not None,
+            namespace_exists=await self._lookup.find(Ref(NAMESPACE, "", threescale.namespace)) is not None,
             provider_account=provider_account,
             admin_api=await self.inquiries.platform_problem(platform) if can_ask else None,
             tenants=await self._tenants(platform),
             portal_host=self._portal_host(threescale.namespace, provider_account),
         )
 
-    async def _find(self, ref: Ref) -> Manifest | None:
-        return await Lookup(self.cache, self.cluster).find(ref)
+    @property
+    def _lookup(self) -> Lookup:
+        return Lookup(self.cache, self.cluster)
 
     def _seen(self, uid: str) -> dict[Ref, Manifest]:
         return {ref_of(child): child for child in self.cache.owned_by(uid)}
@@ -154,7 +150,7 @@ class Gatherer:
         return frozenset(platform["spec"]["threescale"]["namespace"] for platform in platforms)
 
     async def _platform(self, service: ModelService) -> ModelPlatform | None:
-        found = await self._find(Ref(MODEL_PLATFORM, "", service.spec.platform_ref.name))
+        found = await self._lookup.find(Ref(MODEL_PLATFORM, "", service.spec.platform_ref.name))
         return read(ModelPlatform, found) if found else None
 
     def _product(self, service: ModelService, platform: ModelPlatform) -> Manifest | None:
@@ -162,7 +158,7 @@ class Gatherer:
         return self._seen(service.metadata.uid).get(names.product_ref(service, platform))
 
     async def _namespace_uid(self, name: str) -> str:
-        namespace = await self._find(Ref(NAMESPACE, "", name))
+        namespace = await self._lookup.find(Ref(NAMESPACE, "", name))
         return namespace["metadata"]["uid"] if namespace else ""
 
     def _route_host(self, service: ModelService, platform: ModelPlatform | None) -> str:
@@ -175,58 +171,19 @@ class Gatherer:
         """Return the Applications that use a product; asked for only before its deletion."""
         if platform is None or service.metadata.deletion_timestamp is None:
             return ()
-        return tuple(sorted(str(ref_of(one)) for one in await self._applications(service, platform)))
-
-    async def _remote(self, service: ModelService, platform: ModelPlatform | None) -> Remote:
-        """Ask 3scale itself; never about a service that leaves, is paused, or has no platform."""
-        uid, paused = service.metadata.uid, service.spec.management_policy is ManagementPolicy.PAUSED
-        if platform is None or paused or service.metadata.deletion_timestamp is not None:
-            self.inquiries.forget(uid)
-            return NOTHING_ASKED
-        refs = (names.backend_ref(service, platform), names.product_ref(service, platform))
-        found = {ref.kind: await self._find(ref) for ref in refs}
-        # What 3scale has of an object of ours is ours: its name was free before. One of others is a conflict anyway.
-        ours = {kind: one for kind, one in found.items() if one is not None and is_owned_by(one, uid)}
-        absent = {kind for kind, one in found.items() if one is None}
-        plans_in_use = await self._plans_in_use(service, platform, ours.get(PRODUCT))
-        if not can_be_asked(platform):
-            return Remote(plans_in_use=plans_in_use)
-        if ours.keys() != found.keys():
-            barrier = await self.inquiries.barrier(service, platform, absent)
-            return Remote(barrier=barrier, plans_in_use=plans_in_use)
-        edited_at = await self.inquiries.edited_at(service, platform, ours[PRODUCT], ours[BACKEND])
-        return Remote(plans_in_use=plans_in_use, edited_at=edited_at)
-
-    async def _plans_in_use(
-        self, service: ModelService, platform: ModelPlatform, product: Manifest | None
-    ) -> dict[str, str]:
-        """Return who uses the plans that a product is about to lose; nobody is asked before it is."""
-        present = product["spec"].get("applicationPlans", {}).keys() if product else set()
-        unwanted = sorted(present - {plan.name for plan in plans_of(service, platform)})
-        if product is None or not unwanted:
-            return {}
-        applications = await self._applications(service, platform)
-        # One that is on its way to another plan may still be on any of them.
-        moving = [ref_of(one).name for one in applications if not application_state(one).ready]
-        if moving:
-            return dict.fromkeys(unwanted, f"waiting for Application {', '.join(moving)}")
-        users = {plan: [ref_of(one).name for one in applications if _is_on(one, plan)] for plan in unwanted}
-        used = {plan: f"Application {', '.join(found)} uses it" for plan, found in users.items() if found}
-        product_id = product_state(product).remote_id
-        others = [plan for plan in unwanted if plan not in used]
-        return used | await self.inquiries.users_of_plans(platform, product_id, others)
-
-    async def _applications(self, service: ModelService, platform: ModelPlatform) -> list[Manifest]:
         product = names.product_ref(service, platform)
-        applications = await self._list(APPLICATION, product.namespace)
-        return [one for one in applications if one["spec"]["productCR"]["name"] == product.name]
+        users = of_product(self.cache.of_kind(APPLICATION, product.namespace), product)
+        # One that is there holds the product as well as all of them. That there is none, only a list of all proves.
+        if not users or await self._lookup.live(ref_of(users[0])) is None:
+            users = of_product(await self._lookup.list(APPLICATION, product.namespace), product)
+        return tuple(sorted(str(ref_of(one)) for one in users))
 
     async def _siblings(self, subscription: ModelSubscription) -> tuple[ModelSubscription, ...]:
         namespace = subscription.metadata.namespace
         leaving = subscription.metadata.deletion_timestamp is not None
         # The last one to leave takes the account along: that it is the last one must be a live fact.
         found = (
-            await self._list(MODEL_SUBSCRIPTION, namespace)
+            await self._lookup.list(MODEL_SUBSCRIPTION, namespace)
             if leaving
             else self.cache.of_kind(MODEL_SUBSCRIPTION, namespace)
         )
@@ -235,27 +192,21 @@ class Gatherer:
         siblings = {one["metadata"]["name"]: read(ModelSubscription, one) for one in staying}
         return tuple((siblings if leaving else siblings | {subscription.metadata.name: subscription}).values())
 
-    async def _list(self, kind: Kind, namespace: str = "") -> list[Manifest]:
-        try:
-            return await self.cluster.list(kind, namespace=namespace)
-        except NotFound:
-            return []
-
     async def _secrets(self, refs: Iterable[Ref]) -> dict[Ref, StoredSecret]:
-        found = {ref: await self._find(ref) for ref in refs}
+        found = {ref: await self._lookup.find(ref) for ref in refs}
         return {ref: read_secret(manifest) for ref, manifest in found.items() if manifest is not None}
 
     async def _is_served(self, kind: Kind) -> bool:
-        return await self._find(Ref(CUSTOM_RESOURCE_DEFINITION, "", f"{kind.plural}.{kind.group}")) is not None
+        return await self._lookup.find(Ref(CUSTOM_RESOURCE_DEFINITION, "", f"{kind.plural}.{kind.group}")) is not None
 
     async def _tenants(self, platform: ModelPlatform) -> tuple[str, ...]:
         """Return who still needs a platform; asked for, and live, only when it is being deleted."""
         if platform.metadata.deletion_timestamp is None:
             return ()
-        services = [read(ModelService, one) for one in await self._list(MODEL_SERVICE)]
+        services = [read(ModelService, one) for one in await self._lookup.list(MODEL_SERVICE)]
         users = [one for one in services if one.spec.platform_ref.name == platform.metadata.name]
         namespace = platform.spec.threescale.namespace
-        subscriptions = [read(ModelSubscription, one) for one in await self._list(MODEL_SUBSCRIPTION)]
+        subscriptions = [read(ModelSubscription, one) for one in await self._lookup.list(MODEL_SUBSCRIPTION)]
         guests = [one for one in subscriptions if any(child.namespace == namespace for child in one.status.children)]
         return tuple(f"{one.kind} {one.metadata.namespace}/{one.metadata.name}" for one in (*users, *guests))
 
@@ -266,10 +217,6 @@ class Gatherer:
         routes = self.cache.of_kind(ROUTE, namespace)
         tenants = {labels_of(route).get(TENANT_ID, "") for route in routes if route["spec"].get("host") == host}
         return next((_host_of(routes, {ROUTE_TO: "system-developer", TENANT_ID: tenant}) for tenant in tenants), "")
-
-
-def _is_on(application: Manifest, plan: str) -> bool:
-    return bool(application["spec"]["applicationPlanName"] == plan)
 
 
 def _host_of(routes: Iterable[Manifest], labels: dict[str, str]) -> str:

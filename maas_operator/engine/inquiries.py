@@ -5,51 +5,36 @@ No answer is a reason to change less: what can not be proved free is taken, and 
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
 from typing import Final
 
 from maas_operator.api.model_platform import ModelPlatform
-from maas_operator.api.model_service import ModelService
+from maas_operator.api.model_service import ManagementPolicy, ModelService
 from maas_operator.api.reasons import Reason
 from maas_operator.domain.conditions import Verdict, false
 from maas_operator.domain.decision import Acceptance
-from maas_operator.domain.gateway.drift import backend_edits, product_edits
-from maas_operator.domain.gateway.remote import RemoteApplication
-from maas_operator.domain.gateway.status import backend_state, product_state
-from maas_operator.domain.kinds import BACKEND, CONFIG_MAP, PRODUCT, SECRET, Kind
-from maas_operator.domain.model_platform import ADMIN_URL, TOKEN, account_problem
-from maas_operator.domain.names import system_name
-from maas_operator.domain.objects import Manifest, Ref
-from maas_operator.domain.observed import status_of
-from maas_operator.domain.people.secrets import read_secret
+from maas_operator.domain.gateway.plans import plans_of
+from maas_operator.domain.gateway.remote import NOTHING_ASKED, Remote, RemoteApplication, can_be_asked
+from maas_operator.domain.gateway.status import product_state
+from maas_operator.domain.kinds import APPLICATION, BACKEND, PRODUCT, Kind
+from maas_operator.domain.labels import is_owned_by
+from maas_operator.domain.names import backend_ref, product_ref, system_name
+from maas_operator.domain.objects import Manifest, ref_of
+from maas_operator.domain.people.status import application_state
 from maas_operator.domain.people.world import ModelSubscriptionWorld
 
-from .errors import AuthorityMissing, RemoteNotFound, RemoteRefused, RemoteUnavailable, ThreescaleError
-from .lookup import Lookup
+from .comparisons import Comparisons
+from .errors import ThreescaleError
+from .lookup import Lookup, of_product
 from .refusals import threescale_problem
-from .threescale import Tenant, Threescale
+from .tenants import Tenants
+from .threescale import REGULARLY, Tenant, Threescale
 
-REGULARLY: Final = timedelta(seconds=500)
-"""A little less than the resync, so that each resync finds it time to look."""
-DOUBLINGS: Final = 6
-"""A difference that stays is looked at later and later, at last as seldom as the 3scale-operator does by itself."""
-COMPARISON_SECONDS: Final = 60.0
 NAMED: Final = 5
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class _Comparison:
-    """When to compare next; how often in a row something differed; when which kind was last found to be edited."""
-
-    due: datetime
-    strikes: int = 0
-    edited_at: Mapping[str, datetime] = field(default_factory=dict)
 
 
 class Inquiries:
@@ -59,14 +44,15 @@ class Inquiries:
         self._threescale = threescale
         self._lookup = lookup
         self._now = now
+        self._tenants = Tenants(lookup)
+        self._comparisons = Comparisons(threescale, self._tenants, now)
         self._proven: dict[str, tuple[Tenant, datetime]] = {}
-        self._comparisons: dict[str, _Comparison] = {}
 
     async def platform_problem(self, platform: ModelPlatform) -> Verdict | None:
-        """Return what is wrong with the calls to a platform's 3scale; asked anew when a Secret or the time changes."""
+        """Return what is wrong with the calls to a platform's 3scale; asked anew when the account or the time moves."""
         name = platform.metadata.name
         try:
-            tenant = await self._tenant(platform)
+            tenant = await self._tenants.of(platform)
             known, until = self._proven.get(name, (None, self._now()))
             if tenant != known or self._now() >= until:
                 await self._threescale.check(tenant)
@@ -76,15 +62,47 @@ class Inquiries:
             return threescale_problem(error)
         return None
 
-    async def barrier(self, service: ModelService, platform: ModelPlatform, new: Collection[Kind]) -> Verdict | None:
-        """Return why what is `new` of Product and Backend may not be written; 3scale would adopt what it has."""
+    async def about_service(self, service: ModelService, platform: ModelPlatform | None) -> Remote:
+        """Return what 3scale says that a pass must know; nothing for a service that leaves or is paused."""
+        uid, paused = service.metadata.uid, service.spec.management_policy is ManagementPolicy.PAUSED
+        if platform is None or paused or service.metadata.deletion_timestamp is not None:
+            self._comparisons.forget(uid)
+            return NOTHING_ASKED
+        refs = (backend_ref(service, platform), product_ref(service, platform))
+        found = {ref.kind: await self._lookup.find(ref) for ref in refs}
+        # What 3scale has of an object of ours is ours: its name was free before. One of others is a conflict anyway.
+        ours = {kind: one for kind, one in found.items() if one is not None and is_owned_by(one, uid)}
+        absent = {kind for kind, one in found.items() if one is None}
+        plans_in_use = await self._plans_in_use(service, platform, ours.get(PRODUCT))
+        if not can_be_asked(platform):
+            return Remote(plans_in_use=plans_in_use)
+        if ours.keys() != found.keys():
+            return Remote(barrier=await self._barrier(service, platform, absent), plans_in_use=plans_in_use)
+        edited_at = await self._comparisons.edited_at(uid, platform, ours[PRODUCT], ours[BACKEND])
+        return Remote(plans_in_use=plans_in_use, edited_at=edited_at)
+
+    async def accept(self, world: ModelSubscriptionWorld, acceptance: Acceptance) -> str:
+        """Have 3scale accept an application; return nothing, or why that failed."""
+        assert world.platform is not None, "without a platform nothing is decided to be accepted"
+        try:
+            tenant = await self._tenants.of(world.platform)
+            await self._threescale.accept(tenant, acceptance.account_id, acceptance.application_id)
+        except ThreescaleError as error:
+            return str(error)
+        logger.info("application %d is accepted", acceptance.application_id)
+        return ""
+
+    async def _barrier(
+        self, service: ModelService, platform: ModelPlatform, absent: Collection[Kind]
+    ) -> Verdict | None:
+        """Return why what is absent may not be written; 3scale would adopt what it has of that name."""
         name = system_name(service)
-        if not new or name in platform.spec.threescale.adopt:
+        if not absent or name in platform.spec.threescale.adopt:
             return None
         try:
-            tenant = await self._tenant(platform)
+            tenant = await self._tenants.of(platform)
             asked = {BACKEND: self._threescale.has_backend, PRODUCT: self._threescale.has_product}
-            taken = [kind for kind, has in asked.items() if kind in new and await has(tenant, name)]
+            taken = [kind for kind, has in asked.items() if kind in absent and await has(tenant, name)]
         except ThreescaleError as error:
             return threescale_problem(error)
         if not taken:
@@ -96,14 +114,32 @@ class Inquiries:
             f" spec.threescale.adopt of ModelPlatform {platform.metadata.name}",
         )
 
-    async def users_of_plans(
+    async def _plans_in_use(
+        self, service: ModelService, platform: ModelPlatform, product: Manifest | None
+    ) -> dict[str, str]:
+        """Return who uses the plans that a product is about to lose, in words; 3scale is asked when nobody else is."""
+        present = product["spec"].get("applicationPlans", {}).keys() if product else set()
+        unwanted = sorted(present - {plan.name for plan in plans_of(service, platform)})
+        if product is None or not unwanted:
+            return {}
+        applications = of_product(await self._lookup.list(APPLICATION, ref_of(product).namespace), ref_of(product))
+        # One that is on its way to another plan may still be on any of them.
+        moving = [ref_of(one).name for one in applications if not application_state(one).ready]
+        if moving:
+            return dict.fromkeys(unwanted, f"waiting for Application {', '.join(moving)}")
+        users = {plan: [ref_of(one).name for one in applications if _is_on(one, plan)] for plan in unwanted}
+        used = {plan: f"Application {', '.join(found)} uses it" for plan, found in users.items() if found}
+        others = [plan for plan in unwanted if plan not in used]
+        return used | await self._remote_users(platform, product_state(product).remote_id, others)
+
+    async def _remote_users(
         self, platform: ModelPlatform, product_id: int | None, plans: Collection[str]
     ) -> dict[str, str]:
-        """Return who uses these plans, in words, as 3scale counts: applications made in the portal, too."""
+        """Return who uses these plans as 3scale counts: applications that were made in the portal, too."""
         if not plans or product_id is None:
             return {}
         try:
-            tenant = await self._tenant(platform)
+            tenant = await self._tenants.of(platform)
             numbers = {plan.id: plan.system_name for plan in await self._threescale.plans(tenant, product_id)}
             applications = await self._threescale.applications(tenant, product_id)
         except ThreescaleError as error:
@@ -111,95 +147,9 @@ class Inquiries:
         users = {plan: [one for one in applications if numbers.get(one.plan_id) == plan] for plan in plans}
         return {plan: _in_words(found) for plan, found in users.items() if found}
 
-    async def edited_at(
-        self, service: ModelService, platform: ModelPlatform, product: Manifest, backend: Manifest
-    ) -> Mapping[str, datetime]:
-        """Return when Product and Backend were last found to be edited in 3scale; looked at once in each resync."""
-        uid = service.metadata.uid
-        comparison = self._comparisons.setdefault(uid, _Comparison(self._now() + REGULARLY))
-        if self._now() < comparison.due or not _is_settled(product, backend):
-            return comparison.edited_at
-        comparison.due = self._now() + REGULARLY
-        try:
-            edits = await self._edits(platform, product, backend)
-        except ThreescaleError as error:
-            logger.info("%s is not compared with 3scale: %s", product["metadata"]["name"], error)
-            return comparison.edited_at
-        comparison.strikes = min(comparison.strikes + 1, DOUBLINGS) if edits else 0
-        comparison.due = self._now() + REGULARLY * 2 ** max(comparison.strikes - 1, 0)
-        comparison.edited_at = {**comparison.edited_at, **dict.fromkeys(edits, self._now())}
-        return comparison.edited_at
 
-    def forget(self, uid: str) -> None:
-        """Drop what is remembered of a service that goes."""
-        self._comparisons.pop(uid, None)
-
-    async def accept(self, world: ModelSubscriptionWorld, acceptance: Acceptance) -> str:
-        """Have 3scale accept an application; return nothing, or why that failed."""
-        assert world.platform is not None
-        try:
-            tenant = await self._tenant(world.platform)
-            await self._threescale.accept(tenant, acceptance.account_id, acceptance.application_id)
-        except ThreescaleError as error:
-            return str(error)
-        logger.info("application %d is accepted", acceptance.application_id)
-        return ""
-
-    async def _edits(self, platform: ModelPlatform, product: Manifest, backend: Manifest) -> list[str]:
-        """Return the kinds of what was edited."""
-        tenant, name = await self._tenant(platform), product["spec"]["systemName"]
-        try:
-            async with asyncio.timeout(COMPARISON_SECONDS):
-                edits = {
-                    BACKEND: await self._backend_edits(tenant, backend),
-                    PRODUCT: await self._product_edits(tenant, product, {name: backend}),
-                }
-        except TimeoutError:
-            raise RemoteUnavailable("3scale answers too slowly") from None
-        for kind, words in edits.items():
-            if words:
-                logger.warning("%s %s was edited in 3scale and is put back: %s", kind, name, ", ".join(words))
-        return [kind.name for kind, words in edits.items() if words]
-
-    async def _backend_edits(self, tenant: Tenant, backend: Manifest) -> tuple[str, ...]:
-        try:
-            return backend_edits(backend, await self._threescale.backend(tenant, status_of(backend)["backendId"]))
-        except RemoteNotFound:
-            return ("deleted",)
-
-    async def _product_edits(
-        self, tenant: Tenant, product: Manifest, backends: Mapping[str, Manifest]
-    ) -> tuple[str, ...]:
-        try:
-            remote = await self._threescale.product(tenant, status_of(product)["productId"])
-        except RemoteNotFound:
-            return ("deleted",)
-        return product_edits(product, backends, remote)
-
-    async def _tenant(self, platform: ModelPlatform) -> Tenant:
-        threescale = platform.spec.threescale
-        found = await self._lookup.find(Ref(SECRET, threescale.namespace, threescale.provider_account_secret_ref.name))
-        account = read_secret(found) if found else None
-        url, token = (account.get(ADMIN_URL), account.get(TOKEN)) if account else (None, None)
-        if url is None or token is None or account_problem(account):
-            raise RemoteRefused("the provider account can not be used: see the ModelPlatform")
-        return Tenant(url.get_secret_value(), token, await self._authority(platform))
-
-    async def _authority(self, platform: ModelPlatform) -> str:
-        threescale = platform.spec.threescale
-        wanted = threescale.ca_config_map_ref
-        if wanted is None:
-            return ""
-        found = await self._lookup.live(Ref(CONFIG_MAP, threescale.namespace, wanted.name))
-        authority: str = (found or {}).get("data", {}).get(wanted.key, "")
-        if not authority:
-            where = f"{threescale.namespace}/{wanted.name}"
-            raise AuthorityMissing(f"there is no ConfigMap {where} with the key {wanted.key}: create it")
-        return authority
-
-
-def _is_settled(product: Manifest, backend: Manifest) -> bool:
-    return product_state(product).synced and backend_state(backend).synced
+def _is_on(application: Manifest, plan: str) -> bool:
+    return bool(application["spec"]["applicationPlanName"] == plan)
 
 
 def _in_words(applications: Sequence[RemoteApplication]) -> str:

@@ -1,9 +1,11 @@
-"""Reads of single objects: from the cache, and live where absence in the cache would count."""
+"""Reads of objects: from the cache, and live where absence in the cache would count."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from maas_operator.domain.kinds import Kind
 from maas_operator.domain.objects import Manifest, Ref
 
 from .cache import Cache
@@ -29,3 +31,15 @@ class Lookup:
             return await self.cluster.get(ref)
         except NotFound:
             return None
+
+    async def list(self, kind: Kind, namespace: str = "") -> list[Manifest]:
+        """Return all objects of a kind as the API has them now; none if the kind is not served."""
+        try:
+            return await self.cluster.list(kind, namespace=namespace)
+        except NotFound:
+            return []
+
+
+def of_product(applications: Iterable[Manifest], product: Ref) -> list[Manifest]:
+    """Return the Applications that use a Product."""
+    return [one for one in applications if one["spec"]["productCR"]["name"] == product.name]

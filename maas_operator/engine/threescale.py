@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from datetime import timedelta
+from typing import Final, Protocol
 
 from pydantic import SecretStr
 
 from maas_operator.domain.gateway.remote import RemoteApplication, RemoteBackend, RemotePlan, RemoteProduct
+
+REGULARLY: Final = timedelta(seconds=500)
+"""How long an answer holds: a little less than a resync takes, so that each resync finds it time to ask."""
 
 
 @dataclass(frozen=True, slots=True)

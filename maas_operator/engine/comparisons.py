@@ -1,0 +1,100 @@
+"""Compares what 3scale was told with what it has, so that an edit in its portal is found and put back."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from maas_operator.api.model_platform import ModelPlatform
+from maas_operator.domain.gateway.drift import backend_edits, product_edits
+from maas_operator.domain.gateway.status import backend_state, product_state
+from maas_operator.domain.kinds import BACKEND, PRODUCT
+from maas_operator.domain.objects import Manifest
+from maas_operator.domain.observed import status_of
+
+from .errors import RemoteNotFound, RemoteUnavailable, ThreescaleError
+from .tenants import Tenants
+from .threescale import REGULARLY, Tenant, Threescale
+
+DOUBLINGS: Final = 6
+"""An edit that comes back is looked for later and later, at last as seldom as the 3scale-operator does by itself."""
+COMPARISON_SECONDS: Final = 60.0
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _History:
+    """When to compare next; how often in a row something differed; when which kind was last found to be edited."""
+
+    due: datetime
+    strikes: int = 0
+    edited_at: Mapping[str, datetime] = field(default_factory=dict)
+
+
+class Comparisons:
+    """One comparison of each Product and its Backend in each resync; a new process begins with a whole interval."""
+
+    def __init__(self, threescale: Threescale, tenants: Tenants, now: Callable[[], datetime]) -> None:
+        self._threescale = threescale
+        self._tenants = tenants
+        self._now = now
+        self._histories: dict[str, _History] = {}
+
+    async def edited_at(
+        self, uid: str, platform: ModelPlatform, product: Manifest, backend: Manifest
+    ) -> Mapping[str, datetime]:
+        """Return when a service's Product and Backend were last found to be edited in 3scale, by kind."""
+        history = self._histories.setdefault(uid, _History(self._now() + REGULARLY))
+        settled = product_state(product).synced and backend_state(backend).synced
+        if self._now() < history.due or not settled:
+            return history.edited_at
+        history.due = self._now() + REGULARLY
+        try:
+            edits = await self._edits(platform, product, backend)
+        except ThreescaleError as error:
+            logger.info("%s is not compared with 3scale: %s", product["metadata"]["name"], error)
+            return history.edited_at
+        history.strikes = min(history.strikes + 1, DOUBLINGS) if edits else 0
+        history.due = self._now() + REGULARLY * 2 ** max(history.strikes - 1, 0)
+        history.edited_at = {**history.edited_at, **dict.fromkeys(edits, self._now())}
+        return history.edited_at
+
+    def forget(self, uid: str) -> None:
+        """Drop what is remembered of a service that goes."""
+        self._histories.pop(uid, None)
+
+    async def _edits(self, platform: ModelPlatform, product: Manifest, backend: Manifest) -> list[str]:
+        """Return the kinds of what was edited."""
+        tenant, name = await self._tenants.of(platform), product["spec"]["systemName"]
+        try:
+            async with asyncio.timeout(COMPARISON_SECONDS):
+                edits = {
+                    BACKEND: await self._backend_edits(tenant, backend),
+                    PRODUCT: await self._product_edits(tenant, product, {name: backend}),
+                }
+        except TimeoutError:
+            raise RemoteUnavailable("3scale answers too slowly") from None
+        for kind, words in edits.items():
+            if words:
+                logger.warning("%s %s was edited in 3scale and is put back: %s", kind, name, ", ".join(words))
+        return [kind.name for kind, words in edits.items() if words]
+
+    async def _backend_edits(self, tenant: Tenant, backend: Manifest) -> tuple[str, ...]:
+        try:
+            return backend_edits(backend, await self._threescale.backend(tenant, status_of(backend)["backendId"]))
+        except RemoteNotFound:
+            return ("deleted",)
+
+    async def _product_edits(
+        self, tenant: Tenant, product: Manifest, backends: Mapping[str, Manifest]
+    ) -> tuple[str, ...]:
+        try:
+            remote = await self._threescale.product(tenant, status_of(product)["productId"])
+        except RemoteNotFound:
+            return ("deleted",)
+        return product_edits(product, backends, remote)
