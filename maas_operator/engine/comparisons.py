@@ -21,7 +21,7 @@ from .tenants import Tenants
 from .threescale import REGULARLY, Tenant, Threescale
 
 DOUBLINGS: Final = 6
-"""An edit that comes back is looked for later and later, at last as seldom as the 3scale-operator does by itself."""
+"""An edit that comes back is looked for later and later, at last five times a day."""
 COMPARISON_SECONDS: Final = 60.0
 
 logger = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from pydantic import SecretStr
 
 from maas_operator.adapters.threescale.client import AdminApi
@@ -49,7 +49,7 @@ async def compared(target: Manifest, wanted: Manifest) -> tuple[str, ...]:
         return (*edits, *backend_edits(target, await api.backend(TENANT, remote.id)))
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(model_services(), model_platforms())
 def test_what_was_written_is_no_edit(service: ModelService, platform: ModelPlatform) -> None:
     assert asyncio.run(compared(backend(service, platform), product(service, platform))) == ()

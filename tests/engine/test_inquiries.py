@@ -1,0 +1,333 @@
+"""When 3scale is asked, what is remembered of it, and what follows from no answer."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from maas_operator.api.model_platform import ModelPlatform
+from maas_operator.domain.decision import Acceptance
+from maas_operator.domain.gateway.remote import RemoteApplication, RemoteBackend, RemotePlan, RemoteProduct
+from maas_operator.domain.kinds import APPLICATION, CONFIG_MAP, Kind
+from maas_operator.domain.labels import owner_labels
+from maas_operator.domain.objects import Manifest, Ref, ref_of
+from maas_operator.engine import comparisons
+from maas_operator.engine.cache import Cache
+from maas_operator.engine.errors import KindNotServed, NotFound, RemoteNotFound, RemoteUnavailable
+from maas_operator.engine.inquiries import Inquiries
+from maas_operator.engine.lookup import Lookup
+from maas_operator.engine.threescale import REGULARLY, Tenant
+from tests.domain import worlds
+from tests.domain.children import children_of
+
+AUTHORITY = Ref(CONFIG_MAP, "3scale", "ca")
+
+
+@dataclass
+class Threescale:
+    """A 3scale that knows nothing; it counts what it is asked, and fails as it is told."""
+
+    asked: list[str] = field(default_factory=list)
+    fails: Mapping[str, BaseException] = field(default_factory=dict)
+    tenants: list[Tenant] = field(default_factory=list)
+
+    def _ask(self, what: str, tenant: Tenant) -> None:
+        self.asked.append(what)
+        self.tenants.append(tenant)
+        if what in self.fails:
+            raise self.fails[what]
+
+    async def check(self, tenant: Tenant) -> None:
+        self._ask("check", tenant)
+
+    async def has_product(self, tenant: Tenant, system_name: str) -> bool:
+        self._ask("has_product", tenant)
+        return False
+
+    async def has_backend(self, tenant: Tenant, system_name: str) -> bool:
+        self._ask("has_backend", tenant)
+        return False
+
+    async def product(self, tenant: Tenant, product_id: int) -> RemoteProduct:
+        self._ask("product", tenant)
+        raise RemoteNotFound("gone")
+
+    async def backend(self, tenant: Tenant, backend_id: int) -> RemoteBackend:
+        self._ask("backend", tenant)
+        raise RemoteNotFound("gone")
+
+    async def plans(self, tenant: Tenant, product_id: int) -> list[RemotePlan]:
+        self._ask("plans", tenant)
+        return []
+
+    async def applications(self, tenant: Tenant, product_id: int) -> list[RemoteApplication]:
+        self._ask("applications", tenant)
+        return []
+
+    async def accept(self, tenant: Tenant, account_id: int, application_id: int) -> None:
+        self._ask("accept", tenant)
+
+
+@dataclass
+class Cluster:
+    """A cluster that has what it is given."""
+
+    objects: dict[Ref, Manifest]
+
+    async def get(self, ref: Ref) -> Manifest:
+        if ref not in self.objects:
+            raise NotFound(f"{ref} not found")
+        return self.objects[ref]
+
+    async def list(self, kind: Kind, *, namespace: str = "", labels: Mapping[str, str] | None = None) -> list[Manifest]:
+        found = [one for ref, one in self.objects.items() if ref.kind == kind]
+        if not found:
+            raise KindNotServed(f"{kind} is not served")
+        return found
+
+    async def apply(self, *_: Any, **__: Any) -> Manifest:
+        raise AssertionError("nobody writes here")
+
+    async def delete(self, *_: Any, **__: Any) -> None:
+        raise AssertionError("nobody deletes here")
+
+
+class Bench:
+    """Inquiries about one service, on a clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 1, 1, tzinfo=UTC)
+        self.threescale = Threescale()
+        self.cluster = Cluster({})
+        self.service = worlds.a_service()
+        self.platform = worlds.a_platform()
+        self.inquiries = Inquiries(self.threescale, Lookup(Cache(), self.cluster), lambda: self.now)
+        self.put(account())
+
+    def put(self, *manifests: Manifest) -> None:
+        self.cluster.objects |= {ref_of(one): one for one in manifests}
+
+    def publish(self, *, plan: str = "standard", synced: bool = True) -> None:
+        """Have Product and Backend there, as written for the service."""
+        children = children_of(self.service)
+        for kind in ("Backend", "Product"):
+            child = children[kind]
+            metadata = child["metadata"] | {"labels": owner_labels(self.service.dump())}
+            one = worlds.synced(child | {"metadata": metadata}) if synced else child | {"metadata": metadata}
+            self.put(one)
+        product = self.cluster.objects[ref_of(children["Product"])]
+        product["spec"]["applicationPlans"] = {plan: {"name": plan}}
+
+    async def edited_at(self) -> dict[str, datetime]:
+        return dict((await self.inquiries.about_service(self.service, self.platform)).edited_at)
+
+    async def plans_in_use(self) -> Mapping[str, str]:
+        return (await self.inquiries.about_service(self.service, self.platform)).plans_in_use
+
+
+def account(token: str = "canary") -> Manifest:
+    values = {"adminURL": "https://3scale-admin.apps.example.com", "token": token}
+    data = {key: b64encode(value.encode()).decode() for key, value in values.items()}
+    metadata = {"name": "threescale-provider-account", "namespace": "3scale"}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
+
+
+def an_application(plan: str, *, ready: bool = True) -> Manifest:
+    conditions = [worlds.condition("Ready")] if ready else []
+    one = worlds.child("Application", "llm.dev1", observedGeneration=1, applicationID=6, conditions=conditions)
+    return one | {"spec": {"productCR": {"name": "llm.tiny"}, "applicationPlanName": plan}}
+
+
+def with_authority(platform: ModelPlatform) -> ModelPlatform:
+    document = platform.dump()
+    document["spec"]["threescale"]["caConfigMapRef"] = {"name": "ca", "key": "ca.crt"}
+    return ModelPlatform.model_validate(document)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+# --- the token -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_token_that_was_proven_is_not_proven_again_before_the_next_resync(bench: Bench) -> None:
+    for _ in range(5):
+        assert await bench.inquiries.platform_problem(bench.platform) is None
+    assert bench.threescale.asked == ["check"]
+    bench.now += REGULARLY
+    await bench.inquiries.platform_problem(bench.platform)
+    assert bench.threescale.asked == ["check", "check"]
+
+
+async def test_another_token_is_proven_at_once(bench: Bench) -> None:
+    await bench.inquiries.platform_problem(bench.platform)
+    bench.put(account(token="another-canary"))
+    await bench.inquiries.platform_problem(bench.platform)
+    assert [tenant.token for tenant in bench.threescale.tenants] == [SecretStr("canary"), SecretStr("another-canary")]
+
+
+async def test_a_token_that_failed_is_tried_each_time(bench: Bench) -> None:
+    bench.threescale.fails = {"check": RemoteUnavailable("no answer")}
+    for _ in range(3):
+        problem = await bench.inquiries.platform_problem(bench.platform)
+        assert problem is not None
+        assert problem.reason == "AdminAPIUnavailable"
+    assert bench.threescale.asked == ["check"] * 3
+
+
+async def test_the_authority_comes_from_the_config_map_of_the_platform(bench: Bench) -> None:
+    metadata = {"name": "ca", "namespace": "3scale"}
+    bench.put({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"ca.crt": "PEM"}})
+    assert await bench.inquiries.platform_problem(with_authority(bench.platform)) is None
+    assert bench.threescale.tenants[0].authority == "PEM"
+
+
+@pytest.mark.parametrize("data", [None, {}, {"other": "PEM"}, {"ca.crt": ""}])
+async def test_an_authority_that_is_not_there_is_told_and_nobody_is_called_without_it(
+    bench: Bench, data: dict[str, str] | None
+) -> None:
+    metadata = {"name": "ca", "namespace": "3scale"}
+    bench.put({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
+    problem = await bench.inquiries.platform_problem(with_authority(bench.platform))
+    assert problem is not None
+    assert problem.reason == "AuthorityMissing"
+    assert not bench.threescale.asked
+
+
+async def test_an_account_that_is_gone_meanwhile_is_no_tenant(bench: Bench) -> None:
+    bench.cluster.objects.clear()
+    world = worlds.a_subscription_world(platform=bench.platform)
+    assert "provider account" in await bench.inquiries.accept(world, Acceptance(4, 6))
+    assert not bench.threescale.asked
+
+
+# --- first writes and plans ------------------------------------------------------------------------------------------
+
+
+async def test_only_what_is_not_there_yet_is_asked_for(bench: Bench) -> None:
+    bench.publish()
+    del bench.cluster.objects[ref_of(children_of(bench.service)["Product"])]
+    remote = await bench.inquiries.about_service(bench.service, bench.platform)
+    assert remote.barrier is None
+    assert bench.threescale.asked == ["has_product"]
+
+
+@pytest.mark.parametrize("spec", [{"managementPolicy": "Paused"}, {}])
+async def test_nothing_is_asked_about_a_service_that_is_paused_or_has_no_platform(
+    bench: Bench, spec: dict[str, str]
+) -> None:
+    service = worlds.a_service(**spec)
+    await bench.inquiries.about_service(service, bench.platform if spec else None)
+    assert not bench.threescale.asked
+
+
+async def test_a_platform_that_can_not_be_asked_is_not_asked(bench: Bench) -> None:
+    await bench.inquiries.about_service(bench.service, worlds.a_platform(problem="no answer"))
+    assert not bench.threescale.asked
+
+
+async def test_while_an_application_moves_every_plan_may_be_in_use(bench: Bench) -> None:
+    bench.publish(plan="old")
+    bench.put(an_application("new", ready=False))
+    assert (await bench.plans_in_use()).keys() == {"old"}
+    assert "plans" not in bench.threescale.asked
+
+
+async def test_a_plan_of_an_application_of_ours_is_in_use_without_asking_3scale(bench: Bench) -> None:
+    bench.publish(plan="old")
+    bench.put(an_application("old"))
+    assert await bench.plans_in_use() == {"old": "Application llm.dev1 uses it"}
+    assert "plans" not in bench.threescale.asked
+
+
+async def test_a_plan_that_nobody_is_on_may_go(bench: Bench) -> None:
+    bench.publish(plan="old")
+    assert await bench.plans_in_use() == {}
+    assert bench.threescale.asked[:2] == ["plans", "applications"]
+
+
+async def test_a_product_that_3scale_never_had_has_no_users(bench: Bench) -> None:
+    bench.publish(plan="old", synced=False)
+    assert await bench.plans_in_use() == {}
+    assert not bench.threescale.asked
+
+
+async def test_who_can_not_say_who_uses_a_plan_keeps_it(bench: Bench) -> None:
+    bench.publish(plan="old")
+    bench.put(an_application("standard"))
+    bench.threescale.fails = {"applications": RemoteUnavailable("no answer")}
+    assert "no answer" in (await bench.plans_in_use())["old"]
+    assert APPLICATION in {ref.kind for ref in bench.cluster.objects}
+
+
+# --- comparisons -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_comparison_waits_for_the_first_resync_and_happens_once_in_each(bench: Bench) -> None:
+    bench.publish()
+    assert await bench.edited_at() == {}
+    assert not bench.threescale.asked
+    bench.now += REGULARLY
+    found = bench.now
+    for _ in range(3):
+        assert await bench.edited_at() == {"Backend": found, "Product": found}
+        bench.now += timedelta(seconds=1)
+    assert bench.threescale.asked == ["backend", "product"]
+
+
+async def test_an_edit_that_stays_is_looked_for_later_and_later(bench: Bench) -> None:
+    bench.publish()
+    await bench.edited_at()
+    times = []
+    for _ in range(3 * 64):
+        bench.now += REGULARLY
+        times.append((await bench.edited_at()).get("Product"))
+    # After 1, 2, 4, 8, 16, 32 and 64 intervals, and then after 32 more each time.
+    assert len(set(times)) == 11
+
+
+async def test_a_product_that_3scale_works_on_is_not_compared(bench: Bench) -> None:
+    bench.publish(synced=False)
+    await bench.edited_at()
+    bench.now += REGULARLY
+    assert await bench.edited_at() == {}
+    assert not bench.threescale.asked
+
+
+async def test_a_comparison_that_fails_says_nothing_and_is_made_again_next_time(bench: Bench) -> None:
+    bench.publish()
+    await bench.edited_at()
+    bench.threescale.fails = {"backend": RemoteUnavailable("no answer")}
+    bench.now += REGULARLY
+    assert await bench.edited_at() == {}
+    bench.threescale.fails = {}
+    bench.now += REGULARLY
+    assert (await bench.edited_at()).keys() == {"Backend", "Product"}
+
+
+async def test_a_comparison_that_takes_too_long_is_given_up(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparisons, "COMPARISON_SECONDS", 0.0)
+    bench.publish()
+    await bench.edited_at()
+    bench.threescale.fails = {"product": TimeoutError()}
+    bench.now += REGULARLY
+    assert await bench.edited_at() == {}
+
+
+async def test_a_service_that_leaves_is_forgotten(bench: Bench) -> None:
+    bench.publish()
+    await bench.edited_at()
+    bench.now += REGULARLY
+    assert await bench.edited_at()
+    metadata = bench.service.metadata.model_copy(update={"deletion_timestamp": bench.now})
+    leaving = bench.service.model_copy(update={"metadata": metadata})
+    await bench.inquiries.about_service(leaving, bench.platform)
+    assert await bench.edited_at() == {}
