@@ -1,0 +1,1 @@
+"""The edges: the Kubernetes client, kopf, HTTP. Foreign errors become ours here."""

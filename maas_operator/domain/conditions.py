@@ -2,29 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import TypeVar
+from typing import Final, TypeVar
 
+from maas_operator.api.meta import ConditionStatus
 from maas_operator.api.reasons import ConditionType, Reason
 
-MESSAGE_LIMIT = 1024
+from .objects import Children, Ref
 
+MESSAGE_LIMIT: Final = 1024
 
-class Truth(StrEnum):
-    """A condition's status."""
-
-    TRUE = "True"
-    FALSE = "False"
-    UNKNOWN = "Unknown"
+NEEDS_A_PERSON: Final = frozenset(
+    {
+        Reason.CONFLICT,
+        Reason.CONTENDED,
+        Reason.REJECTED,
+        Reason.NAME_TOO_LONG,
+        Reason.RUNTIME_MISSING,
+        Reason.RUNTIME_REFUSED,
+        Reason.STARTUP_TIMEOUT,
+        Reason.GATEWAY_INVALID,
+        Reason.TOKEN_POLICY_MISSING,
+        Reason.REMOTE_NAME_TAKEN,
+        Reason.ACCESS_DENIED,
+        Reason.PLAN_MISSING,
+        Reason.PLAN_NOT_GRANTED,
+        Reason.ACCOUNT_MISMATCH,
+        Reason.USERNAME_TAKEN,
+        Reason.PASSWORD_MISSING,
+        Reason.PASSWORD_TOO_SHORT,
+        Reason.PROVIDER_SECRET_INVALID,
+    }
+)
+"""Reasons that no time heals: they stall the object until somebody changes something."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What a policy found: the status of its condition, why, and what to do about it."""
 
-    truth: Truth
+    status: ConditionStatus
     reason: Reason
     message: str
 
@@ -34,21 +52,24 @@ class Condition:
     """One condition, before the engine adds the generation and the time of its last change."""
 
     type: ConditionType
-    truth: Truth
+    status: ConditionStatus
     reason: Reason
     message: str
 
 
 def true(reason: Reason, message: str) -> Verdict:
-    return Verdict(Truth.TRUE, reason, message)
+    """Return the verdict True."""
+    return Verdict(ConditionStatus.TRUE, reason, message)
 
 
 def false(reason: Reason, message: str) -> Verdict:
-    return Verdict(Truth.FALSE, reason, message)
+    """Return the verdict False."""
+    return Verdict(ConditionStatus.FALSE, reason, message)
 
 
 def unknown(reason: Reason, message: str) -> Verdict:
-    return Verdict(Truth.UNKNOWN, reason, message)
+    """Return the verdict Unknown."""
+    return Verdict(ConditionStatus.UNKNOWN, reason, message)
 
 
 Subject = TypeVar("Subject")
@@ -60,7 +81,38 @@ def decide_condition(
 ) -> Condition:
     """Run a chain: the first policy that hits decides, else `otherwise`. The order is the specification."""
     verdict = next((hit for policy in policies if (hit := policy(subject)) is not None), otherwise)
-    return Condition(type_, verdict.truth, verdict.reason, shorten(verdict.message))
+    return Condition(type_, verdict.status, verdict.reason, shorten(verdict.message))
+
+
+def refused(children: Children, refs: Iterable[Ref]) -> Verdict | None:
+    """Return the verdict of the first of these children that could not be written."""
+    refusal = next((children.refused[ref] for ref in refs if ref in children.refused), None)
+    return false(Reason(refusal.reason), refusal.message) if refusal else None
+
+
+def summarise(stages: Sequence[Condition], *, ready: str) -> tuple[Condition, ...]:
+    """Return Ready, Reconciling and Stalled: the first stage that is not True is why the object is not ready."""
+    cause = next((stage for stage in stages if stage.status is not ConditionStatus.TRUE), None)
+    if cause is None:
+        return _summary(true(Reason.READY, ready), reconciling=None, stalled=None)
+    blame = Verdict(ConditionStatus.FALSE, cause.reason, shorten(f"{cause.type}: {cause.message}"))
+    if cause.reason in NEEDS_A_PERSON:
+        return _summary(blame, reconciling=None, stalled=blame)
+    return _summary(blame, reconciling=blame, stalled=None)
+
+
+def _summary(ready: Verdict, *, reconciling: Verdict | None, stalled: Verdict | None) -> tuple[Condition, ...]:
+    return (
+        Condition(ConditionType.READY, ready.status, ready.reason, ready.message),
+        _abnormal(ConditionType.RECONCILING, reconciling),
+        _abnormal(ConditionType.STALLED, stalled),
+    )
+
+
+def _abnormal(type_: ConditionType, cause: Verdict | None) -> Condition:
+    if cause is None:
+        return Condition(type_, ConditionStatus.FALSE, Reason.SETTLED, "")
+    return Condition(type_, ConditionStatus.TRUE, cause.reason, cause.message)
 
 
 def shorten(text: str) -> str:

@@ -19,25 +19,37 @@ from .objects import NO_CHILDREN, Children, Manifest, Ref
 class World:
     """All that one pass knows: the owner, its children as the API answered them in this pass, and the time.
 
+    `seen`: the owner's children as the cache had them before the pass: good for telling, not for acting.
     `remaining`: objects of this owner that are not wanted any more and are still there, as read live.
     """
 
     owner: Manifest
     now: datetime
     children: Children = NO_CHILDREN
+    seen: Mapping[Ref, Manifest] = field(default_factory=dict)
     remaining: tuple[Manifest, ...] = ()
+
+    def child(self, ref: Ref) -> Manifest | None:
+        """Return a child as this pass wrote it, or else as it was before; None if neither is known."""
+        return self.children.get(ref) or self.seen.get(ref)
 
     @property
     def deleting(self) -> bool:
+        """Tell whether the owner is being deleted."""
         return "deletionTimestamp" in self.owner["metadata"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildState:
-    """Whether a child does its work, and in one word why not."""
+    """Whether a child does its work; if not, why in one word, and in the words of the controller that owns it.
+
+    `failed` tells a fault from a mere wait.
+    """
 
     ready: bool
+    failed: bool = False
     reason: str = ""
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +59,8 @@ class Decision:
     `children`: the objects that must exist, in the order of their writing. Objects of this owner that are not among
         them are deleted, unless `prune` is False (paused, or part of the spec could not be rendered).
     `keep`: children that are neither written nor deleted in this pass.
+    `drop`: objects that this owner shares and must take along when it leaves, each with the uid of their true owner,
+        which their labels must show.
     `namespaces`: where children may live; nothing is deleted elsewhere (design rule 5).
     `status`: the kind's own status fields, without conditions, children and observedGeneration.
     `releasable`: False holds the finalizer of an owner under deletion although its children are gone.
@@ -57,6 +71,7 @@ class Decision:
     children: tuple[Manifest, ...] = ()
     prune: bool = True
     keep: frozenset[Ref] = frozenset()
+    drop: Mapping[Ref, str] = field(default_factory=dict)
     namespaces: frozenset[str] = frozenset()
     status: Mapping[str, Any] = field(default_factory=dict)
     releasable: bool = True

@@ -35,6 +35,7 @@ class Kind:
 
     @property
     def api_version(self) -> str:
+        """Return `group/version`, or the version alone for the core group."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
     def __str__(self) -> str:

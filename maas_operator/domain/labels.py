@@ -18,6 +18,8 @@ OWNER_KIND: Final = f"{GROUP}/owner-kind"
 OWNER_NAMESPACE: Final = f"{GROUP}/owner-namespace"
 OWNER_NAME: Final = f"{GROUP}/owner-name"
 OWNER_UID: Final = f"{GROUP}/owner-uid"
+ACCOUNT: Final = f"{GROUP}/account"
+"""The account, on what the subscriptions of one namespace share."""
 
 
 def owner_labels(owner: Manifest) -> dict[str, str]:
@@ -34,6 +36,7 @@ def owner_labels(owner: Manifest) -> dict[str, str]:
 
 
 def labels_of(manifest: Manifest) -> Mapping[str, str]:
+    """Return the labels of an object; empty if it has none."""
     return manifest["metadata"].get("labels") or {}
 
 

@@ -1,0 +1,22 @@
+"""Which objects are watched: the kinds of the table, and of the crowded ones only those that concern us."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from maas_operator.domain.kinds import DEPLOYMENT, NETWORK_POLICY, POD, ROUTE, SERVICE, TABLE, Kind, Use
+from maas_operator.domain.labels import MANAGED_BY, OPERATOR
+
+WATCHED: Final[tuple[Kind, ...]] = tuple(kind for kind, use in TABLE.items() if Use.WATCH in use)
+
+_OURS: Final = f"{MANAGED_BY}={OPERATOR}"
+_OF_INFERENCE: Final = "serving.kserve.io/inferenceservice"
+
+SELECTORS: Final[dict[Kind, str]] = {
+    SERVICE: _OURS,
+    NETWORK_POLICY: _OURS,
+    POD: _OF_INFERENCE,
+    DEPLOYMENT: _OF_INFERENCE,
+    ROUTE: "3scale.net/created-by=zync",
+}
+"""Label selectors by which the server itself filters; a kind without one is watched whole."""

@@ -1,0 +1,130 @@
+"""ModelPlatform: what the platform team owns."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from maas_operator.api.base import API_VERSION, ATOMIC, ApiModel, Bool, Int, ListOf, immutable, text
+from maas_operator.api.fields import DNS_LABEL_PATTERN, DnsLabel, Duration, between
+from maas_operator.api.meta import Conditions, Named, ObjectMeta, Resource, SecretReference
+from maas_operator.api.model_service import Resources
+from maas_operator.api.plans import Plans
+
+Namespaces = Annotated[tuple[DnsLabel, ...], Field(max_length=16), ListOf()]
+
+
+class Billing(StrEnum):
+    """Whether 3scale bills and charges the accounts."""
+
+    DISABLED = "Disabled"
+    ENABLED = "Enabled"
+
+
+class Threescale(ApiModel):
+    """The 3scale installation."""
+
+    namespace: Annotated[
+        DnsLabel,
+        immutable("spec.threescale.namespace", "create another ModelPlatform and move the models there"),
+    ]
+    """Where the 3scale-operator watches; all its objects are made there."""
+    provider_account_secret_ref: SecretReference = SecretReference(name="threescale-provider-account")
+    """A Secret in that namespace with the keys `adminURL` and `token`."""
+    billing: Billing = Billing.DISABLED
+    """Whether 3scale bills and charges the accounts."""
+
+
+class Gateway(ApiModel):
+    """The gateways in front of the models."""
+
+    namespaces: Namespaces = ()
+    """Namespaces of the gateways, which may reach the models; the 3scale namespace if empty."""
+    configuration_cache: Annotated[Duration, between("0s", "24h")] = Field(default="5m", validate_default=True)
+    """How long the production gateways keep a configuration."""
+
+
+class Monitoring(ApiModel):
+    """Who reads the models' metrics."""
+
+    namespaces: Namespaces = ("openshift-monitoring", "openshift-user-workload-monitoring")
+    """Namespaces that may reach the models to read metrics."""
+
+
+class EnvironmentVariable(ApiModel):
+    """A variable of the model server."""
+
+    name: Annotated[str, text(r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)]
+    """Its name."""
+    value: Annotated[str, Field(max_length=4096)]
+    """Its value."""
+
+
+class RuntimeProfile(ApiModel):
+    """A model server that ModelServices can choose; it takes the place of a built-in profile of the same name."""
+
+    name: DnsLabel
+    """Name that ModelServices refer to."""
+    image: Annotated[str, text(r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$", max_length=512)]
+    """Image of the vLLM server."""
+    version: Annotated[str, text(r"^[0-9]{1,4}\.[0-9]{1,4}(\.[0-9]{1,4})?$", max_length=16)]
+    """Version of vLLM in the image; it decides which flags are used."""
+    args: Annotated[tuple[Annotated[str, Field(max_length=1024)], ...], Field(max_length=64), ATOMIC] = ()
+    """Arguments after the ones that the operator sets."""
+    env: Annotated[tuple[EnvironmentVariable, ...], Field(max_length=64), ListOf(("name",))] = ()
+    """Environment; it wins over what the operator sets."""
+    resources: Resources = Resources()
+    """Resources for ModelServices that say nothing."""
+
+
+class ModelPlatformSpec(ApiModel):
+    """What is wanted."""
+
+    threescale: Threescale
+    """The 3scale installation."""
+    gateway: Gateway = Gateway()
+    """The gateways."""
+    monitoring: Monitoring = Monitoring()
+    """Who reads metrics."""
+    runtimes: Annotated[tuple[RuntimeProfile, ...], Field(max_length=20), ListOf(("name",))] = ()
+    """Model servers besides the built-in ones."""
+    default_plans: Plans = ()
+    """Plans of ModelServices that name none."""
+
+
+class Capabilities(ApiModel):
+    """What the operator found in the cluster."""
+
+    kserve: Bool | None = None
+    """Whether KServe's kinds are there."""
+    deployment_mode: Annotated[str, Field(max_length=63)] | None = None
+    """How KServe runs models."""
+    threescale: Bool | None = None
+    """Whether the 3scale-operator's kinds are there."""
+
+
+class ModelPlatformStatus(ApiModel):
+    """What is."""
+
+    observed_generation: Annotated[Int, Field(ge=0)] | None = None
+    """The generation that this status was computed from."""
+    capabilities: Capabilities | None = None
+    """What the operator found in the cluster."""
+    portal_url: Annotated[str, Field(max_length=1024)] | None = None
+    """The developer portal."""
+    admin_url: Annotated[str, Field(max_length=1024)] | None = None
+    """3scale's admin portal."""
+    conditions: Conditions = ()
+    """Ready, Reconciling, Stalled and ThreescaleReady."""
+
+
+class ModelPlatform(Resource):
+    """The 3scale installation, gateways, runtimes and defaults that ModelServices build on."""
+
+    api_version: Literal["maas-operator.io/v1alpha1"] = API_VERSION
+    kind: Literal["ModelPlatform"] = "ModelPlatform"
+    metadata: Annotated[ObjectMeta, Named(DNS_LABEL_PATTERN, 63)]
+    spec: ModelPlatformSpec
+    """What is wanted."""
+    status: ModelPlatformStatus = ModelPlatformStatus()
+    """What is; written by the operator."""

@@ -1,0 +1,254 @@
+"""ModelService: one model, served and published."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from maas_operator.api.base import API_VERSION, ApiModel, Int, ListOf, Rule, immutable, text
+from maas_operator.api.fields import (
+    AccountName,
+    Description,
+    DnsLabel,
+    Duration,
+    Email,
+    Quantity,
+    SystemName,
+    Timestamp,
+    Title,
+    between,
+)
+from maas_operator.api.meta import Children, ClusterReference, Conditions, Named, ObjectMeta, Resource
+from maas_operator.api.plans import Plans
+
+
+class Task(StrEnum):
+    """A group of paths that clients may call."""
+
+    CHAT = "Chat"
+    COMPLETIONS = "Completions"
+    RESPONSES = "Responses"
+    EMBEDDINGS = "Embeddings"
+    TOKENIZE = "Tokenize"
+
+
+class ModelSource(ApiModel):
+    """Where the weights come from: exactly one member is set."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="[has(self.uri)].filter(given, given).size() == 1",
+            message="exactly one source must be set: set uri",
+            holds=lambda source: source.uri is not None,
+        ),
+    )
+
+    uri: (
+        Annotated[
+            str,
+            text(
+                r"^((oci|s3|pvc|hf)://[A-Za-z0-9][A-Za-z0-9._:/@+-]*|https://[A-Za-z0-9][A-Za-z0-9._:/+-]*)$",
+                max_length=1024,
+            ),
+        ]
+        | None
+    ) = None
+    """An oci://, s3://, pvc://, hf:// or https:// URI. It never carries credentials."""
+
+
+class Model(ApiModel):
+    """The model and what it can do."""
+
+    name: Annotated[str, text(r"^[A-Za-z0-9]([-A-Za-z0-9._/:]*[A-Za-z0-9])?$", max_length=128)] | None = None
+    """The id that clients send; the name of the ModelService if absent."""
+    tasks: Annotated[tuple[Task, ...], Field(min_length=1, max_length=5), ListOf()] = (Task.CHAT, Task.COMPLETIONS)
+    """What clients may call; every other path is closed."""
+    source: ModelSource
+    """Where the weights come from."""
+    context_length: Annotated[Int, Field(ge=1, le=10_000_000)] | None = None
+    """Most tokens of prompt and answer together; the model's own maximum if absent."""
+
+
+class Resources(ApiModel):
+    """Compute resources of one replica."""
+
+    requests: Annotated[dict[str, Quantity], Field(max_length=8)] = Field(default_factory=dict)
+    """What the scheduler sets aside; the runtime profile's value for each name that is absent."""
+    limits: Annotated[dict[str, Quantity], Field(max_length=8)] = Field(default_factory=dict)
+    """What a replica can not exceed. A limit on nvidia.com/gpu also sets the tensor parallelism."""
+
+
+# KServe renders the whole container as a template, keys included.
+_NO_BRACES = Rule(
+    cel=(
+        "(!has(self.requests) || self.requests.all(name, !name.contains('{')))"
+        " && (!has(self.limits) || self.limits.all(name, !name.contains('{')))"
+    ),
+    message="resource names must not contain braces: write for example cpu, memory or nvidia.com/gpu",
+    holds=lambda resources: not any("{" in name for name in (*resources.requests, *resources.limits)),
+)
+
+
+class Serving(ApiModel):
+    """How the model is served."""
+
+    runtime: DnsLabel | None = None
+    """A runtime profile of the platform or a built-in one; derived from the limits if absent."""
+    resources: Annotated[Resources, _NO_BRACES] = Resources()
+    """Compute resources of one replica."""
+    startup_timeout: Annotated[Duration, between("1m", "24h")] = Field(default="30m", validate_default=True)
+    """How long a replica may load the model before it is restarted."""
+    replicas: Annotated[Int, Field(ge=0, le=100)] = 1
+    """Number of replicas; 0 stops the model."""
+
+
+class Timeouts(ApiModel):
+    """How long the gateway waits for the model."""
+
+    connect: Annotated[Duration, between("1s", "1m")] = Field(default="10s", validate_default=True)
+    """For the connection."""
+    read: Annotated[Duration, between("1s", "1h")] = Field(default="5m", validate_default=True)
+    """For the answer, and between two parts of a streamed one."""
+
+
+class Cors(ApiModel):
+    """Which web pages may call the API from a browser."""
+
+    allowed_origins: Annotated[
+        tuple[Annotated[str, text(r"^(\*|https?://[a-z0-9.-]+(:[0-9]+)?)$", max_length=253)], ...],
+        Field(max_length=32),
+        ListOf(),
+    ] = ()
+    """Origins such as https://app.example.com, or *; none switches CORS off."""
+
+
+class NetworkPolicyMode(StrEnum):
+    """Who closes the way around the gateway."""
+
+    MANAGED = "Managed"
+    NONE = "None"
+
+
+class Api(ApiModel):
+    """How the gateway publishes the model."""
+
+    timeouts: Timeouts = Timeouts()
+    """How long the gateway waits."""
+    cors: Cors = Cors()
+    """Calls from browsers."""
+    network_policy: NetworkPolicyMode = NetworkPolicyMode.MANAGED
+    """Managed: only the gateway and monitoring reach the model's pods. None: that is left to somebody else."""
+
+
+class Developer(ApiModel):
+    """A consumer in this namespace; it becomes a ModelSubscription that this ModelService owns."""
+
+    name: AccountName
+    """Account and user name in 3scale."""
+    email: Email
+    """E-mail address of the user, unique in 3scale."""
+    plan: SystemName
+    """Name of the plan."""
+
+
+class ManagementPolicy(StrEnum):
+    """What the operator does with the object."""
+
+    ACTIVE = "Active"
+    PAUSED = "Paused"
+
+
+class ModelServiceSpec(ApiModel):
+    """What is wanted."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel=(
+                "!has(self.plans) || size(self.plans) == 0 || !has(self.developers)"
+                " || self.developers.all(d, self.plans.exists(p, p.name == d.plan))"
+            ),
+            message="every developer needs a plan of spec.plans: add the plan, or change the developer's plan",
+            holds=lambda spec: not spec.plans or {d.plan for d in spec.developers} <= {p.name for p in spec.plans},
+        ),
+    )
+
+    platform_ref: Annotated[
+        ClusterReference,
+        immutable("spec.platformRef", "to move the model to another platform, delete the ModelService and create it"),
+    ] = ClusterReference()
+    """The ModelPlatform that publishes the model."""
+    display_name: Title | None = None
+    """Name that people read; the name of the ModelService if absent."""
+    description: Description | None = None
+    """One sentence for the catalogue."""
+    model: Model
+    """The model."""
+    serving: Serving = Serving()
+    """How it is served."""
+    api: Api = Api()
+    """How it is published."""
+    plans: Plans = ()
+    """What consumers can subscribe to; the platform's default plans if empty, else one published plan "standard"."""
+    developers: Annotated[tuple[Developer, ...], Field(max_length=50), ListOf(("name",))] = ()
+    """Consumers in this namespace."""
+    management_policy: ManagementPolicy = ManagementPolicy.ACTIVE
+    """Paused: nothing is changed any more, except that deleting still works."""
+
+
+class GatewayStatus(ApiModel):
+    """What 3scale knows of the model."""
+
+    system_name: Annotated[str, Field(max_length=255)] | None = None
+    """System name of Product and Backend."""
+    product_id: Int | None = None
+    """Id of the Product."""
+    staging_version: Int | None = None
+    """Version of the configuration in staging."""
+    production_version: Int | None = None
+    """Version of the configuration in production."""
+    config_hash: Annotated[str, Field(max_length=64)] | None = None
+    """Hash of what was promoted last."""
+    promoted_generation: Int | None = None
+    """Generation of the ModelService that was promoted last."""
+    promoted_at: Timestamp | None = None
+    """When that was."""
+    live_after: Timestamp | None = None
+    """When the last gateway has dropped its cached configuration."""
+
+
+class ModelServiceStatus(ApiModel):
+    """What is."""
+
+    observed_generation: Annotated[Int, Field(ge=0)] | None = None
+    """The generation that this status was computed from."""
+    url: Annotated[str, Field(max_length=1024)] | None = None
+    """Where consumers find the API."""
+    internal_url: Annotated[str, Field(max_length=1024)] | None = None
+    """The model inside the cluster."""
+    model_name: Annotated[str, Field(max_length=128)] | None = None
+    """The id that clients send."""
+    runtime: Annotated[str, Field(max_length=63)] | None = None
+    """The runtime profile in use."""
+    replicas: Annotated[Int, Field(ge=0)] | None = None
+    """Replicas that run."""
+    selector: Annotated[str, Field(max_length=1024)] | None = None
+    """Label selector of their pods."""
+    gateway: GatewayStatus | None = None
+    """What 3scale knows."""
+    children: Children = ()
+    """The objects that the operator made."""
+    conditions: Conditions = ()
+    """Ready, Reconciling, Stalled and one per stage."""
+
+
+class ModelService(Resource):
+    """A model reference that the operator turns into a served, limited and key-protected API."""
+
+    api_version: Literal["maas-operator.io/v1alpha1"] = API_VERSION
+    kind: Literal["ModelService"] = "ModelService"
+    # KServe starts names with a letter and builds Service and volume names of 63 characters from them.
+    metadata: Annotated[ObjectMeta, Named(r"^[a-z]([-a-z0-9]*[a-z0-9])?$", 36)]
+    spec: ModelServiceSpec
+    """What is wanted."""
+    status: ModelServiceStatus = ModelServiceStatus()
+    """What is; written by the operator."""

@@ -1,0 +1,343 @@
+"""Condition types and reasons, each reason with its meaning and its remedy."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class ConditionType(StrEnum):
+    """What a condition is about."""
+
+    READY = "Ready"
+    """The sum of the stages."""
+    RECONCILING = "Reconciling"
+    """The operator works on it or waits for somebody who does; abnormal, so False when all is well."""
+    STALLED = "Stalled"
+    """Nothing moves until a person acts; abnormal, so False when all is well."""
+    PLATFORM_READY = "PlatformReady"
+    """The ModelPlatform is there and ready."""
+    MODEL_READY = "ModelReady"
+    """The model answers inside the cluster."""
+    GATEWAY_READY = "GatewayReady"
+    """3scale has this generation of product and backend."""
+    PROMOTED = "Promoted"
+    """This generation's gateway configuration is in production."""
+    LIVE = "Live"
+    """Every gateway has dropped the configuration before it."""
+    DEVELOPERS_READY = "DevelopersReady"
+    """The subscriptions of spec.developers are ready."""
+    MODEL_ACCEPTED = "ModelAccepted"
+    """The model is there and lets this subscription in."""
+    APPROVED = "Approved"
+    """The plan asks for no approval, or 3scale has it."""
+    ACCOUNT_READY = "AccountReady"
+    """Account and user are there in 3scale."""
+    KEY_READY = "KeyReady"
+    """The key works and lies in the consumer's Secret."""
+    THREESCALE_READY = "ThreescaleReady"
+    """3scale's kinds, namespace and provider account can be used."""
+
+
+MODEL_SERVICE_CONDITIONS: Final = (
+    ConditionType.READY,
+    ConditionType.RECONCILING,
+    ConditionType.STALLED,
+    ConditionType.PLATFORM_READY,
+    ConditionType.MODEL_READY,
+    ConditionType.GATEWAY_READY,
+    ConditionType.PROMOTED,
+    ConditionType.LIVE,
+    ConditionType.DEVELOPERS_READY,
+)
+MODEL_SUBSCRIPTION_CONDITIONS: Final = (
+    ConditionType.READY,
+    ConditionType.RECONCILING,
+    ConditionType.STALLED,
+    ConditionType.MODEL_ACCEPTED,
+    ConditionType.APPROVED,
+    ConditionType.ACCOUNT_READY,
+    ConditionType.KEY_READY,
+)
+MODEL_PLATFORM_CONDITIONS: Final = (
+    ConditionType.READY,
+    ConditionType.RECONCILING,
+    ConditionType.STALLED,
+    ConditionType.THREESCALE_READY,
+)
+
+
+class Reason(StrEnum):
+    """Why a condition has its status; `REASONS` explains each."""
+
+    # All kinds
+    READY = "Ready"
+    PROGRESSING = "Progressing"
+    SETTLED = "Settled"
+    WAITING = "Waiting"
+    PAUSED = "Paused"
+    DELETING = "Deleting"
+    DELETION_BLOCKED = "DeletionBlocked"
+    ACCEPTED = "Accepted"
+    CONFLICT = "Conflict"
+    CONTENDED = "Contended"
+    DEPENDENCY_MISSING = "DependencyMissing"
+    FORBIDDEN = "Forbidden"
+    REJECTED = "Rejected"
+    NAMESPACE_TERMINATING = "NamespaceTerminating"
+    API_UNAVAILABLE = "APIUnavailable"
+    INTERNAL_ERROR = "InternalError"
+    # PlatformReady
+    PLATFORM_MISSING = "PlatformMissing"
+    PLATFORM_NOT_READY = "PlatformNotReady"
+    # ModelReady
+    NAME_TOO_LONG = "NameTooLong"
+    RUNTIME_MISSING = "RuntimeMissing"
+    STOPPED = "Stopped"
+    MODEL_STARTING = "ModelStarting"
+    MODEL_LOADING = "ModelLoading"
+    ROLLING_OUT = "RollingOut"
+    PODS_REFUSED = "PodsRefused"
+    UNSCHEDULABLE = "Unschedulable"
+    IMAGE_PULL_FAILED = "ImagePullFailed"
+    CONTAINER_CRASHED = "ContainerCrashed"
+    OUT_OF_MEMORY = "OutOfMemory"
+    MODEL_LOAD_FAILED = "ModelLoadFailed"
+    RUNTIME_REFUSED = "RuntimeRefused"
+    SERVING_FAILED = "ServingFailed"
+    STARTUP_TIMEOUT = "StartupTimeout"
+    # GatewayReady, Promoted, Live
+    GATEWAY_SYNCING = "GatewaySyncing"
+    GATEWAY_SILENT = "GatewaySilent"
+    GATEWAY_INVALID = "GatewayInvalid"
+    GATEWAY_FAILED = "GatewayFailed"
+    TOKEN_POLICY_MISSING = "TokenPolicyMissing"
+    REMOTE_NAME_TAKEN = "RemoteNameTaken"
+    PROMOTED = "Promoted"
+    PROMOTING = "Promoting"
+    PROMOTION_FAILED = "PromotionFailed"
+    LIVE = "Live"
+    GATEWAY_CACHING = "GatewayCaching"
+    ROUTE_MISSING = "RouteMissing"
+    # DevelopersReady
+    NO_DEVELOPERS = "NoDevelopers"
+    DEVELOPERS_PENDING = "DevelopersPending"
+    DEVELOPERS_FAILED = "DevelopersFailed"
+    # ModelSubscription
+    MODEL_MISSING = "ModelMissing"
+    MODEL_NOT_PUBLISHED = "ModelNotPublished"
+    ACCESS_DENIED = "AccessDenied"
+    PLAN_MISSING = "PlanMissing"
+    PLAN_NOT_GRANTED = "PlanNotGranted"
+    APPROVED = "Approved"
+    APPROVAL_PENDING = "ApprovalPending"
+    ACCOUNT_PENDING = "AccountPending"
+    ACCOUNT_FAILED = "AccountFailed"
+    ACCOUNT_MISMATCH = "AccountMismatch"
+    USERNAME_TAKEN = "UsernameTaken"
+    PASSWORD_MISSING = "PasswordMissing"
+    PASSWORD_TOO_SHORT = "PasswordTooShort"
+    KEY_PENDING = "KeyPending"
+    KEY_FAILED = "KeyFailed"
+    SUSPENDED = "Suspended"
+    # ModelPlatform
+    NAMESPACE_MISSING = "NamespaceMissing"
+    PROVIDER_SECRET_MISSING = "ProviderSecretMissing"
+    PROVIDER_SECRET_INVALID = "ProviderSecretInvalid"
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonDoc:
+    """What a reason means and what to do about it."""
+
+    meaning: str
+    remedy: str
+
+
+_NOTHING = "Nothing to do."
+_WAIT = "Wait; the operator goes on by itself."
+
+REASONS: Final[dict[Reason, ReasonDoc]] = {
+    Reason.READY: ReasonDoc("All is well.", _NOTHING),
+    Reason.PROGRESSING: ReasonDoc("The operator works on this generation.", _WAIT),
+    Reason.SETTLED: ReasonDoc("There is nothing left to do.", _NOTHING),
+    Reason.WAITING: ReasonDoc("An earlier stage is not done.", "Look at the stage that the message names."),
+    Reason.PAUSED: ReasonDoc(
+        "managementPolicy is Paused: nothing is changed, except that deleting works.",
+        "Set spec.managementPolicy to Active.",
+    ),
+    Reason.DELETING: ReasonDoc("The object's children are being deleted, in order.", _WAIT),
+    Reason.DELETION_BLOCKED: ReasonDoc(
+        "A child does not go away; the message names it and who holds it.",
+        "Bring its controller back (for 3scale objects: the 3scale-operator, 3scale and the provider account Secret).",
+    ),
+    Reason.CONFLICT: ReasonDoc(
+        "An object with a name that the operator needs is there and is not the operator's; it was not touched.",
+        "Rename or delete the object that the message names, or rename this one.",
+    ),
+    Reason.ACCEPTED: ReasonDoc("The model lets this subscription in.", _NOTHING),
+    Reason.CONTENDED: ReasonDoc(
+        "Somebody keeps changing an object of the operator's back; the operator has stopped to fight.",
+        "Stop the other writer, which the message names, or pause this object.",
+    ),
+    Reason.NAMESPACE_TERMINATING: ReasonDoc("The namespace is being deleted.", _NOTHING),
+    Reason.DEPENDENCY_MISSING: ReasonDoc(
+        "A kind of KServe or 3scale is not installed in the cluster.",
+        "Install the operator that brings the kind in the message; it is looked for again every minute.",
+    ),
+    Reason.FORBIDDEN: ReasonDoc(
+        "The Kubernetes API denies the operator a call.",
+        "Apply the operator's RBAC of this version; the message names verb and resource.",
+    ),
+    Reason.REJECTED: ReasonDoc(
+        "The Kubernetes API or a webhook refuses an object that the operator renders.",
+        "Change the field that the message names; if it is none of yours, report a bug.",
+    ),
+    Reason.API_UNAVAILABLE: ReasonDoc("The Kubernetes API does not answer.", _WAIT),
+    Reason.INTERNAL_ERROR: ReasonDoc(
+        "The operator failed in a way that nobody thought of; it tries again, more and more slowly.",
+        "Report a bug with the operator's log of the time.",
+    ),
+    Reason.PLATFORM_MISSING: ReasonDoc(
+        "The ModelPlatform of spec.platformRef does not exist.",
+        "Create it, or create the ModelService with another platformRef.",
+    ),
+    Reason.PLATFORM_NOT_READY: ReasonDoc("The ModelPlatform is not ready.", "Look at the ModelPlatform's conditions."),
+    Reason.NAME_TOO_LONG: ReasonDoc(
+        "Name and namespace together are longer than 52 characters, which KServe can not serve.",
+        "Create the ModelService with a shorter name.",
+    ),
+    Reason.RUNTIME_MISSING: ReasonDoc(
+        "spec.serving.runtime is no profile of the platform and not built in.",
+        "Choose one of the profiles in the message, or add yours to the ModelPlatform.",
+    ),
+    Reason.STOPPED: ReasonDoc("spec.serving.replicas is 0.", "Set spec.serving.replicas to 1 or more."),
+    Reason.MODEL_STARTING: ReasonDoc("KServe makes the pods.", _WAIT),
+    Reason.MODEL_LOADING: ReasonDoc("The pods run and load the model.", _WAIT),
+    Reason.ROLLING_OUT: ReasonDoc("Pods of this generation replace the ones before.", _WAIT),
+    Reason.PODS_REFUSED: ReasonDoc(
+        "The cluster refuses the pods: a quota, a limit range, a security policy or a webhook.",
+        "Raise the quota or change spec.serving.resources, as the message says.",
+    ),
+    Reason.UNSCHEDULABLE: ReasonDoc(
+        "No node has room or the wanted accelerator for a pod.",
+        "Add nodes, or lower spec.serving.resources.",
+    ),
+    Reason.IMAGE_PULL_FAILED: ReasonDoc(
+        "The image of the runtime or of the model can not be pulled.",
+        "Correct the image, or give the namespace's service account the pull secret.",
+    ),
+    Reason.CONTAINER_CRASHED: ReasonDoc(
+        "The model server ends again and again; the message has its last words.",
+        "Act on the message; often contextLength is more than the memory for the KV cache allows.",
+    ),
+    Reason.OUT_OF_MEMORY: ReasonDoc(
+        "The model server was killed for its memory.",
+        "Raise the memory limit, or lower spec.model.contextLength.",
+    ),
+    Reason.MODEL_LOAD_FAILED: ReasonDoc(
+        "The model's files can not be fetched or loaded.",
+        "Correct spec.model.source, or the access to it, as the message says.",
+    ),
+    Reason.RUNTIME_REFUSED: ReasonDoc(
+        "KServe refuses the runtime or the model's format.",
+        "Correct the runtime profile in the ModelPlatform, as the message says.",
+    ),
+    Reason.SERVING_FAILED: ReasonDoc("KServe reports an error of its own.", "Act on the message, which is KServe's."),
+    Reason.STARTUP_TIMEOUT: ReasonDoc(
+        "The model has not become ready within spec.serving.startupTimeout.",
+        "Act on the message; if the model just takes long to load, raise spec.serving.startupTimeout.",
+    ),
+    Reason.GATEWAY_SYNCING: ReasonDoc("The 3scale-operator works on product and backend.", _WAIT),
+    Reason.GATEWAY_SILENT: ReasonDoc(
+        "The 3scale-operator has written no status for too long: it does not run, does not watch the namespace,"
+        " or has no usable provider account.",
+        "Check that it runs, that it watches spec.threescale.namespace, and the provider account Secret.",
+    ),
+    Reason.GATEWAY_INVALID: ReasonDoc(
+        "The 3scale-operator finds product or backend invalid and does not try again.",
+        "Change what the message names.",
+    ),
+    Reason.GATEWAY_FAILED: ReasonDoc(
+        "3scale refuses product or backend, or can not be reached; it is tried again.",
+        "Act on the message, which is 3scale's.",
+    ),
+    Reason.TOKEN_POLICY_MISSING: ReasonDoc(
+        "A plan limits tokens, but the gateways do not meter tokens: it would limit nothing.",
+        "Limit Requests instead, or mount the metering policy in the gateways.",
+    ),
+    Reason.REMOTE_NAME_TAKEN: ReasonDoc(
+        "3scale has a product or backend of this system name which is not the operator's.",
+        "Delete it in 3scale, or rename the ModelService.",
+    ),
+    Reason.PROMOTED: ReasonDoc("This generation's configuration is in production.", _NOTHING),
+    Reason.PROMOTING: ReasonDoc("The configuration is being promoted to production.", _WAIT),
+    Reason.PROMOTION_FAILED: ReasonDoc(
+        "3scale did not promote the configuration; it is tried again with a new promotion.",
+        "Act on the message, which is 3scale's.",
+    ),
+    Reason.LIVE: ReasonDoc("Every gateway uses this generation's configuration.", _NOTHING),
+    Reason.GATEWAY_CACHING: ReasonDoc(
+        "Gateways may still use the configuration before; status.gateway.liveAfter says until when.", _WAIT
+    ),
+    Reason.ROUTE_MISSING: ReasonDoc(
+        "3scale has the configuration, but zync has made no Route for it yet.",
+        "Wait a minute; then check that zync runs.",
+    ),
+    Reason.NO_DEVELOPERS: ReasonDoc("spec.developers is empty.", _NOTHING),
+    Reason.DEVELOPERS_PENDING: ReasonDoc("Some developers have no working key yet.", _WAIT),
+    Reason.DEVELOPERS_FAILED: ReasonDoc(
+        "Some developers can not get a key; the message names them.",
+        "Look at the conditions of the ModelSubscriptions that the message names.",
+    ),
+    Reason.MODEL_MISSING: ReasonDoc(
+        "The ModelService of spec.modelRef does not exist.", "Create it, or create the subscription for another model."
+    ),
+    Reason.MODEL_NOT_PUBLISHED: ReasonDoc(
+        "The ModelService is not in 3scale yet.", "Wait, or look at the ModelService's conditions."
+    ),
+    Reason.ACCESS_DENIED: ReasonDoc(
+        "The ModelService does not accept subscriptions from this namespace.",
+        "Create the subscription in the ModelService's namespace.",
+    ),
+    Reason.PLAN_MISSING: ReasonDoc("The model has no such plan.", "Choose one of the plans in the message."),
+    Reason.PLAN_NOT_GRANTED: ReasonDoc(
+        "The plan is not published, and this namespace has no grant for it.",
+        "Choose a published plan, or ask the model's owner.",
+    ),
+    Reason.APPROVED: ReasonDoc("3scale accepts the subscription.", _NOTHING),
+    Reason.APPROVAL_PENDING: ReasonDoc(
+        "The plan wants an approval that nobody has given yet.",
+        "Approve the application in 3scale's admin portal.",
+    ),
+    Reason.ACCOUNT_PENDING: ReasonDoc("The 3scale-operator makes account and user.", _WAIT),
+    Reason.ACCOUNT_FAILED: ReasonDoc("3scale refuses account or user.", "Act on the message, which is 3scale's."),
+    Reason.ACCOUNT_MISMATCH: ReasonDoc(
+        "Another subscription of this namespace names the same account with a different user.",
+        "Use the same user, or another account.",
+    ),
+    Reason.USERNAME_TAKEN: ReasonDoc(
+        "User name or e-mail address belongs to somebody else in 3scale.",
+        "Create the subscription with another one.",
+    ),
+    Reason.PASSWORD_TOO_SHORT: ReasonDoc(
+        "The password has less than 15 characters, which 3scale refuses.", "Choose a longer password."
+    ),
+    Reason.PASSWORD_MISSING: ReasonDoc(
+        "The Secret of spec.user.passwordSecretRef is not there or has no `password`.",
+        "Create it in this namespace.",
+    ),
+    Reason.KEY_PENDING: ReasonDoc("The key is being made known to 3scale.", _WAIT),
+    Reason.KEY_FAILED: ReasonDoc("3scale refuses application or key.", "Act on the message, which is 3scale's."),
+    Reason.SUSPENDED: ReasonDoc("The application is suspended in 3scale.", "Resume it in 3scale's admin portal."),
+    Reason.NAMESPACE_MISSING: ReasonDoc(
+        "The namespace of spec.threescale.namespace does not exist.", "Create it, or install 3scale there."
+    ),
+    Reason.PROVIDER_SECRET_MISSING: ReasonDoc(
+        "The provider account Secret does not exist.",
+        "Create it in the 3scale namespace with the keys adminURL and token.",
+    ),
+    Reason.PROVIDER_SECRET_INVALID: ReasonDoc(
+        "The provider account Secret lacks a key, or its adminURL is not an https URL without trailing slash.",
+        "Correct the key that the message names.",
+    ),
+}

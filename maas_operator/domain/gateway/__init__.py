@@ -1,0 +1,1 @@
+"""The 3scale side of a ModelService: its children, and what their statuses mean."""

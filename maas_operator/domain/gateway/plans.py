@@ -1,0 +1,68 @@
+"""Application plans: what consumers subscribe to, and the limits that 3scale holds them to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from maas_operator.api.model_platform import ModelPlatform
+from maas_operator.api.model_service import ModelService
+from maas_operator.api.plans import Limit, Metric, Plan
+from maas_operator.domain.emitted import Emitted
+
+_STANDARD: Final = Plan(name="standard", display_name="Standard")
+
+
+class MetricRef(Emitted):
+    """A metric of the Product."""
+
+    system_name: str
+
+
+class LimitSpec(Emitted):
+    """At most `value` in each period."""
+
+    period: str
+    value: int
+    metric_method_ref: MetricRef
+
+
+class ApplicationPlan(Emitted):
+    """A plan as the Product has it."""
+
+    name: str
+    published: bool
+    apps_require_approval: bool
+    trial_period: int
+    limits: tuple[LimitSpec, ...] | None
+
+
+def plans_of(service: ModelService, platform: ModelPlatform) -> tuple[Plan, ...]:
+    """Return the plans that a model has: its own, else the platform's, else one without limits."""
+    return service.spec.plans or platform.spec.default_plans or (_STANDARD,)
+
+
+def plans_with_token_limits(plans: Iterable[Plan]) -> tuple[str, ...]:
+    """Return the names of the plans that limit tokens, which only gateways with a metering policy can hold."""
+    return tuple(plan.name for plan in plans if any(limit.metric is not Metric.REQUESTS for limit in plan.limits))
+
+
+def application_plans(plans: Iterable[Plan]) -> dict[str, ApplicationPlan]:
+    """Return the plans by system name, with the limits that 3scale can hold by itself: those on requests."""
+    return {plan.name: _application_plan(plan) for plan in plans}
+
+
+def _application_plan(plan: Plan) -> ApplicationPlan:
+    limits = tuple(_request_limit(limit) for limit in plan.limits if limit.metric is Metric.REQUESTS)
+    return ApplicationPlan(
+        name=plan.display_name or plan.name,
+        published=plan.published,
+        apps_require_approval=plan.approval_required,
+        trial_period=plan.trial_days,
+        # The controllers around us write objects back without empty lists: we send none, so that nothing differs.
+        limits=limits or None,
+    )
+
+
+def _request_limit(limit: Limit) -> LimitSpec:
+    return LimitSpec(period=limit.period.lower(), value=limit.value, metric_method_ref=MetricRef(system_name="hits"))

@@ -1,0 +1,181 @@
+"""ModelSubscription: from one consumer's wish to a working key, as one pure decision.
+
+Identity -> Application -> key -> the consumer's Secret. What a stage can not write yet is kept as it is: nothing that
+once worked is taken away because something before it is busy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from maas_operator.api.meta import ConditionStatus
+from maas_operator.api.model_subscription import ModelSubscription, SubscriptionState
+from maas_operator.api.reasons import ConditionType, Reason
+
+from . import names
+from .conditions import Condition, summarise
+from .decision import Decision
+from .kinds import APPLICATION, APPLICATION_AUTH, kind_of
+from .objects import Manifest, Ref, ref_of
+from .people import access, accounts
+from .people.acceptance import model_accepted
+from .people.progress import identity_problem, stages
+from .people.world import STATES, Access, ModelSubscriptionWorld
+
+POLL: Final = timedelta(seconds=30)
+"""How often to look at what sends no events: Secrets in consumers' namespaces."""
+
+
+def decide(world: ModelSubscriptionWorld) -> Decision:
+    """Return what must be true of one subscription."""
+    if world.deleting:
+        return _farewell(world)
+    accepted = model_accepted(world)
+    if accepted.status is not ConditionStatus.TRUE or world.service is None or world.platform is None:
+        return _turned_away(world, accepted)
+    return _admitted(Access(world=world, service=world.service, platform=world.platform), accepted)
+
+
+def _admitted(granted: Access, accepted: Condition) -> Decision:
+    children, keep = _children(granted)
+    conditions = (accepted, *stages(granted))
+    return Decision(
+        conditions=(*summarise(conditions, ready="the key works"), *conditions),
+        children=children,
+        keep=keep,
+        namespaces=_namespaces(granted.world),
+        status=_status(granted),
+        wake_after=POLL if any(one.status is not ConditionStatus.TRUE for one in conditions) else None,
+    )
+
+
+def _turned_away(world: ModelSubscriptionWorld, accepted: Condition) -> Decision:
+    """Give nothing new. Access ends only with its model: a plan withdrawn later leaves what was given."""
+    ends = accepted.reason is Reason.MODEL_MISSING
+    gone = {APPLICATION, APPLICATION_AUTH} if ends else set()
+    conditions = (accepted, *(_waiting(type_) for type_ in _LATER))
+    return Decision(
+        conditions=(*summarise(conditions, ready=""), *conditions),
+        keep=frozenset(ref for ref in _inventory(world.subscription) if ref.kind not in gone),
+        namespaces=_namespaces(world),
+        status={"state": SubscriptionState.PENDING},
+        wake_after=POLL,
+    )
+
+
+def _farewell(world: ModelSubscriptionWorld) -> Decision:
+    """Let go of everything; the account goes with its last subscription."""
+    left = ", ".join(_describe(child) for child in world.remaining)
+    message = f"waiting for {left} to be deleted" if left else "everything is deleted"
+    leaving = Condition(ConditionType.MODEL_ACCEPTED, ConditionStatus.FALSE, Reason.DELETING, message)
+    return Decision(
+        conditions=(*summarise((leaving,), ready=""), leaving),
+        namespaces=_namespaces(world),
+        drop=_shared(world) if not world.siblings else {},
+        status={"state": SubscriptionState.PENDING},
+        wake_after=POLL,
+    )
+
+
+def _describe(child: Manifest) -> str:
+    ref = ref_of(child)
+    message = STATES[ref.kind](child).message if ref.kind in STATES else ""
+    return f"{ref} ({message})" if message else str(ref)
+
+
+def _shared(world: ModelSubscriptionWorld) -> Mapping[Ref, str]:
+    """Return what the account's subscriptions share, each with the uid of its owner, the Namespace."""
+    subscription = world.subscription
+    refs = [accounts.portal_ref(subscription)]
+    for namespace in world.threescale_namespaces:
+        refs += [
+            accounts.account_ref(subscription, namespace),
+            accounts.user_ref(subscription, namespace),
+            accounts.password_ref(subscription, namespace),
+        ]
+    return dict.fromkeys(refs, world.namespace_uid)
+
+
+def _children(granted: Access) -> tuple[tuple[Manifest, ...], frozenset[Ref]]:
+    """Return the children that can be written now, and the addresses of those that must wait as they are."""
+    subscription = granted.world.subscription
+    children: list[Manifest] = [access.key_secret(subscription, granted.platform, granted.key)]
+    waiting = {
+        *granted.identity_refs,
+        accounts.portal_ref(subscription),
+        granted.application_ref,
+        granted.auth_ref,
+        access.consumer_ref(subscription),
+    }
+    if identity_problem(granted) is None:
+        children += _identity(granted)
+    if granted.identity_ready:
+        children += _portal(granted)
+        if granted.model_is_published:
+            product = names.product_ref(granted.service, granted.platform)
+            children.append(access.application(subscription, granted.platform, product))
+    if granted.application_id is not None:
+        children.append(access.application_auth(subscription, granted.platform, granted.key))
+    if granted.state(granted.auth_ref).ready and granted.lifecycle == "live" and granted.service.status.url:
+        children.append(_consumer_secret(granted, granted.service.status.url))
+    return tuple(children), frozenset(waiting)
+
+
+def _identity(granted: Access) -> Iterable[Manifest]:
+    subscription, platform = granted.world.subscription, granted.platform
+    owner = accounts.account_labels(subscription, granted.world.namespace_uid)
+    password = granted.password
+    if password is not None:
+        yield accounts.password_secret(subscription, platform, password, owner)
+    yield accounts.developer_user(subscription, platform, owner)
+    yield accounts.developer_account(subscription, platform, owner)
+
+
+def _portal(granted: Access) -> Iterable[Manifest]:
+    subscription, portal_url = granted.world.subscription, granted.platform.status.portal_url
+    owner = accounts.account_labels(subscription, granted.world.namespace_uid)
+    if portal_url and granted.password is not None:
+        yield accounts.portal_secret(subscription, portal_url, granted.password, owner)
+
+
+def _consumer_secret(granted: Access, url: str) -> Manifest:
+    return access.consumer_secret(
+        granted.world.subscription, base_url=url, key=granted.key, model=names.model_id(granted.service)
+    )
+
+
+_LATER: Final = (ConditionType.ACCOUNT_READY, ConditionType.APPROVED, ConditionType.KEY_READY)
+
+
+def _waiting(type_: ConditionType) -> Condition:
+    return Condition(type_, ConditionStatus.UNKNOWN, Reason.WAITING, "waiting for ModelAccepted")
+
+
+def _status(granted: Access) -> dict[str, Any]:
+    subscription = granted.world.subscription
+    stored = granted.world.secrets.get(access.key_ref(subscription, granted.namespace))
+    key: dict[str, Any] = {"applicationID": granted.application_id, "prefix": granted.key.get_secret_value()[:6]}
+    if stored and stored.created_at:
+        key["createdAt"] = stored.created_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "state": _subscription_state(granted),
+        "secretName": access.consumer_ref(subscription).name,
+        "keys": [key] if granted.application_id is not None else [],
+    }
+
+
+def _subscription_state(granted: Access) -> SubscriptionState:
+    if granted.lifecycle == "suspended":
+        return SubscriptionState.SUSPENDED
+    return SubscriptionState.LIVE if granted.has_consumer_secret else SubscriptionState.PENDING
+
+
+def _namespaces(world: ModelSubscriptionWorld) -> frozenset[str]:
+    return world.threescale_namespaces | {world.subscription.metadata.namespace}
+
+
+def _inventory(subscription: ModelSubscription) -> Iterable[Ref]:
+    for child in subscription.status.children:
+        yield Ref(kind_of(child.api_version, child.kind), child.namespace, child.name)

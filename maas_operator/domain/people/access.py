@@ -1,0 +1,96 @@
+"""One subscription's access: the Application, its key, and the Secret that the consumer receives."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, SecretStr
+
+from maas_operator.api.model_platform import ModelPlatform
+from maas_operator.api.model_subscription import ModelSubscription
+from maas_operator.domain.emitted import Emitted, manifest
+from maas_operator.domain.kinds import APPLICATION, APPLICATION_AUTH, SECRET
+from maas_operator.domain.objects import Manifest, Ref
+
+from .accounts import LocalReference, account_ref
+from .secrets import fingerprint, secret
+
+
+def application_ref(subscription: ModelSubscription, threescale_namespace: str) -> Ref:
+    """Return the address of a subscription's Application."""
+    return Ref(APPLICATION, threescale_namespace, _local_name(subscription))
+
+
+def key_ref(subscription: ModelSubscription, threescale_namespace: str) -> Ref:
+    """Return the Secret that holds the key itself; the consumer's Secret is a copy."""
+    return Ref(SECRET, threescale_namespace, f"{_local_name(subscription)}.key")
+
+
+def application_auth_ref(subscription: ModelSubscription, threescale_namespace: str, key: SecretStr) -> Ref:
+    """Return the push of one key: an ApplicationAuth acts once, so that each key has its own."""
+    return Ref(APPLICATION_AUTH, threescale_namespace, f"{_local_name(subscription)}-{fingerprint(key)}")
+
+
+def consumer_ref(subscription: ModelSubscription) -> Ref:
+    """Return the consumer's Secret, in the subscription's namespace."""
+    name = subscription.spec.secret_name or f"{subscription.metadata.name}-key"
+    return Ref(SECRET, subscription.metadata.namespace, name)
+
+
+class ApplicationSpec(Emitted):
+    """The spec of an Application."""
+
+    account_cr: Annotated[LocalReference, Field(serialization_alias="accountCR")]
+    product_cr: Annotated[LocalReference, Field(serialization_alias="productCR")]
+    application_plan_name: str
+    name: str
+    description: str
+
+
+class ApplicationAuthSpec(Emitted):
+    """The spec of an ApplicationAuth. The keys that it can generate are guessable: that stays off."""
+
+    application_cr_name: Annotated[str, Field(serialization_alias="applicationCRName")]
+    generate_secret: bool = False
+    auth_secret_ref: LocalReference
+    provider_account_ref: LocalReference
+
+
+def application(subscription: ModelSubscription, platform: ModelPlatform, product: Ref) -> Manifest:
+    """Build the Application: this consumer's account on this plan of the product."""
+    namespace = platform.spec.threescale.namespace
+    spec = ApplicationSpec(
+        account_cr=LocalReference(name=account_ref(subscription, namespace).name),
+        product_cr=LocalReference(name=product.name),
+        application_plan_name=subscription.spec.plan,
+        name=subscription.metadata.name,
+        description=f"ModelSubscription {subscription.metadata.namespace}/{subscription.metadata.name}",
+    )
+    return manifest(application_ref(subscription, namespace), spec)
+
+
+def key_secret(subscription: ModelSubscription, platform: ModelPlatform, key: SecretStr) -> Manifest:
+    """Build the Secret that an ApplicationAuth pushes. Its second key is empty, but must be there."""
+    ref = key_ref(subscription, platform.spec.threescale.namespace)
+    return secret(ref, {"UserKey": key, "ApplicationKey": SecretStr("")})
+
+
+def application_auth(subscription: ModelSubscription, platform: ModelPlatform, key: SecretStr) -> Manifest:
+    """Build the push of a key."""
+    threescale = platform.spec.threescale
+    spec = ApplicationAuthSpec(
+        application_cr_name=application_ref(subscription, threescale.namespace).name,
+        auth_secret_ref=LocalReference(name=key_ref(subscription, threescale.namespace).name),
+        provider_account_ref=LocalReference(name=threescale.provider_account_secret_ref.name),
+    )
+    return manifest(application_auth_ref(subscription, threescale.namespace, key), spec)
+
+
+def consumer_secret(subscription: ModelSubscription, *, base_url: str, key: SecretStr, model: str) -> Manifest:
+    """Build what the consumer mounts: the three variables that OpenAI clients read."""
+    values = {"OPENAI_BASE_URL": SecretStr(base_url), "OPENAI_API_KEY": key, "MODEL": SecretStr(model)}
+    return secret(consumer_ref(subscription), values)
+
+
+def _local_name(subscription: ModelSubscription) -> str:
+    return f"{subscription.metadata.namespace}.{subscription.metadata.name}"

@@ -1,0 +1,122 @@
+"""The ServingRuntime: how vLLM runs for one model."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from math import ceil
+from typing import Final
+
+from maas_operator.api.model_platform import RuntimeProfile
+from maas_operator.api.model_service import ModelService, Resources
+from maas_operator.domain.emitted import Emitted, manifest
+from maas_operator.domain.names import MODEL_PORT, serving_runtime_ref, title
+from maas_operator.domain.objects import Manifest
+
+from .pod import Container, ContainerPort, EmptyDir, EnvVar, HttpGet, Probe, SecurityContext, Volume, VolumeMount
+from .resources import accelerator, cpu_cache_gib, resolve
+from .runtime_profiles import Feature, supports
+
+MODEL_FORMAT: Final = "vLLM"
+CONTAINER: Final = "kserve-container"
+
+# A random user id has no home, and no entry in the passwd file that newer torch looks for.
+_ENVIRONMENT: Final = {
+    "HOME": "/tmp",
+    "USER": "vllm",
+    "HF_HOME": "/tmp/hf_home",
+    "HF_HUB_OFFLINE": "1",
+    "TRITON_CACHE_DIR": "/tmp/triton",
+    "VLLM_CACHE_ROOT": "/tmp/vllm",
+    "VLLM_NO_USAGE_STATS": "1",
+    "XDG_CACHE_HOME": "/tmp/cache",
+    "XDG_CONFIG_HOME": "/tmp/config",
+}
+_POD_ANNOTATIONS: Final = {
+    "opendatahub.io/kserve-runtime": "vllm",
+    "prometheus.io/path": "/metrics",
+    "prometheus.io/port": str(MODEL_PORT),
+}
+_STARTUP_PERIOD: Final = timedelta(seconds=10)
+
+
+class SupportedModelFormat(Emitted):
+    """A format that the runtime serves when it is named, and never by itself."""
+
+    name: str = MODEL_FORMAT
+    auto_select: bool = False
+
+
+class ServingRuntimeSpec(Emitted):
+    """The spec of a ServingRuntime that serves one model and is never chosen for another."""
+
+    annotations: dict[str, str]
+    multi_model: bool = False
+    supported_model_formats: tuple[SupportedModelFormat, ...] = (SupportedModelFormat(),)
+    containers: tuple[Container, ...]
+    volumes: tuple[Volume, ...]
+
+
+def serving_runtime(service: ModelService, profile: RuntimeProfile) -> Manifest:
+    """Build the ServingRuntime. Texts belong on its metadata: on the InferenceService they would restart the pods."""
+    annotations = {
+        "opendatahub.io/apiProtocol": "REST",
+        "opendatahub.io/runtime-version": profile.version,
+        "openshift.io/display-name": title(service),
+    }
+    device = accelerator(resolve(service.spec.serving.resources, profile.resources))
+    if device:
+        annotations["opendatahub.io/recommended-accelerators"] = json.dumps([device])
+    labels = {"opendatahub.io/dashboard": "true"}
+    spec = serving_runtime_spec(service, profile)
+    return manifest(serving_runtime_ref(service), spec, labels=labels, annotations=annotations)
+
+
+def serving_runtime_spec(service: ModelService, profile: RuntimeProfile) -> ServingRuntimeSpec:
+    """Return all of a ServingRuntime that reaches the pods."""
+    return ServingRuntimeSpec(
+        annotations=_POD_ANNOTATIONS,
+        containers=(_container(service, profile),),
+        # Tensor parallelism talks through shared memory; the container runtime gives 64 MiB of it.
+        volumes=(Volume(name="shm", empty_dir=EmptyDir(size_limit="2Gi")),),
+    )
+
+
+def _container(service: ModelService, profile: RuntimeProfile) -> Container:
+    return Container(
+        name=CONTAINER,
+        image=profile.image,
+        command=("python", "-m", "vllm.entrypoints.openai.api_server"),
+        args=_args(profile),
+        env=_env(service, profile),
+        ports=(ContainerPort(name="http", container_port=MODEL_PORT),),
+        startup_probe=_probe(_STARTUP_PERIOD, ceil(service.spec.serving.startup_timeout / _STARTUP_PERIOD)),
+        readiness_probe=_probe(timedelta(seconds=10), 3),
+        liveness_probe=_probe(timedelta(seconds=15), 4),
+        security_context=SecurityContext(),
+        volume_mounts=(VolumeMount(name="shm", mount_path="/dev/shm"),),
+    )
+
+
+def _args(profile: RuntimeProfile) -> tuple[str, ...]:
+    forced_usage = ("--enable-force-include-usage",) if supports(profile, Feature.FORCED_USAGE) else ()
+    return (f"--port={MODEL_PORT}", "--model=/mnt/models", *forced_usage, *profile.args)
+
+
+def _env(service: ModelService, profile: RuntimeProfile) -> tuple[EnvVar, ...]:
+    resources = resolve(service.spec.serving.resources, profile.resources)
+    values = {variable.name: variable.value for variable in profile.env}
+    merged = _ENVIRONMENT | _cpu_environment(resources) | values
+    return tuple(EnvVar(name=name, value=value) for name, value in sorted(merged.items()))
+
+
+def _cpu_environment(resources: Resources) -> dict[str, str]:
+    return {} if accelerator(resources) else {"VLLM_CPU_KVCACHE_SPACE": str(cpu_cache_gib(resources))}
+
+
+def _probe(period: timedelta, failures: int) -> Probe:
+    return Probe(
+        http_get=HttpGet(path="/health", port=MODEL_PORT),
+        period_seconds=period // timedelta(seconds=1),
+        failure_threshold=failures,
+    )

@@ -1,0 +1,84 @@
+"""Whether a model serves, from what KServe, the Deployment and the pods say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from maas_operator.api.reasons import Reason
+from maas_operator.domain.objects import Manifest
+from maas_operator.domain.observed import condition_of, is_fresh, status_of, true_conditions
+
+from .inference_service import CONFIG_HASH, STOP
+from .pods import Trouble, find_trouble
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelState:
+    """A model's state: `ready` when all replicas of this configuration serve, `failed` when waiting will not help."""
+
+    ready: bool = False
+    failed: bool = False
+    reason: Reason
+    message: str = ""
+    replicas: int = 0
+
+
+def model_state(
+    inference_service: Manifest | None, deployment: Manifest | None, pods: Sequence[Manifest], *, config_hash: str
+) -> ModelState:
+    """Read a model's objects; None is one that does not exist yet. `config_hash`: what the pods should run."""
+    replicas = status_of(deployment).get("availableReplicas", 0) if deployment else 0
+    if inference_service is None:
+        return ModelState(reason=Reason.MODEL_STARTING, replicas=replicas)
+    if STOP in inference_service["metadata"].get("annotations", {}):
+        return _stopping(deployment, replicas)
+    rolled_out = deployment is not None and _is_rolled_out(deployment, inference_service, config_hash)
+    if rolled_out and "Ready" in true_conditions(inference_service):
+        return ModelState(ready=True, reason=Reason.READY, replicas=replicas)
+    trouble = find_trouble(pods, config_hash=config_hash) or _refused(deployment) or _kserve_trouble(inference_service)
+    if trouble:
+        return ModelState(failed=True, reason=trouble.reason, message=trouble.message, replicas=replicas)
+    return ModelState(reason=_progress(deployment, pods, replicas), replicas=replicas)
+
+
+def _stopping(deployment: Manifest | None, replicas: int) -> ModelState:
+    reason = Reason.STOPPED if deployment is None else Reason.ROLLING_OUT
+    return ModelState(reason=reason, replicas=replicas)
+
+
+def _is_rolled_out(deployment: Manifest, inference_service: Manifest, config_hash: str) -> bool:
+    # The generation in KServe's status is the Deployment's: only the hash proves that the pods run our last word.
+    template = deployment["spec"]["template"]["metadata"].get("annotations") or {}
+    status = status_of(deployment)
+    wanted = inference_service["spec"]["predictor"]["minReplicas"]
+    counts = {deployment["spec"].get("replicas"), status.get("replicas"), status.get("updatedReplicas")}
+    available = status.get("availableReplicas", 0) >= wanted
+    return is_fresh(deployment) and template.get(CONFIG_HASH) == config_hash and counts == {wanted} and available
+
+
+def _refused(deployment: Manifest | None) -> Trouble | None:
+    message = true_conditions(deployment).get("ReplicaFailure") if deployment else None
+    return None if message is None else Trouble(Reason.PODS_REFUSED, message)
+
+
+def _kserve_trouble(inference_service: Manifest) -> Trouble | None:
+    model = status_of(inference_service).get("modelStatus") or {}
+    # A failed load stays there after the recovery; the pods tell it better.
+    if model.get("transitionStatus") == "InvalidSpec":
+        failure = model.get("lastFailureInfo") or {}
+        words = ": ".join(filter(None, (failure.get("reason"), failure.get("message"))))
+        return Trouble(Reason.RUNTIME_REFUSED, words)
+    predictor = condition_of(inference_service, "PredictorReady")
+    if predictor.get("status") == "False" and predictor.get("reason") == "ReconcileFailed":
+        return Trouble(Reason.SERVING_FAILED, predictor.get("message", ""))
+    return None
+
+
+def _progress(deployment: Manifest | None, pods: Sequence[Manifest], replicas: int) -> Reason:
+    if deployment is None or not pods:
+        return Reason.MODEL_STARTING
+    if replicas:
+        return Reason.ROLLING_OUT
+    running = any(status_of(pod).get("phase") == "Running" for pod in pods)
+    return Reason.MODEL_LOADING if running else Reason.MODEL_STARTING

@@ -1,0 +1,266 @@
+"""Documents with the verdict that the models and an API server must share."""
+
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any
+
+Document = dict[str, Any]
+
+SERVICE: Document = {
+    "apiVersion": "maas-operator.io/v1alpha1",
+    "kind": "ModelService",
+    "metadata": {"name": "llama", "namespace": "llm-hosting"},
+    "spec": {
+        "displayName": "Llama",
+        "model": {"name": "llama", "source": {"uri": "oci://quay.io/models/llama:1"}},
+        "serving": {"resources": {"requests": {"cpu": "2"}, "limits": {"memory": "8Gi"}}},
+        "api": {"timeouts": {"connect": "10s", "read": "300s"}, "cors": {"allowedOrigins": ["*"]}},
+        "plans": [
+            {"name": "standard", "limits": [{"metric": "Requests", "period": "Day", "value": 100}]},
+            {"name": "premium"},
+        ],
+        "developers": [{"name": "dev1", "email": "dev1@example.com", "plan": "standard"}],
+    },
+}
+SUBSCRIPTION: Document = {
+    "apiVersion": "maas-operator.io/v1alpha1",
+    "kind": "ModelSubscription",
+    "metadata": {"name": "dev1", "namespace": "team-a"},
+    "spec": {
+        "modelRef": {"namespace": "llm-hosting", "name": "llama"},
+        "plan": "standard",
+        "account": "dev1",
+        "user": {"username": "dev1", "email": "dev1@example.com", "passwordSecretRef": {"name": "dev1-password"}},
+        "secretName": "dev1-llama",
+    },
+}
+PLATFORM: Document = {
+    "apiVersion": "maas-operator.io/v1alpha1",
+    "kind": "ModelPlatform",
+    "metadata": {"name": "default"},
+    "spec": {
+        "threescale": {"namespace": "3scale", "providerAccountSecretRef": {"name": "account"}, "billing": "Enabled"},
+        "gateway": {"namespaces": ["3scale"], "configurationCache": "5m"},
+        "monitoring": {"namespaces": ["openshift-monitoring"]},
+        "runtimes": [
+            {
+                "name": "vllm-cpu",
+                "image": "quay.io/vllm/vllm:v1",
+                "version": "0.7.3",
+                "args": ["--dtype=bfloat16", "--dtype=bfloat16"],
+                "env": [{"name": "HOME", "value": "/tmp"}],
+                "resources": {"limits": {"cpu": 4}},
+            }
+        ],
+        "defaultPlans": [{"name": "standard"}],
+    },
+}
+ABSENT = object()
+
+
+def changed(document: Document, path: str, value: Any) -> Document:
+    """Return a copy with one value set, or taken away when it is ABSENT; `plans.0.name` goes into lists."""
+    copy = deepcopy(document)
+    *parents, last = [int(step) if step.isdigit() else step for step in path.split(".")]
+    target: Any = copy
+    for step in parents:
+        target = target.setdefault(step, {}) if isinstance(target, dict) else target[step]
+    if value is ABSENT:
+        del target[last]
+    else:
+        target[last] = value
+    return copy
+
+
+@dataclass(frozen=True)
+class Good:
+    """A document that everybody accepts."""
+
+    title: str
+    document: Document = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A document that everybody refuses, with an error at or below the path."""
+
+    title: str
+    document: Document = field(repr=False)
+    path: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """An update of one value; the path is where it is refused, empty where it is allowed."""
+
+    title: str
+    old: Document = field(repr=False)
+    new: Document = field(repr=False)
+    path: str = ""
+
+
+def _service(title: str, path: str, value: Any) -> Good:
+    return Good(f"{title}: {path}", changed(SERVICE, path, value))
+
+
+GOOD = (
+    Good("a service", SERVICE),
+    Good("a subscription", SUBSCRIPTION),
+    Good("a platform", PLATFORM),
+    Good("the smallest platform", {**PLATFORM, "spec": {"threescale": {"namespace": "3scale"}}}),
+    Good("the smallest service", {**SERVICE, "spec": {"model": {"source": {"uri": "hf://org/model"}}}}),
+    _service("longest name", "metadata.name", "a" * 36),
+    _service("text in any script", "spec.displayName", 'Modèle "très" rapide — 模型'),
+    _service("null is absent", "spec.description", None),
+    _service("null takes the default", "spec.serving", None),
+    _service("a quantity as a number", "spec.serving.resources.limits.cpu", 2),
+    _service("a quantity with a fraction", "spec.serving.resources.limits.cpu", "1.5"),
+    _service("an accelerator", "spec.serving.resources.limits", {"nvidia.com/gpu": 1}),
+    _service("stopped", "spec.serving.replicas", 0),
+    _service("a duration in parts", "spec.serving.startupTimeout", "1h30m10s5ms"),
+    _service("the longest duration", "spec.serving.startupTimeout", "24h"),
+    _service("no plans named, the platform decides", "spec.plans", []),
+    _service(
+        "one metric in two periods",
+        "spec.plans.1.limits",
+        [
+            {"metric": "TotalTokens", "period": "Day", "value": 5},
+            {"metric": "TotalTokens", "period": "Month", "value": 5},
+        ],
+    ),
+    _service("an image by digest", "spec.model.source.uri", "oci://quay.io/m@sha256:" + "0" * 64),
+    _service("CORS for one origin", "spec.api.cors.allowedOrigins", ["https://app.example.com:8443"]),
+    Good("a model in the same namespace", changed(SUBSCRIPTION, "spec.modelRef", {"name": "llama"})),
+    Good("the Secret's own name", changed(SUBSCRIPTION, "spec.secretName", ABSENT)),
+    Good("a cache that is off", changed(PLATFORM, "spec.gateway.configurationCache", "0s")),
+    Good("nobody reads metrics", changed(PLATFORM, "spec.monitoring.namespaces", [])),
+)
+
+
+def _bad(document: Document, title: str, path: str, value: Any, at: str | None = None) -> Bad:
+    steps = "".join(f"[{step}]" if step.isdigit() else f".{step}" for step in path.split("."))
+    return Bad(f"{title}: {path}", changed(document, path, value), steps.removeprefix(".") if at is None else at)
+
+
+_LIMIT = {"metric": "Requests", "period": "Day", "value": 1}
+BAD = (
+    _bad(SERVICE, "a dot", "metadata.name", "llama-3.2", "metadata"),
+    _bad(SERVICE, "starts with a digit", "metadata.name", "3llama", "metadata"),
+    _bad(SERVICE, "too long", "metadata.name", "a" * 37, "metadata"),
+    _bad(SERVICE, "missing", "spec", ABSENT),
+    _bad(SERVICE, "missing", "spec.model", ABSENT),
+    _bad(SERVICE, "missing", "spec.model.source", ABSENT),
+    _bad(SERVICE, "null is missing", "spec.model.source", None),
+    _bad(SERVICE, "no member of the union", "spec.model.source", {}),
+    _bad(SERVICE, "unknown scheme", "spec.model.source.uri", "file:///etc/passwd"),
+    _bad(SERVICE, "template braces", "spec.model.source.uri", "oci://{{.Name}}"),
+    _bad(SERVICE, "credentials in a URL", "spec.model.source.uri", "https://user:secret@example.com/model"),
+    _bad(SERVICE, "a query", "spec.model.source.uri", "https://example.com/model?token=1"),
+    _bad(SERVICE, "a line feed at the end", "spec.model.source.uri", "oci://a/b\n"),
+    _bad(SERVICE, "too long", "spec.model.source.uri", "oci://" + "a" * 1024),
+    _bad(SERVICE, "a space", "spec.model.name", "my model"),
+    _bad(SERVICE, "a flag", "spec.model.name", "--trust-remote-code"),
+    _bad(SERVICE, "no task", "spec.model.tasks", []),
+    _bad(SERVICE, "unknown task", "spec.model.tasks", ["Chat", "Sing"], "spec.model.tasks[1]"),
+    _bad(SERVICE, "task twice", "spec.model.tasks", ["Chat", "Chat"]),
+    _bad(SERVICE, "zero", "spec.model.contextLength", 0),
+    _bad(SERVICE, "a number as text", "spec.model.contextLength", "2000"),
+    _bad(SERVICE, "a truth value as number", "spec.model.contextLength", True),
+    _bad(SERVICE, "markup", "spec.displayName", "<script>alert(1)</script>"),
+    _bad(SERVICE, "Liquid", "spec.displayName", "{{ provider.secret }}"),
+    _bad(SERVICE, "empty", "spec.displayName", ""),
+    _bad(SERVICE, "two lines", "spec.description", "a\nb"),
+    _bad(SERVICE, "too long", "spec.description", "a" * 501),
+    _bad(SERVICE, "not a string", "spec.displayName", 5),
+    _bad(SERVICE, "capitals", "spec.platformRef.name", "Default"),
+    _bad(SERVICE, "negative", "spec.serving.replicas", -1),
+    _bad(SERVICE, "too many", "spec.serving.replicas", 101),
+    _bad(SERVICE, "no quantity", "spec.serving.resources.limits.memory", "8 GB"),
+    _bad(SERVICE, "negative quantity", "spec.serving.resources.limits.memory", "-1Gi"),
+    _bad(SERVICE, "negative number", "spec.serving.resources.limits.cpu", -1),
+    _bad(SERVICE, "a fraction as number", "spec.serving.resources.limits.cpu", 0.5),
+    _bad(
+        SERVICE, "braces in requests", "spec.serving.resources.requests", {"{{.Name}}": "1"}, "spec.serving.resources"
+    ),
+    _bad(SERVICE, "braces in limits", "spec.serving.resources.limits", {"{{.Name}}": "1"}, "spec.serving.resources"),
+    _bad(SERVICE, "too many names", "spec.serving.resources.limits", {f"example.com/{n}": 1 for n in range(9)}),
+    _bad(SERVICE, "no unit", "spec.serving.startupTimeout", "30"),
+    _bad(SERVICE, "a number", "spec.serving.startupTimeout", 30),
+    _bad(SERVICE, "too short", "spec.serving.startupTimeout", "59s"),
+    _bad(SERVICE, "too long", "spec.serving.startupTimeout", "24h1ms"),
+    _bad(SERVICE, "too long", "spec.api.timeouts.connect", "61s"),
+    _bad(SERVICE, "too short", "spec.api.timeouts.read", "999ms"),
+    _bad(SERVICE, "a path", "spec.api.cors.allowedOrigins.0", "https://example.com/"),
+    _bad(SERVICE, "header injection", "spec.api.cors.allowedOrigins.0", "https://a\r\nX: y"),
+    _bad(SERVICE, "origin twice", "spec.api.cors.allowedOrigins", ["*", "*"]),
+    _bad(SERVICE, "unknown mode", "spec.api.networkPolicy", "Off"),
+    _bad(SERVICE, "one character, which 3scale refuses", "spec.plans.1.name", "p"),
+    _bad(SERVICE, "a dot, which 3scale refuses", "spec.plans.1.name", "plan.1"),
+    _bad(SERVICE, "name twice", "spec.plans.1.name", "standard", "spec.plans"),
+    _bad(SERVICE, "no name", "spec.plans.1.name", ABSENT),
+    _bad(SERVICE, "yes", "spec.plans.1.published", "yes"),
+    _bad(SERVICE, "negative", "spec.plans.1.trialDays", -1),
+    _bad(SERVICE, "zero blocks everybody", "spec.plans.0.limits.0.value", 0),
+    _bad(SERVICE, "unknown metric", "spec.plans.0.limits.0.metric", "hits"),
+    _bad(SERVICE, "unknown period", "spec.plans.0.limits.0.period", "day"),
+    _bad(SERVICE, "metric and period twice", "spec.plans.0.limits", [_LIMIT, {**_LIMIT, "value": 2}]),
+    _bad(SERVICE, "unknown plan", "spec.developers.0.plan", "gold", "spec"),
+    _bad(SERVICE, "too short", "spec.developers.0.name", "me"),
+    _bad(SERVICE, "no address", "spec.developers.0.email", "dev1"),
+    _bad(SERVICE, "two addresses", "spec.developers.0.email", "a@b.example,c@d.example"),
+    _bad(SERVICE, "unknown policy", "spec.managementPolicy", "Observe"),
+    _bad(SERVICE, "not an object", "spec.serving", []),
+    _bad(SUBSCRIPTION, "too long", "metadata.name", "a" * 64, "metadata"),
+    _bad(SUBSCRIPTION, "missing", "spec.modelRef", ABSENT),
+    _bad(SUBSCRIPTION, "missing", "spec.modelRef.name", ABSENT),
+    _bad(SUBSCRIPTION, "missing", "spec.user", ABSENT),
+    _bad(SUBSCRIPTION, "a path", "spec.modelRef.namespace", "../kube-system"),
+    _bad(SUBSCRIPTION, "capitals", "spec.user.username", "Dev1"),
+    _bad(SUBSCRIPTION, "too long", "spec.user.username", "a" * 41),
+    _bad(SUBSCRIPTION, "no domain", "spec.user.email", "dev1@localhost"),
+    _bad(SUBSCRIPTION, "a path", "spec.user.passwordSecretRef.name", "../other"),
+    _bad(SUBSCRIPTION, "a dot", "spec.account", "dev.1"),
+    _bad(SUBSCRIPTION, "a slash", "spec.secretName", "other/secret"),
+    _bad(PLATFORM, "missing", "spec.threescale", ABSENT),
+    _bad(PLATFORM, "missing", "spec.threescale.namespace", ABSENT),
+    _bad(PLATFORM, "missing", "spec.threescale.providerAccountSecretRef.name", ABSENT),
+    _bad(PLATFORM, "unknown value", "spec.threescale.billing", "Sometimes"),
+    _bad(PLATFORM, "a wildcard", "spec.gateway.namespaces.0", "*"),
+    _bad(PLATFORM, "too long", "spec.gateway.configurationCache", "25h"),
+    _bad(PLATFORM, "namespace twice", "spec.monitoring.namespaces", ["a", "a"]),
+    _bad(PLATFORM, "no version", "spec.runtimes.0.version", "latest"),
+    _bad(PLATFORM, "no image", "spec.runtimes.0.image", ABSENT),
+    _bad(PLATFORM, "a space", "spec.runtimes.0.image", "a b"),
+    _bad(PLATFORM, "a hyphen", "spec.runtimes.0.env.0.name", "MY-VAR"),
+    _bad(PLATFORM, "no value", "spec.runtimes.0.env.0.value", ABSENT),
+    _bad(PLATFORM, "plan twice", "spec.defaultPlans", [{"name": "free"}, {"name": "free"}]),
+)
+
+UNKNOWN_FIELDS = (
+    _bad(SERVICE, "a typing error", "spec.modle", {}),
+    _bad(SERVICE, "a field of a later version", "spec.serving.autoscaling", {"maxReplicas": 3}),
+    _bad(SERVICE, "an attribute's name", "spec.display_name", "Llama"),
+    _bad(SUBSCRIPTION, "a typing error", "spec.user.mail", "dev1@example.com"),
+    _bad(PLATFORM, "a field of a later version", "spec.currency", "EUR"),
+)
+
+
+def _change(document: Document, title: str, path: str, value: Any, at: str = "") -> Change:
+    return Change(f"{title}: {path}", document, changed(document, path, value), at)
+
+
+CHANGES = (
+    Change("nothing changes", SERVICE, SERVICE),
+    _change(SERVICE, "more replicas", "spec.serving.replicas", 2),
+    _change(SERVICE, "the default said aloud", "spec.platformRef", {"name": "default"}),
+    _change(SERVICE, "another platform", "spec.platformRef.name", "other", "spec.platformRef"),
+    _change(SUBSCRIPTION, "another plan", "spec.plan", "premium"),
+    _change(SUBSCRIPTION, "another Secret", "spec.secretName", "other"),
+    _change(SUBSCRIPTION, "another model", "spec.modelRef.name", "other", "spec.modelRef"),
+    _change(SUBSCRIPTION, "the model's namespace goes", "spec.modelRef.namespace", ABSENT, "spec.modelRef"),
+    _change(SUBSCRIPTION, "another account", "spec.account", "dev2", "spec.account"),
+    _change(SUBSCRIPTION, "another user", "spec.user.username", "dev2", "spec.user"),
+    _change(SUBSCRIPTION, "the password goes", "spec.user.passwordSecretRef", ABSENT, "spec.user"),
+    _change(PLATFORM, "no billing", "spec.threescale.billing", "Disabled"),
+    _change(PLATFORM, "another 3scale", "spec.threescale.namespace", "other", "spec.threescale.namespace"),
+)

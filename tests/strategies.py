@@ -1,0 +1,214 @@
+"""Valid objects of the three kinds, as wide as the API allows."""
+
+import re
+from datetime import timedelta
+
+from hypothesis import strategies as st
+
+from maas_operator.api.meta import ClusterReference, ObjectMeta, SecretReference
+from maas_operator.api.model_platform import (
+    Billing,
+    EnvironmentVariable,
+    Gateway,
+    ModelPlatform,
+    ModelPlatformSpec,
+    Monitoring,
+    RuntimeProfile,
+    Threescale,
+)
+from maas_operator.api.model_service import (
+    Api,
+    Cors,
+    Developer,
+    ManagementPolicy,
+    Model,
+    ModelService,
+    ModelServiceSpec,
+    ModelSource,
+    NetworkPolicyMode,
+    Resources,
+    Serving,
+    Task,
+    Timeouts,
+)
+from maas_operator.api.model_subscription import ModelReference, ModelSubscription, ModelSubscriptionSpec, User
+from maas_operator.api.plans import Limit, Metric, Period, Plan
+
+LOWER = "abcdefghijklmnopqrstuvwxyz"
+ALPHANUMERIC = LOWER + "0123456789"
+ANY_CASE = ALPHANUMERIC + LOWER.upper()
+
+
+def words(inner: str, *, max_size: int, min_size: int = 1) -> st.SearchStrategy[str]:
+    """Return words of alphanumeric characters which may have the other characters inside, never at an end."""
+    return st.text(ANY_CASE + inner, min_size=min_size, max_size=max_size).map(_with_plain_ends)
+
+
+def _with_plain_ends(word: str) -> str:
+    return re.sub(r"^[^A-Za-z0-9]|[^A-Za-z0-9]$", "x", word)
+
+
+def labels(max_size: int = 63, min_size: int = 1) -> st.SearchStrategy[str]:
+    """Return DNS labels."""
+    return words("-", min_size=min_size, max_size=max_size).map(str.lower)
+
+
+def texts(max_size: int) -> st.SearchStrategy[str]:
+    """Return text as people write it, in any script."""
+    characters = st.characters(min_codepoint=0x20, exclude_categories=("Cs",), exclude_characters="<>{}")
+    return st.text(characters, min_size=1, max_size=max_size)
+
+
+def durations(shortest: timedelta, longest: timedelta) -> st.SearchStrategy[timedelta]:
+    """Return durations of whole milliseconds, both ends included."""
+    millisecond = timedelta(milliseconds=1)
+    return st.integers(shortest // millisecond, longest // millisecond).map(lambda count: count * millisecond)
+
+
+def metadata(name: st.SearchStrategy[str], namespace: st.SearchStrategy[str]) -> st.SearchStrategy[ObjectMeta]:
+    """Return metadata as the API server completes it."""
+    return st.builds(
+        ObjectMeta,
+        name=name,
+        namespace=namespace,
+        uid=st.uuids().map(str),
+        generation=st.integers(1, 1_000),
+        resource_version=st.integers(1, 10**9).map(str),
+    )
+
+
+plan_names = labels(min_size=2)
+account_names = labels(min_size=3, max_size=40)
+emails = st.builds("{}@{}.{}".format, words("._%+-", max_size=60), labels(), labels(max_size=20))
+amounts = st.from_regex(r"[0-9]{1,15}(\.[0-9]{1,9})?([KMGTPE]i|[mkMGTPE])?", fullmatch=True)
+resource_lists = st.dictionaries(
+    st.sampled_from(["cpu", "memory", "ephemeral-storage", "nvidia.com/gpu", "amd.com/gpu"]), amounts
+)
+resources = st.builds(Resources, requests=resource_lists, limits=resource_lists)
+limits = st.builds(
+    Limit, metric=st.sampled_from(Metric), period=st.sampled_from(Period), value=st.integers(1, 1_000_000_000_000_000)
+)
+plans = st.builds(
+    Plan,
+    name=plan_names,
+    display_name=st.none() | texts(80),
+    published=st.booleans(),
+    approval_required=st.booleans(),
+    trial_days=st.integers(0, 365),
+    limits=st.lists(limits, max_size=28, unique_by=lambda limit: (limit.metric, limit.period)).map(tuple),
+)
+plan_lists = st.lists(plans, max_size=4, unique_by=lambda plan: plan.name).map(tuple)
+sources = st.builds(
+    "{}://{}".format, st.sampled_from(["oci", "s3", "pvc", "hf", "https"]), words("._:/+-", max_size=200)
+).map(lambda uri: ModelSource(uri=uri))
+models = st.builds(
+    Model,
+    name=st.none() | words("._/:-", max_size=128),
+    tasks=st.lists(st.sampled_from(Task), min_size=1, unique=True).map(tuple),
+    source=sources,
+    context_length=st.none() | st.integers(1, 10_000_000),
+)
+servings = st.builds(
+    Serving,
+    runtime=st.none() | labels(),
+    resources=resources,
+    startup_timeout=durations(timedelta(minutes=1), timedelta(hours=24)),
+    replicas=st.integers(0, 100),
+)
+origins = st.just("*") | st.builds(
+    "{}://{}{}".format,
+    st.sampled_from(["http", "https"]),
+    st.text(ALPHANUMERIC + ".-", min_size=1, max_size=60),
+    st.just("") | st.integers(1, 65535).map(":{}".format),
+)
+apis = st.builds(
+    Api,
+    timeouts=st.builds(
+        Timeouts,
+        connect=durations(timedelta(seconds=1), timedelta(minutes=1)),
+        read=durations(timedelta(seconds=1), timedelta(hours=1)),
+    ),
+    cors=st.builds(Cors, allowed_origins=st.lists(origins, max_size=8, unique=True).map(tuple)),
+    network_policy=st.sampled_from(NetworkPolicyMode),
+)
+
+
+def _developers(names: st.SearchStrategy[str]) -> st.SearchStrategy[tuple[Developer, ...]]:
+    developers = st.builds(Developer, name=account_names, email=emails, plan=names)
+    return st.lists(developers, max_size=4, unique_by=lambda developer: developer.name).map(tuple)
+
+
+@st.composite
+def model_services(draw: st.DrawFn) -> ModelService:
+    """Return valid ModelServices whose name and namespace fit together."""
+    offered = draw(plan_lists)
+    names = st.sampled_from([plan.name for plan in offered]) if offered else plan_names
+    spec = ModelServiceSpec(
+        platform_ref=ClusterReference(name=draw(labels())),
+        display_name=draw(st.none() | texts(80)),
+        description=draw(st.none() | texts(500)),
+        model=draw(models),
+        serving=draw(servings),
+        api=draw(apis),
+        plans=offered,
+        developers=draw(_developers(names)),
+        management_policy=draw(st.sampled_from(ManagementPolicy)),
+    )
+    starts_with_letter = labels(max_size=35).map(lambda name: draw(st.sampled_from(LOWER)) + name)
+    return ModelService(metadata=draw(metadata(starts_with_letter, labels(max_size=16))), spec=spec)
+
+
+def model_subscriptions() -> st.SearchStrategy[ModelSubscription]:
+    """Return valid ModelSubscriptions."""
+    spec = st.builds(
+        ModelSubscriptionSpec,
+        # By its alias: hypothesis looks at the signature and would make a second one.
+        modelRef=st.builds(ModelReference, namespace=st.none() | labels(), name=labels(max_size=36)),
+        plan=plan_names,
+        account=account_names,
+        user=st.builds(
+            User,
+            username=words("-._", min_size=3, max_size=40).map(str.lower),
+            email=emails,
+            password_secret_ref=st.none() | st.builds(SecretReference, name=labels()),
+        ),
+        secret_name=st.none() | words("-.", max_size=253).map(str.lower),
+    )
+    return st.builds(ModelSubscription, metadata=metadata(labels(), labels()), spec=spec)
+
+
+def model_platforms() -> st.SearchStrategy[ModelPlatform]:
+    """Return valid ModelPlatforms."""
+    namespaces = st.lists(labels(), max_size=4, unique=True).map(tuple)
+    variables = st.builds(
+        EnvironmentVariable,
+        name=st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,30}", fullmatch=True),
+        value=st.text(st.characters(exclude_categories=("Cs",)), max_size=40),
+    )
+    runtimes = st.builds(
+        RuntimeProfile,
+        name=labels(),
+        image=words("._:/@-", max_size=200),
+        version=st.from_regex(r"[0-9]{1,4}\.[0-9]{1,4}(\.[0-9]{1,4})?", fullmatch=True),
+        args=st.lists(st.text(st.characters(exclude_categories=("Cs",)), max_size=40), max_size=4).map(tuple),
+        env=st.lists(variables, max_size=4, unique_by=lambda variable: variable.name).map(tuple),
+        resources=resources,
+    )
+    spec = st.builds(
+        ModelPlatformSpec,
+        threescale=st.builds(
+            Threescale,
+            namespace=labels(),
+            provider_account_secret_ref=st.builds(SecretReference, name=labels()),
+            billing=st.sampled_from(Billing),
+        ),
+        gateway=st.builds(
+            Gateway,
+            namespaces=namespaces,
+            configuration_cache=durations(timedelta(0), timedelta(hours=24)),
+        ),
+        monitoring=st.builds(Monitoring, namespaces=namespaces),
+        runtimes=st.lists(runtimes, max_size=4, unique_by=lambda runtime: runtime.name).map(tuple),
+        default_plans=plan_lists,
+    )
+    return st.builds(ModelPlatform, metadata=metadata(labels(), st.just("")), spec=spec)
