@@ -2,13 +2,15 @@
 local json = require("maas_llm_json")
 local sse = require("maas_llm_sse")
 local usage = require("maas_llm_usage")
-local find, lower, sub, concat, setmetatable = string.find, string.lower, string.sub, table.concat, setmetatable
+local byte, find, lower, sub, concat = string.byte, string.find, string.lower, string.sub, table.concat
+local setmetatable = setmetatable
 
 local _M = {}
 local mt = { __index = _M }
 
 -- With hiding, an event that is cut is held until it is complete; one that grows over this goes out unhidden.
 local MAX_HELD = 65536
+local LF = 10
 
 --- Returns how to read an answer: "json", "sse", or nil when nothing in it can be counted.
 function _M.format(status, content_type, content_encoding)
@@ -48,11 +50,19 @@ function _M:release(last, hidden)
     out[#out + 1] = self.held
     out[#out + 1] = sub(self.piece, self.from, last)
   end
-  self.held, self.from = "", last + 1
+  self.held, self.from, self.hidden = "", last + 1, hidden
+end
+
+--- Lets the LF pass whose CR was the last byte of the piece before, and of an event.
+local function complete_crlf(self, piece)
+  if self.held ~= "" or not self.events.after_cr or byte(piece, 1) ~= LF then return end
+  self.from = 2
+  if not self.hidden then self.out[1] = "\n" end
 end
 
 local function feed_hiding(self, piece, eof)
   self.piece, self.from, self.out = piece, 1, {}
+  complete_crlf(self, piece)
   self.events:feed(piece)
   local out, rest = self.out, self.held .. sub(piece, self.from)
   self.piece, self.out = nil, nil
