@@ -36,7 +36,7 @@ async def serve(application: web.Application) -> tuple[web.AppRunner, int]:
     return runner, port
 
 
-@dataclass
+@dataclass(repr=False)
 class Bench:
     """A gateway, its neighbours, and a client."""
 
@@ -62,7 +62,12 @@ class Bench:
     ) -> aiohttp.client._RequestContextManager:
         """Call the model; the answer follows the script."""
         self.model.scripts[key] = script
-        known = {"Authorization": f"Bearer {key}", "X-Script": key, "X-Policy": policy, "Content-Type": "application/json"}
+        known = {
+            "Authorization": f"Bearer {key}",
+            "X-Script": key,
+            "X-Policy": policy,
+            "Content-Type": "application/json",
+        }
         if cached:
             known["X-Cached"] = "yes"
         data = io.BytesIO(body) if isinstance(body, bytes) and body else body

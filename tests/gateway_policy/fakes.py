@@ -13,7 +13,7 @@ from aiohttp import web
 TOKEN_METRICS = ("prompt_tokens", "completion_tokens", "total_tokens")
 
 
-@dataclass
+@dataclass(repr=False)
 class Script:
     """How the model server answers: the pieces, each written on its own, `pause` seconds apart."""
 
@@ -28,7 +28,7 @@ class Script:
     """Close the connection after the last piece instead of ending the answer."""
 
 
-@dataclass
+@dataclass(repr=False)
 class ModelServer:
     """Answers by script and keeps what it was asked."""
 
@@ -67,7 +67,7 @@ class ModelServer:
             await asyncio.sleep(60)
 
 
-@dataclass
+@dataclass(repr=False)
 class Backend:
     """Checks the limits of named metrics only, counts reports, refuses a report with one bad value whole."""
 
@@ -122,7 +122,11 @@ class Backend:
         return web.Response(status=failure or 500)
 
     def _count(self, form: dict[str, str]) -> None:
-        keys = {match[1]: value for name, value in form.items() if (match := re.match(r"transactions\[(\d+)\]\[user_key", name))}
+        keys = {
+            match[1]: value
+            for name, value in form.items()
+            if (match := re.match(r"transactions\[(\d+)\]\[user_key", name))
+        }
         usages = [
             (keys[match[1]], match[2], value)
             for name, value in form.items()

@@ -11,7 +11,7 @@ import subprocess
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import aiohttp
 
@@ -51,6 +51,7 @@ class State:
 class Gateway:
     """One nginx in a folder of its own; `start` before use, `stop` after."""
 
+    configuration: ClassVar[Path] = NGINX / "nginx.conf"
     folder: Path
     upstream: int
     backend: int
@@ -94,7 +95,7 @@ class Gateway:
             "PORT": str(self.port),
             "UPSTREAM": str(self.upstream),
         }
-        text = (NGINX / "nginx.conf").read_text()
+        text = self.configuration.read_text()
         for name, value in values.items():
             text = text.replace(f"@{name}@", value)
         (self.folder / "nginx.conf").write_text(text)

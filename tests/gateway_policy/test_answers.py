@@ -23,9 +23,7 @@ EVENTS = ("missing_usage", "parse_errors", "aborted")
 
 def script(answer: Answer) -> Script:
     pause = 0.0 if len(answer.pieces) == 1 else 0.0005
-    return Script(
-        answer.pieces, answer.status, answer.content_type, answer.encoding, pause=pause, stay=answer.aborted
-    )
+    return Script(answer.pieces, answer.status, answer.content_type, answer.encoding, pause=pause, stay=answer.aborted)
 
 
 async def read(bench: Bench, answer: Answer, *, key: str, cached: bool = False) -> bytes:

@@ -63,7 +63,9 @@ async def test_what_was_gathered_during_a_failure_is_reported_too(bench: Bench) 
     assert bench.backend.tokens(key) == (15, 21, 36)
 
 
-@pytest.mark.parametrize(("failures", "reason"), [([500] * 3, "status_500"), ([403], "status_403"), ([504], "unknown_outcome")])
+@pytest.mark.parametrize(
+    ("failures", "reason"), [([500] * 3, "status_500"), ([403], "status_403"), ([504], "unknown_outcome")]
+)
 async def test_what_is_given_up_is_counted_and_said(bench: Bench, failures: list[int], reason: str) -> None:
     key, before = bench.key(), await bench.settled()
     bench.backend.failures = list(failures)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from itertools import pairwise
 
 import pytest
 
@@ -22,7 +23,7 @@ async def test_every_piece_reaches_the_client_before_the_next_is_written(bench: 
         for piece in pieces:
             assert await response.content.readexactly(len(piece)) == piece
             arrived.append(time.monotonic())
-    assert min(later - sooner for sooner, later in zip(arrived, arrived[1:], strict=False)) > 0.1
+    assert min(later - sooner for sooner, later in pairwise(arrived)) > 0.1
 
 
 async def test_a_client_that_leaves_frees_the_model_server(bench: Bench) -> None:

@@ -263,9 +263,7 @@ REQUESTS = [
         b'{"stream":false,"stream":true}',
         b"{" + OPTIONS + b'"stream":false,"stream":true}',
     ),
-    Request(
-        "a name spelled with escapes", rb'{"str\u0065am":true}', b"{" + OPTIONS + rb'"str\u0065am":true}'
-    ),
+    Request("a name spelled with escapes", rb'{"str\u0065am":true}', b"{" + OPTIONS + rb'"str\u0065am":true}'),
     Request("a one that an engine takes for true", b'{"stream":1}', b"{" + OPTIONS + b'"stream":1}'),
     Request("a string that an engine takes for true", b'{"stream":"True"}', b"{" + OPTIONS + b'"stream":"True"}'),
     Request("a byte order mark", BOM + b'{"stream":true}', BOM + b"{" + OPTIONS + b'"stream":true}'),

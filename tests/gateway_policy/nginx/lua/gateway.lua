@@ -51,6 +51,7 @@ function _M.init(path)
   for name, config in pairs(settings.configurations) do
     chains[name] = { require("apicast_standin"), policy.new(config) }
   end
+  chains.none = { require("apicast_standin") }
 end
 
 local function on_failed(phase)
