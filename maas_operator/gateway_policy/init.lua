@@ -42,9 +42,9 @@ local reports = reporter.new({
   exiting = ngx.worker.exiting,
   send = backend.send,
   sent = function(batch) metrics.add("reports", 1, batch.service) end,
-  failed = function(batch, reason)
-    metrics.add("report_failures", 1, batch and batch.service, batch and reason or "runner")
-    ngx.log(ngx.WARN, "reporting token counts failed: ", reason)
+  failed = function(batch, reason, detail)
+    metrics.add("report_failures", 1, batch and batch.service, reason)
+    ngx.log(ngx.WARN, "reporting token counts failed: ", reason, " ", detail)
   end,
   lost = count_lost,
 })
@@ -176,14 +176,15 @@ local function report(self, context, usage)
   local settings, service, amounts = self.settings, context.service, amounts_of(self.settings, usage)
   local kind, credential = credential_of(context.credentials or {})
   if not kind then return count_lost({ service = service, amounts = amounts, answers = 1 }, "no_credential") end
+  if next(amounts) then
+    reports:add({
+      service = service, credential_type = kind, credential = credential, amounts = amounts,
+      timeout = settings.timeout, retries = settings.retries,
+    })
+  end
   local application = metrics.application(service, credential)
   for field in pairs(settings.metrics) do metrics.add("tokens", usage[field], service, field, application) end
   metrics.add("answers", 1, service, application)
-  if not next(amounts) then return end
-  reports:add({
-    service = service, credential_type = kind, credential = credential, amounts = amounts,
-    timeout = settings.timeout, retries = settings.retries,
-  })
 end
 
 --- Settles an answer, once: this phase also runs for calls that were refused or aborted.
@@ -192,13 +193,13 @@ policy.post_action = guarded("post_action", function(self, context)
   if not state or not state.watching or state.settled then return end
   state.settled = true
   local service, watched = context.service, state.answer
-  if not state.complete then metrics.add("aborted", 1, service) end
-  if watched then metrics.add("parse_errors", watched.parse_errors, service) end
   if watched and watched.usage.seen then
     report(self, context, watched.usage)
   elseif state.success then
     metrics.add("missing_usage", 1, service)
   end
+  if watched then metrics.add("parse_errors", watched.parse_errors, service) end
+  if not state.complete then metrics.add("aborted", 1, service) end
 end)
 
 return policy

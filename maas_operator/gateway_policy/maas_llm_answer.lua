@@ -27,8 +27,7 @@ local function watch_events(self)
   return sse.new(self.walker, function(ok, last)
     local counted = self.usage
     if not ok then self.parse_errors = self.parse_errors + 1 end
-    if counted.choices == "some" then self.deltas = self.deltas + 1 end
-    if self.held then self:release(last, counted.updated and counted.choices == "none") end
+    if self.held then self:release(last, counted.updated and counted.no_choices) end
     counted:next_event()
   end)
 end
@@ -36,7 +35,7 @@ end
 --- Makes the watcher of an answer in `format` ("json" or "sse"); with `hide`, chunks of a stream that hold usage and no
 --- choices are taken out.
 function _M.new(format, hide)
-  local self = setmetatable({ usage = usage.new(), parse_errors = 0, deltas = 0, bytes = 0, finished = false }, mt)
+  local self = setmetatable({ usage = usage.new(), parse_errors = 0, finished = false }, mt)
   self.walker = json.new(usage.WATCH, self.usage)
   if format == "sse" then self.events = watch_events(self) end
   if hide and self.events then self.held, self.from = "", 1 end
@@ -75,7 +74,6 @@ end
 
 --- Reads the next piece; returns what the client gets: the same piece, unless something is hidden.
 function _M:feed(piece, eof)
-  self.bytes = self.bytes + #piece
   if self.held then return feed_hiding(self, piece, eof) end
   (self.events or self.walker):feed(piece)
   return piece

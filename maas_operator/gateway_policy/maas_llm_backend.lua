@@ -2,15 +2,16 @@
 local backend_client = require("apicast.backend_client")
 local resty_backend = require("resty.http_ng.backend.resty")
 local usage = require("maas_llm_usage")
-local ngx, pairs = ngx, pairs
+local ngx, pairs, min = ngx, pairs, math.min
 
 local _M = {}
 
+-- A connection that cannot be opened must be told from an answer that does not come: both are a "timeout".
 local CONNECT_TIMEOUT = 5
 
 --- An http_ng backend with our own timeouts: the client offers no way to set them.
 local function with_timeout(seconds)
-  local opts = { connect_timeout = CONNECT_TIMEOUT, send_timeout = seconds, read_timeout = seconds }
+  local opts = { connect_timeout = min(CONNECT_TIMEOUT, seconds / 2), send_timeout = seconds, read_timeout = seconds }
   return {
     send = function(_, request)
       request.proxy_options = { upstream_connection_opts = opts }
@@ -40,7 +41,7 @@ function _M.outcome(response, elapsed, timeout)
   if status >= 500 or status == 429 then return "retry", "status_" .. status end
   if status > 0 then return "lost", "status_" .. status end
   -- The report went out, but no answer came in time: backend may have counted it.
-  if response and response.error == "timeout" and elapsed >= timeout then return "lost", "unknown_outcome" end
+  if response and response.error == "timeout" and elapsed > timeout * 0.9 then return "lost", "unknown_outcome" end
   return "retry", "connection"
 end
 

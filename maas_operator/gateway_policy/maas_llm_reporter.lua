@@ -3,7 +3,7 @@
 -- A worker runs at most RUNNERS timers, however slow the backend is and however many answers end. Each credential has
 -- its own calls: backend drops a whole call silently when one credential in it was revoked meanwhile.
 -- Time, the network and the counters come in as `deps`: timer(run), sleep(seconds), now(), exiting(), send(batch),
--- sent(batch), failed(batch, reason), lost(batch, reason).
+-- sent(batch), failed(batch or nil, reason, detail or nil), lost(batch, reason).
 -- `send` returns "sent", "retry" (surely not counted) or "lost" (refused, or perhaps counted: sending it again could
 -- count twice), and a reason.
 local min, pcall, pairs, ipairs, setmetatable = math.min, pcall, pairs, ipairs, setmetatable
@@ -75,33 +75,35 @@ local function forget(self, entry)
   end
 end
 
-local function retry_later(self, entry, batch, reason)
+--- Sets an entry aside for a while, or gives its batch up; returns whether it was given up.
+local function retry_later(self, entry, batch)
   batch.attempts = batch.attempts + 1
-  self.deps.failed(batch, reason)
   if batch.attempts > batch.retries then
-    self.deps.lost(batch, reason)
-    return forget(self, entry)
+    forget(self, entry)
+    return true
   end
   entry.due = self.deps.now() + backoff(self, batch.attempts)
   self.delayed[#self.delayed + 1] = entry
+  return false
 end
 
+-- The queue is put in order before anybody is told: an error in the telling must not leave an entry behind.
 local function send(self, entry)
-  local batch = entry.sending
+  local deps, batch = self.deps, entry.sending
   if not batch then
     batch, entry.gathering = entry.gathering, nil
     entry.sending = batch
   end
-  local ok, outcome, reason = pcall(self.deps.send, batch)
-  if not ok then outcome, reason = "retry", "error" end
-  if outcome == "retry" then return retry_later(self, entry, batch, reason) end
-  if outcome == "lost" then
-    self.deps.failed(batch, reason)
-    self.deps.lost(batch, reason)
-  else
-    self.deps.sent(batch)
+  local ok, outcome, reason = pcall(deps.send, batch)
+  if ok and outcome == "sent" then
+    forget(self, entry)
+    return deps.sent(batch)
   end
-  forget(self, entry)
+  local given_up, detail = true, nil
+  if not ok then outcome, reason, detail = "retry", "error", outcome end
+  if outcome == "retry" then given_up = retry_later(self, entry, batch) else forget(self, entry) end
+  if given_up then deps.lost(batch, reason) end
+  deps.failed(batch, reason, detail)
 end
 
 --- Moves what is due from the delayed to the waiting entries; a worker that must exit waits no longer.
@@ -142,7 +144,7 @@ local function run(self)
   self.running = self.running - 1
   if not ok then
     self.ticking = false
-    self.deps.failed(nil, reason)
+    self.deps.failed(nil, "runner", reason)
   end
   self:wake()
 end
@@ -157,7 +159,7 @@ function _M:wake()
   if ok then
     self.starting = now
   else
-    self.deps.failed(nil, reason)
+    self.deps.failed(nil, "timer", reason)
   end
 end
 

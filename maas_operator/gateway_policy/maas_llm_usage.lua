@@ -59,8 +59,8 @@ end
 function _M:value(node, kind, text, from, to)
   if node.field and kind == "scalar" and text then
     self.object[node.field] = _M.count(text)
-  elseif node.choices and kind == "array" then
-    self.choices = to - from > 1 and "some" or "none"
+  elseif node.choices then
+    self.no_choices = kind == "array" and to - from == 1
   end
 end
 
@@ -74,9 +74,9 @@ function _M:close(node)
   self.seen, self.updated = true, true
 end
 
---- Forgets what the last event held (`choices`, `updated`), not what was counted.
+--- Forgets what the last event held (`no_choices`, `updated`), not what was counted.
 function _M:next_event()
-  self.choices, self.updated = nil, false
+  self.no_choices, self.updated = false, false
 end
 
 return _M
