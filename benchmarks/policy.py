@@ -79,12 +79,14 @@ class Cost:
 
 
 def worker_of(gateway: Gateway) -> int:
+    """Return the process id of the one worker."""
     assert gateway.process
     children = Path(f"/proc/{gateway.process.pid}/task/{gateway.process.pid}/children").read_text().split()
     return int(children[0])
 
 
 def cpu_seconds(pid: int) -> float:
+    """Return the CPU time that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
 
@@ -97,6 +99,7 @@ def memory(pid: int, name: str) -> int:
 
 
 def measure(gateway: Gateway, chain: str, path: str, calls: int) -> Cost:
+    """Make calls one after another on one connection."""
     client, pid = Client(gateway.port, chain), worker_of(gateway)
     first, last, cpu = [], [], cpu_seconds(pid)
     for _ in range(calls):
@@ -119,23 +122,30 @@ def compare(gateway: Gateway, path: str, calls: int, rounds: int) -> dict[str, C
         for chain in CHAINS:
             costs[chain].append(measure(gateway, chain, path, calls))
     return {
-        chain: Cost(sum((c.first for c in found), []), sum((c.last for c in found), []), sum(c.cpu for c in found))
+        chain: Cost(
+            [time_ for cost in found for time_ in cost.first],
+            [time_ for cost in found for time_ in cost.last],
+            sum(cost.cpu for cost in found),
+        )
         for chain, found in costs.items()
     }
 
 
 def percentile(values: list[float], percent: int) -> float:
+    """Return one percentile."""
     return statistics.quantiles(values, n=100)[percent - 1]
 
 
 def print_costs(name: str, costs: dict[str, Cost]) -> None:
+    """Print what the policy adds to calls of one kind."""
     none, policy = (costs[chain] for chain in CHAINS)
     rows = [("first byte p50", none.first, policy.first, 50), ("p50", none.last, policy.last, 50)]
     for label, without, with_, percent in [*rows, ("p99", none.last, policy.last, 99)]:
         sooner, later = percentile(without, percent) * 1e3, percentile(with_, percent) * 1e3
         print(f"{name:12} {label:15} {sooner:8.3f} -> {later:8.3f} ms   added {later - sooner:+.3f} ms")
     without_cpu, with_cpu = (cost.cpu / len(cost.last) * 1e3 for cost in (none, policy))
-    print(f"{name:12} {'CPU per call':15} {without_cpu:8.3f} -> {with_cpu:8.3f} ms   added {with_cpu - without_cpu:+.3f} ms")
+    added = with_cpu - without_cpu
+    print(f"{name:12} {'CPU per call':15} {without_cpu:8.3f} -> {with_cpu:8.3f} ms   added {added:+.3f} ms")
 
 
 def per_open_stream(gateway: Gateway, chain: str, count: int) -> float:

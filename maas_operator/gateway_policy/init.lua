@@ -44,7 +44,7 @@ local reports = reporter.new({
   sent = function(batch) metrics.add("reports", 1, batch.service) end,
   failed = function(batch, reason, detail)
     metrics.add("report_failures", 1, batch and batch.service, reason)
-    ngx.log(ngx.WARN, "reporting token counts failed: ", reason, " ", detail)
+    ngx.log(ngx.WARN, "reporting token counts failed: ", reason, detail and ": " or "", detail or "")
   end,
   lost = count_lost,
 })

@@ -125,7 +125,7 @@ async def bench(
     bench = Bench(gateway, model, backend, session)
     yield bench
     state = await bench.settled()
-    assert not state.errors
+    assert not state.errors, "the gateway would have swallowed these"
     assert not state.count("failures_total")
     assert not backend.invalid
     assert "token policy failed" not in gateway.log

@@ -58,6 +58,8 @@ class Gateway:
     prometheus: bool = True
     on_failed: bool = False
     configurations: dict[str, dict[str, Any]] = field(default_factory=lambda: {"default": {}})
+    sabotage: tuple[str, ...] = ()
+    """Functions of the policy's modules that raise whenever they are called."""
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
@@ -81,6 +83,7 @@ class Gateway:
             "policy": str(POLICY),
             "prometheus": self.prometheus,
             "on_failed": self.on_failed,
+            "sabotage": self.sabotage,
             "service": service,
             "configurations": self.configurations,
         }

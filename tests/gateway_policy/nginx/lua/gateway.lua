@@ -47,7 +47,13 @@ end
 function _M.init(path)
   settings = cjson.decode(read(path))
   package.loaded["test_settings"] = settings
-  local policy = sandbox(settings.policy)("init")
+  local load = sandbox(settings.policy)
+  local policy = load("init")
+  for _, name in ipairs(settings.sabotage) do
+    local module, member = name:match("^([^.]+)%.(.+)$")
+    assert(load(module)[member])
+    load(module)[member] = function() error("sabotaged") end
+  end
   for name, config in pairs(settings.configurations) do
     chains[name] = { require("apicast_standin"), policy.new(config) }
   end
