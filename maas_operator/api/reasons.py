@@ -74,7 +74,6 @@ class Reason(StrEnum):
 
     # All kinds
     READY = "Ready"
-    PROGRESSING = "Progressing"
     SETTLED = "Settled"
     WAITING = "Waiting"
     PAUSED = "Paused"
@@ -87,7 +86,6 @@ class Reason(StrEnum):
     FORBIDDEN = "Forbidden"
     REJECTED = "Rejected"
     NAMESPACE_TERMINATING = "NamespaceTerminating"
-    API_UNAVAILABLE = "APIUnavailable"
     INTERNAL_ERROR = "InternalError"
     INVALID_SPEC = "InvalidSpec"
     # PlatformReady
@@ -169,17 +167,19 @@ _WAIT = "Wait; the operator goes on by itself."
 
 REASONS: Final[dict[Reason, ReasonDoc]] = {
     Reason.READY: ReasonDoc("All is well.", _NOTHING),
-    Reason.PROGRESSING: ReasonDoc("The operator works on this generation.", _WAIT),
     Reason.SETTLED: ReasonDoc("There is nothing left to do.", _NOTHING),
     Reason.WAITING: ReasonDoc("An earlier stage is not done.", "Look at the stage that the message names."),
     Reason.PAUSED: ReasonDoc(
         "managementPolicy is Paused: nothing is changed, except that deleting works.",
         "Set spec.managementPolicy to Active.",
     ),
-    Reason.DELETING: ReasonDoc("The object's children are being deleted, in order.", _WAIT),
+    Reason.DELETING: ReasonDoc(
+        "The object's children are being deleted, in order; the message names those that are left.",
+        "Wait. If one does not go, bring its controller back: for 3scale objects the 3scale-operator, 3scale and the"
+        " provider account Secret.",
+    ),
     Reason.DELETION_BLOCKED: ReasonDoc(
-        "A child does not go away; the message names it and who holds it.",
-        "Bring its controller back (for 3scale objects: the 3scale-operator, 3scale and the provider account Secret).",
+        "Others still need the object; the message names them.", "Delete them first, or leave this object."
     ),
     Reason.CONFLICT: ReasonDoc(
         "An object with a name that the operator needs is there and is not the operator's; it was not touched.",
@@ -203,7 +203,6 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
         "The Kubernetes API or a webhook refuses an object that the operator renders.",
         "Change the field that the message names; if it is none of yours, report a bug.",
     ),
-    Reason.API_UNAVAILABLE: ReasonDoc("The Kubernetes API does not answer.", _WAIT),
     Reason.INTERNAL_ERROR: ReasonDoc(
         "The operator failed in a way that nobody thought of; it tries again, more and more slowly.",
         "Report a bug with the operator's log of the time.",

@@ -22,7 +22,7 @@ from .kinds import (
 )
 from .metering.package import definition_state
 from .objects import Manifest, ref_of
-from .observed import condition_of
+from .observed import condition_of, is_fresh
 from .people import status as people
 
 
@@ -43,6 +43,11 @@ def _by_ready_condition(child: Manifest) -> ChildState:
     if ready.get("status") == "True":
         return ChildState(ready=True)
     return ChildState(ready=False, reason=ready.get("reason") or "Pending", message=ready.get("message", ""))
+
+
+def _subscription(child: Manifest) -> ChildState:
+    # What it says of an older spec is no news of this one.
+    return _by_ready_condition(child) if is_fresh(child) else ChildState(ready=False, reason="Pending")
 
 
 def _backend(child: Manifest) -> ChildState:
@@ -76,7 +81,7 @@ _READERS: Final[Mapping[Kind, Callable[[Manifest], ChildState]]] = {
     DEVELOPER_ACCOUNT: people.account_state,
     DEVELOPER_USER: people.user_state,
     INFERENCE_SERVICE: _by_ready_condition,
-    MODEL_SUBSCRIPTION: _by_ready_condition,
+    MODEL_SUBSCRIPTION: _subscription,
     PRODUCT: _product,
     PROXY_CONFIG_PROMOTE: _promotion,
 }

@@ -116,7 +116,7 @@ def _summary(ready: Verdict, *, reconciling: Verdict | None, stalled: Verdict | 
 
 def _abnormal(type_: ConditionType, cause: Verdict | None) -> Condition:
     if cause is None:
-        return Condition(type_, ConditionStatus.FALSE, Reason.SETTLED, "")
+        return Condition(type_, ConditionStatus.FALSE, Reason.SETTLED, "there is nothing to do")
     return Condition(type_, ConditionStatus.TRUE, cause.reason, cause.message)
 
 

@@ -16,9 +16,9 @@ from maas_operator.api.model_service import ManagementPolicy, ModelService
 from maas_operator.api.reasons import ConditionType, Reason
 
 from . import names
-from .child_state import describe
 from .conditions import Condition, Verdict, decide_condition, false, summarise, true
 from .decision import Decision, World
+from .farewell import farewell, out_of_reach
 from .gateway import progress as gateway_progress
 from .gateway.publication import Publication
 from .kinds import BACKEND, PRODUCT
@@ -169,25 +169,20 @@ def _paused(world: ModelServiceWorld) -> Decision:
 
 def _farewell(world: ModelServiceWorld) -> Decision:
     """Let go of everything; the Product stays while others' Applications use it."""
-    message = _farewell_message(world)
+    unreachable = out_of_reach(world.service.status.children, world.namespaces)
+    message = farewell(world.remaining, unreachable)
+    if world.applications and not world.remaining:
+        message = f"waiting for {', '.join(world.applications)}, which use the product, to be deleted"
     leaving = Condition(ConditionType.GATEWAY_READY, ConditionStatus.FALSE, Reason.DELETING, message)
     in_use = [ref for ref in world.seen if ref.kind in (PRODUCT, BACKEND)] if world.applications else []
     return Decision(
         conditions=summarise((leaving,), ready=""),
         keep=frozenset(in_use),
         namespaces=world.namespaces,
-        releasable=not world.applications,
+        releasable=not (world.applications or unreachable),
         status=_kept_status(world.service),
         wake_after=POLL,
     )
-
-
-def _farewell_message(world: ModelServiceWorld) -> str:
-    if world.remaining:
-        return f"waiting for {', '.join(describe(child) for child in world.remaining)} to be deleted"
-    if world.applications:
-        return f"waiting for {', '.join(world.applications)}, which use the product, to be deleted"
-    return "everything is deleted"
 
 
 def _platform_ready(platform: ModelPlatform) -> Condition:

@@ -15,9 +15,9 @@ from maas_operator.api.model_subscription import ModelSubscription, Subscription
 from maas_operator.api.reasons import ConditionType, Reason
 
 from . import names
-from .child_state import describe
 from .conditions import Condition, summarise
 from .decision import Decision
+from .farewell import farewell, out_of_reach
 from .kinds import APPLICATION, APPLICATION_AUTH, kind_of
 from .objects import Manifest, Ref
 from .people import access, accounts
@@ -68,13 +68,14 @@ def _turned_away(world: ModelSubscriptionWorld, accepted: Condition) -> Decision
 
 def _farewell(world: ModelSubscriptionWorld) -> Decision:
     """Let go of everything; the account goes with its last subscription."""
-    left = ", ".join(describe(child) for child in world.remaining)
-    message = f"waiting for {left} to be deleted" if left else "everything is deleted"
+    unreachable = out_of_reach(world.subscription.status.children, _namespaces(world))
+    message = farewell(world.remaining, unreachable)
     leaving = Condition(ConditionType.MODEL_ACCEPTED, ConditionStatus.FALSE, Reason.DELETING, message)
     return Decision(
         conditions=(*summarise((leaving,), ready=""), leaving),
         namespaces=_namespaces(world),
         drop=_shared(world) if not world.siblings else {},
+        releasable=not unreachable,
         status={"state": SubscriptionState.PENDING},
         wake_after=POLL,
     )
@@ -110,9 +111,9 @@ def _children(granted: Access) -> tuple[tuple[Manifest, ...], frozenset[Ref]]:
         children += _portal(granted)
         if granted.model_is_published:
             product = names.product_ref(granted.service, granted.platform)
-            children.append(access.application(subscription, granted.platform, product))
+            children.append(access.application(subscription, granted.platform, product, granted.product_id))
     if granted.application_id is not None:
-        children.append(access.application_auth(subscription, granted.platform, granted.key))
+        children.append(access.application_auth(subscription, granted.platform, granted.key, granted.application_id))
     if granted.state(granted.auth_ref).ready and granted.lifecycle == "live" and granted.service.status.url:
         children.append(_consumer_secret(granted, granted.service.status.url))
     return tuple(children), frozenset(waiting)

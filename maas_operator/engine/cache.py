@@ -66,14 +66,14 @@ class Cache:
 
     def remove(self, manifest: Manifest) -> bool:
         """Drop an object that is deleted; a successor of the same name stays. Tell whether it was known."""
-        ref = ref_of(manifest)
-        known = self._objects.get(ref)
-        if known is None or known["metadata"].get("uid") != manifest["metadata"].get("uid"):
-            return False
-        self._forget(ref, known)
-        self._gone[known["metadata"].get("uid")] = None
+        ref, uid = ref_of(manifest), manifest["metadata"].get("uid")
+        self._gone[uid] = None
         if len(self._gone) > TOMBSTONES:
             del self._gone[next(iter(self._gone))]
+        known = self._objects.get(ref)
+        if known is None or known["metadata"].get("uid") != uid:
+            return False
+        self._forget(ref, known)
         return True
 
     def get(self, ref: Ref) -> Manifest | None:

@@ -109,7 +109,7 @@ def _first(group: BaseExceptionGroup[BaseException]) -> str:
 
 
 async def _demo(setup: Setup, limit_seconds: float) -> None:
-    console = Console()
+    console = Console(highlight=False)
     async with _with_operator(setup, console) as (around, operator), asyncio.TaskGroup() as group:
         watcher = group.create_task(operator.watch())
         await Demo(around, console, limit_seconds).run()
@@ -117,10 +117,10 @@ async def _demo(setup: Setup, limit_seconds: float) -> None:
 
 
 async def _start(setup: Setup) -> None:
-    console = Console()
+    console = Console(highlight=False)
     async with _with_operator(setup, console) as (around, operator):
         await operator.ready()
-        console.print(_instructions(around, operator), soft_wrap=True, highlight=False)
+        console.print(_instructions(around, operator), soft_wrap=True)
         await operator.watch()
 
 

@@ -90,7 +90,8 @@ class Demo:
         client = self.environment.client
         subscriptions = await client.list(MODEL_SUBSCRIPTION, namespace=ref.namespace)
         self.console.rule("What became of it", align="left")
-        self.console.print(tree(await client.get(ref), {one["metadata"]["name"]: one for one in subscriptions}))
+        by_name = {one["metadata"]["name"]: one for one in subscriptions}
+        self.console.print(tree(await client.get(ref), by_name), crop=False, no_wrap=True, overflow="ignore")
         self.console.rule("What the developers got", align="left")
         for subscription in subscriptions:
             for secret in _secrets(subscription):
@@ -99,7 +100,7 @@ class Demo:
         self.console.rule(f"kubectl -n {ref.namespace} get msvc", align="left")
         collection = Ref(ref.kind, ref.namespace, "")
         table = await client.call("GET", ref, path_of(collection), accept=_TABLE)
-        self.console.print(columns(table), soft_wrap=True, highlight=False)
+        self.console.print(columns(table), soft_wrap=True)
 
     async def _delete(self, refs: list[Ref]) -> None:
         self.console.rule("Delete it all", align="left")

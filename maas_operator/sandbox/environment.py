@@ -27,13 +27,15 @@ class Setup:
     """What to bring up, and where its files go.
 
     `kubeconfig`: an existing cluster. `assets`: a folder with the real servers' binaries. With neither, the embedded
-    API. `crds`: a folder with the CRDs of KServe and 3scale; small stand-ins for them if None.
+    API. `crds`: a folder with the CRDs of KServe and 3scale; small stand-ins for them if None. Unless `complete`, these
+    are left out, to be installed later.
     """
 
     folder: Path
     kubeconfig: Path | None = None
     assets: Path | None = None
     crds: Path | None = None
+    complete: bool = True
     delays: Delays = field(default_factory=Delays)
 
 
@@ -91,7 +93,8 @@ async def _installed(client: HttpClient, setup: Setup) -> AsyncIterator[Installa
     installation = Installation(client)
     try:
         await installation.base()
-        await installation.surroundings(setup.crds)
+        if setup.complete:
+            await installation.surroundings(setup.crds)
         yield installation
     finally:
         # The other clusters end with us.

@@ -29,6 +29,7 @@ ADMIN_URL: Final = "https://3scale-admin.apps.sandbox.example.com"
 _STAND_IN: Final = "sandbox.maas-operator.io/stand-in"
 _CEL_SINCE: Final = 25
 _SERVED_SECONDS: Final = 30.0
+_GONE_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.05
 _RBAC: Final = "rbac.authorization.k8s.io"
 _KINDS: Final = {
@@ -92,11 +93,16 @@ class Installation:
         await self._client.call("PATCH", ref, path_of(ref), query, manifest, APPLY_PATCH)
 
     async def remove(self) -> None:
-        """Delete what was new, last first. What was there before stays."""
-        while self._new:
-            ref = self._new.pop()
+        """Delete what was new, last first, and wait until it is gone. What was there before stays."""
+        for ref in reversed(self._new):
             if await self._find(ref):
                 await self._client.call("DELETE", ref, path_of(ref))
+        async with asyncio.timeout(_GONE_SECONDS):
+            while self._new:
+                if await self._find(self._new[-1]):
+                    await asyncio.sleep(_LOOK_SECONDS)
+                else:
+                    self._new.pop()
 
     async def _definitions(self, definitions: Iterable[Manifest]) -> None:
         old = await self._is_old()

@@ -35,23 +35,28 @@ class OperatorProcess:
         """Return when it is ready; ProcessFailed if it ends before."""
         async with asyncio.timeout(_READY_SECONDS), aiohttp.ClientSession() as session:
             while not await self._says_ok(session):
-                self._running.check()
+                self._child.check()
                 await asyncio.sleep(0.05)
 
     async def watch(self) -> NoReturn:
         """Wait for ever; ProcessFailed when it ends by itself."""
-        await self._running.watch()
+        await self._child.watch()
 
     async def stop(self) -> int:
         """End it in order and return its exit code."""
-        return await self._running.stop()
+        return await self._child.stop()
 
     async def kill(self) -> None:
         """End it with SIGKILL."""
-        await self._running.kill()
+        await self._child.kill()
 
     @property
-    def _running(self) -> Process:
+    def running(self) -> bool:
+        """Tell whether it has been started and has not ended."""
+        return self._process is not None and self._process.running
+
+    @property
+    def _child(self) -> Process:
         assert self._process is not None, "start it first"
         return self._process
 

@@ -42,9 +42,14 @@ class Process:
             )
         return cls(child, log)
 
+    @property
+    def running(self) -> bool:
+        """Tell whether the child has not ended yet."""
+        return self._child.returncode is None
+
     def check(self) -> None:
         """Raise ProcessFailed if the child has ended."""
-        if self._child.returncode is not None:
+        if not self.running:
             raise ProcessFailed(f"{self._log.stem} ended with {self._child.returncode}:\n{end_of(self._log)}")
 
     async def watch(self) -> NoReturn:
@@ -55,7 +60,7 @@ class Process:
 
     async def stop(self) -> int:
         """End the child and return its exit code; one that does not go is killed."""
-        if self._child.returncode is None:
+        if self.running:
             self._child.terminate()
         try:
             async with asyncio.timeout(_STOP_SECONDS):
@@ -65,7 +70,7 @@ class Process:
 
     async def kill(self) -> int:
         """End the child without giving it a chance, and return its exit code."""
-        if self._child.returncode is None:
+        if self.running:
             self._child.kill()
         return await self._child.wait()
 

@@ -1,7 +1,9 @@
 """Every reason is explained, and names are what Kubernetes accepts."""
 
 import re
+from pathlib import Path
 
+import maas_operator
 from maas_operator.api.reasons import (
     MODEL_PLATFORM_CONDITIONS,
     MODEL_SERVICE_CONDITIONS,
@@ -10,10 +12,19 @@ from maas_operator.api.reasons import (
     ConditionType,
     Reason,
 )
+from maas_operator.domain.objects import RefusalReason
 
 
 def test_every_reason_is_documented() -> None:
     assert set(REASONS) == set(Reason)
+
+
+def test_every_reason_is_given_by_some_code() -> None:
+    package = Path(maas_operator.__file__).parent
+    product = [path for path in package.rglob("*.py") if "sandbox" not in path.parts and path.name != "reasons.py"]
+    code = "\n".join(path.read_text() for path in product)
+    refusals = {reason.value for reason in RefusalReason}
+    assert [reason for reason in Reason if f"Reason.{reason.name}" not in code and reason not in refusals] == []
 
 
 def test_meaning_and_remedy_are_sentences() -> None:

@@ -378,5 +378,14 @@ def test_the_product_stays_while_other_namespaces_use_it() -> None:
     assert "Application 3scale/team-a.x" in condition_of(decision, Type.READY).message
 
 
+LEFT = {"children": [{"apiVersion": "v1", "kind": "Secret", "namespace": "3scale", "name": "x"}]}
+
+
+def test_a_model_whose_children_are_out_of_reach_is_not_let_go() -> None:
+    decision = decide(a_model_world(leaving(status=LEFT), platform=None, threescale_namespaces=frozenset()))
+    assert not decision.releasable
+    assert "namespace 3scale" in condition_of(decision, Type.READY).message
+
+
 def test_children_may_live_in_the_models_and_the_3scale_namespaces_only() -> None:
     assert decide(a_model_world()).namespaces == {"llm", "3scale"}

@@ -83,6 +83,29 @@ def test_an_emptied_key_is_replaced_since_3scale_would_crash_on_it() -> None:
     assert values(decision, "llm.tiny-dev1.key") == {"UserKey": "fresh-key-" + "k" * 32, "ApplicationKey": ""}
 
 
+def test_an_application_that_3scale_made_anew_gets_the_key_pushed_again() -> None:
+    pushes = [
+        names(
+            settle(decide, a_subscription_world(secrets={KEY: worlds.stored(UserKey="k" * 32)}), answer),
+            "ApplicationAuth",
+        )
+        for answer in (worlds.content, _with_application_id(60))
+    ]
+    assert len(pushes[0]) == len(pushes[1]) == 1
+    assert pushes[0] != pushes[1]
+
+
+def _with_application_id(number: int) -> worlds.Answer:
+    ready = {"observedGeneration": 1, "state": "live", "conditions": [worlds.condition("Ready")]}
+    return worlds.but("Application", lambda one: worlds.with_status(one, applicationID=number, **ready))
+
+
+def test_an_application_changes_with_the_number_of_its_product_so_that_3scale_looks_at_it() -> None:
+    decision = settle(decide, a_subscription_world())
+    application = next(one for one in decision.children if one["kind"] == "Application")
+    assert application["metadata"]["annotations"] == {"maas-operator.io/product-id": "7"}
+
+
 def test_each_key_has_a_push_of_its_own() -> None:
     one = settle(decide, a_subscription_world(secrets={KEY: worlds.stored(UserKey="one" * 10)}))
     other = settle(decide, a_subscription_world(secrets={KEY: worlds.stored(UserKey="two" * 10)}))
@@ -235,6 +258,14 @@ def test_leaving_says_what_it_waits_for_in_3scales_words() -> None:
     assert "connection refused" in message
 
 
+def test_a_subscription_whose_children_are_out_of_reach_is_not_let_go() -> None:
+    left = {"children": [{"apiVersion": "v1", "kind": "Secret", "namespace": "3scale", "name": "x"}]}
+    leaving = a_subscription(meta={"deletionTimestamp": "2026-01-01T11:59:00Z"}, status=left)
+    decision = decide(a_subscription_world(leaving, siblings=(), threescale_namespaces=frozenset()))
+    assert not decision.releasable
+    assert "namespace 3scale" in condition_of(decision, Type.READY).message
+
+
 def test_another_namespaces_model_is_out_of_reach() -> None:
     subscription = a_subscription(modelRef={"namespace": "victim", "name": "tiny"})
     decision = settle(decide, a_subscription_world(subscription))
@@ -269,12 +300,28 @@ def test_an_unknown_plan_lists_the_known_ones() -> None:
     assert (found.reason, "standard" in found.message) == ("PlanMissing", True)
 
 
+DEVELOPER = {"name": "dev1", "email": "dev1@example.com", "plan": "closed"}
+
+
 @pytest.mark.parametrize("closed", [{"published": False}, {"approvalRequired": True}])
-@pytest.mark.parametrize("granted", [True, False])
-def test_a_closed_plan_is_for_those_whom_the_models_owner_named(closed: dict[str, bool], granted: bool) -> None:
-    service = a_service(plans=[{"name": "standard", **closed}], status={"url": "https://tiny.example.com/v1"})
-    owner = {"apiVersion": "v1", "kind": "ModelService", "name": "tiny", "uid": service.metadata.uid}
-    subscription = a_subscription(meta={"ownerReferences": [owner]} if granted else {})
+@pytest.mark.parametrize(
+    ("developer", "name", "account", "granted"),
+    [
+        (DEVELOPER, "tiny-dev1", "dev1", True),
+        (DEVELOPER, "tiny-dev2", "dev1", False),
+        (DEVELOPER, "tiny-dev1", "someone", False),
+        (DEVELOPER | {"plan": "standard"}, "tiny-dev1", "dev1", False),
+        (DEVELOPER | {"name": "dev2"}, "tiny-dev1", "dev1", False),
+    ],
+)
+def test_a_closed_plan_is_for_those_whom_the_models_owner_named(
+    closed: dict[str, bool], developer: dict[str, str], name: str, account: str, granted: bool
+) -> None:
+    plans = [{"name": "standard"}, {"name": "closed", **closed}]
+    service = a_service(plans=plans, developers=[developer], status={"url": "https://tiny.example.com/v1"})
+    forged = {"apiVersion": "maas-operator.io/v1alpha1", "kind": "ModelService", "name": "tiny", "controller": True}
+    owners = {"ownerReferences": [forged | {"uid": service.metadata.uid}]}
+    subscription = a_subscription(name, meta=owners, plan="closed", account=account)
     decision = settle(decide, a_subscription_world(subscription, service=service))
     assert told(decision, Type.MODEL_ACCEPTED)[1] == ("Accepted" if granted else "PlanNotGranted")
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -114,7 +115,7 @@ def _is_ready(world: ToyWorld) -> bool:
 
 def _conditions(world: ToyWorld) -> Iterator[Condition]:
     refusals = [*world.children.refused.values()]
-    reason = Reason(refusals[0].reason) if refusals else Reason.PROGRESSING
+    reason = Reason(refusals[0].reason) if refusals else Reason.WAITING
     message = refusals[0].message if refusals else ""
     if world.deleting:
         reason, message = Reason.DELETING, ", ".join(str(ref_of(child)) for child in world.remaining)
@@ -157,6 +158,9 @@ class Stage:
         self.calls: list[Call] = []
         self.gateway_works = True
         self.deaf: set[Kind] = set()
+        self.deaf_to: set[int] = set()
+        self.heard = 0
+        self.lag_seconds = 0.01
         self._engine: Engine | None = None
         self._fresh = 0
         self.kubeapi.faults.add(self._record)
@@ -256,21 +260,28 @@ class Stage:
         engine = self._engine
         if engine is None or ref_of(changed).kind in self.deaf:
             return
+        self.heard += 1
+        if self.heard in self.deaf_to:
+            return
         # A watch is never as fast as the call that it tells of.
         loop = asyncio.get_running_loop()
-        loop.call_later(0.01, lambda: engine.notify(changed, deleted=type_ is EventType.DELETED))
+        loop.call_later(self.lag_seconds, lambda: engine.notify(changed, deleted=type_ is EventType.DELETED))
 
     def _sync_later(self, type_: EventType, changed: Manifest) -> None:
         if self.gateway_works and type_ is not EventType.DELETED and not is_fresh(changed):
             asyncio.get_running_loop().call_later(1, self.sync, ref_of(changed))
 
+    def change(self, ref: Ref, edit: Callable[[Manifest], object]) -> None:
+        """Have somebody replace an object by an edited copy."""
+        resource = self._resource(ref)
+        edited = deepcopy(self.kubeapi.api.get(resource, ref.namespace, ref.name))
+        edit(edited)
+        self.kubeapi.api.update(resource, ref.namespace, ref.name, edited)
+
     def erase(self, ref: Ref) -> None:
         """Have an object gone at once, whoever holds it."""
-        resource = self._resource(ref)
-        known = self.kubeapi.api.get(resource, ref.namespace, ref.name)
-        free = {**known, "metadata": {**known["metadata"], "finalizers": []}}
-        self.kubeapi.api.update(resource, ref.namespace, ref.name, free)
-        self.kubeapi.api.delete(resource, ref.namespace, ref.name)
+        self.change(ref, lambda held: held["metadata"].pop("finalizers"))
+        self.kubeapi.api.delete(self._resource(ref), ref.namespace, ref.name)
 
     def sync(self, ref: Ref) -> None:
         """Let 3scale accept an object as it is, if it is there."""

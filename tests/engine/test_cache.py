@@ -111,6 +111,12 @@ def test_a_late_answer_does_not_bring_a_deleted_object_back() -> None:
     assert cache.put(seen(version="3", uid="successor"))
 
 
+def test_an_answer_later_than_the_death_of_an_unknown_object_does_not_bring_it_in() -> None:
+    cache = Cache()
+    assert not cache.remove(seen())
+    assert not cache.put(seen())
+
+
 def test_memory_of_the_deleted_is_bounded() -> None:
     cache = Cache()
     for number in range(TOMBSTONES + 1):

@@ -62,6 +62,7 @@ SUBSCRIPTION = Ref(MODEL_SUBSCRIPTION, HOME, f"{NAME}-dev1")
 PLATFORM = Ref(MODEL_PLATFORM, "", "default")
 ACCOUNT = Ref(SECRET, GATEWAY, "threescale-provider-account")
 CONSUMER_KEY = Ref(SECRET, HOME, f"{NAME}-dev1-key")
+STORED_KEY = Ref(SECRET, GATEWAY, f"{HOME}.{NAME}-dev1.key")
 ADMIN_URL, TOKEN = "https://maas-admin.apps.example.com", "the-canary-of-the-tenant"
 QUIET_SECONDS = 720.0
 """Longer than any wait of anybody: the resync, the gateways' cache, the back-offs."""
@@ -144,6 +145,10 @@ class World:
     async def edit(self, ref: Ref, patch: Mapping[str, Any], *, subresource: str = "") -> None:
         await self.client.merge_patch(ref, patch, subresource=subresource)
 
+    async def replace(self, ref: Ref, **parts: Any) -> None:
+        """Write an object anew with other parts, as an editor does."""
+        await self.client.replace({**await self.get(ref), **parts})
+
     async def foreign(self, manifest: Manifest) -> Manifest:
         """Create an object of somebody else, which must stay as it is until the end."""
         made = await self.client.create(manifest)
@@ -169,6 +174,10 @@ class World:
         while (left := self.historian.last_write_at + quiet_seconds - now()) > 0:
             assert now() < deadline, f"nothing settles:\n{self.story()}"
             await asyncio.sleep(left)
+
+    async def rest(self, seconds: float) -> None:
+        """Let time pass."""
+        await asyncio.sleep(seconds)
 
     async def told(self, ref: Ref, type_: str) -> tuple[str, str]:
         """Return a condition's status and reason."""

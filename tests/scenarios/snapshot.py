@@ -8,11 +8,16 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from pydantic import SecretStr
-
-from maas_operator.domain.kinds import DEPLOYMENT, MODEL_SERVICE, POD, PROXY_CONFIG_PROMOTE, ROUTE, SECRET
+from maas_operator.domain.kinds import (
+    APPLICATION_AUTH,
+    DEPLOYMENT,
+    MODEL_SERVICE,
+    POD,
+    PROXY_CONFIG_PROMOTE,
+    ROUTE,
+    SECRET,
+)
 from maas_operator.domain.objects import Manifest
-from maas_operator.domain.people.secrets import fingerprint
 
 CANARY = re.compile(r"\d{6}canary[a-z]*")
 """A value that the operator drew: it must show up in Secrets only."""
@@ -30,7 +35,7 @@ _VOLATILE = {
     "deletionTimestamp",
 }
 
-_NUMBER = re.compile(r"\w*(Id|ID|_id)")
+_NUMBER = re.compile(r"(Id|ID|_id|-id)$")
 """Fields with a number that 3scale gives: which one, depends on who came first."""
 
 Snapshot = Mapping[str, Manifest]
@@ -95,12 +100,13 @@ def _without_numbers(value: Any) -> Any:
     if not isinstance(value, list):
         return value
     entries = [_without_numbers(entry) for entry in value]
-    # The order of conditions and children is that of their first writing.
+    # The order of a list-map is that of its entries' first writing.
     return sorted(entries, key=str) if _is_map(value) else entries
 
 
 def _is_map(value: list[Any]) -> bool:
-    return any(isinstance(entry, dict) and ("type" in entry or "uid" in entry or "ready" in entry) for entry in value)
+    """Tell whether a list is of objects, but neither 3scale's policies nor its mapping rules: their order counts."""
+    return all(isinstance(entry, dict) and not {"configuration", "pattern"} & entry.keys() for entry in value)
 
 
 def _names(text: str, objects: Iterable[Manifest]) -> Iterator[tuple[str, str]]:
@@ -109,11 +115,12 @@ def _names(text: str, objects: Iterable[Manifest]) -> Iterator[tuple[str, str]]:
         yield f"<uid of {_address(one)}>", one["metadata"]["uid"]
         if one["kind"] == PROXY_CONFIG_PROMOTE.name:
             yield "<hash>", one["metadata"]["name"].rpartition("-")[2]
+        if one["kind"] == APPLICATION_AUTH.name:
+            yield "<push of the key>", one["metadata"]["name"]
         if one["kind"] == MODEL_SERVICE.name:
             yield "<whole hash>", one.get("status", {}).get("gateway", {}).get("configHash", "<whole hash>")
         if one["kind"] == ROUTE.name:
             yield f"<route to {one['spec']['host']}>", one["metadata"]["name"]
     for number, value in enumerate(dict.fromkeys(CANARY.findall(text)), 1):
         yield f"<secret {number}>", value
-        yield f"<fingerprint {number}>", fingerprint(SecretStr(value))
         yield f"<prefix {number}>", value[:6]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from maas_operator.api.reasons import ConditionType, Reason
 from maas_operator.domain.conditions import Condition, Verdict, decide_condition, false, true
 
+from .developers import subscription_ref
 from .world import ModelSubscriptionWorld
 
 
@@ -56,13 +57,23 @@ def _plan_missing(world: ModelSubscriptionWorld) -> Verdict | None:
 
 def _plan_not_granted(world: ModelSubscriptionWorld) -> Verdict | None:
     plan = next(plan for plan in world.plans if plan.name == world.subscription.spec.plan)
-    if _made_by_the_model(world) or (plan.published and not plan.approval_required):
+    if _named_by_the_model(world) or (plan.published and not plan.approval_required):
         return None
     why = "needs an approval" if plan.published else "is not published"
     return false(Reason.PLAN_NOT_GRANTED, f"spec.plan: {plan.name} {why}, and this namespace has no grant for it")
 
 
-def _made_by_the_model(world: ModelSubscriptionWorld) -> bool:
-    """Tell whether the model's owner named this developer in spec.developers: that is a grant."""
-    owners = world.subscription.metadata.owner_references
-    return world.service is not None and any(owner.uid == world.service.metadata.uid for owner in owners)
+def _named_by_the_model(world: ModelSubscriptionWorld) -> bool:
+    """Tell whether the model's owner named this very developer and plan in spec.developers: that is a grant.
+
+    An ownerReference proves nothing: whoever may write ModelSubscriptions may write one.
+    """
+    service, subscription = world.service, world.subscription
+    developers = service.spec.developers if service else ()
+    wanted = (subscription.metadata.name, subscription.spec.account, subscription.spec.user.username)
+    return any(
+        service is not None
+        and (subscription_ref(service, one).name, one.name, one.name) == wanted
+        and one.plan == subscription.spec.plan
+        for one in developers
+    )

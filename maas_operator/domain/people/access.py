@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field, SecretStr
 
@@ -10,10 +10,14 @@ from maas_operator.api.model_platform import ModelPlatform
 from maas_operator.api.model_subscription import ModelSubscription
 from maas_operator.domain.emitted import Emitted, manifest
 from maas_operator.domain.kinds import APPLICATION, APPLICATION_AUTH, SECRET
+from maas_operator.domain.labels import GROUP
 from maas_operator.domain.objects import Manifest, Ref
 
 from .accounts import LocalReference, account_ref
 from .secrets import fingerprint, secret
+
+PRODUCT_ID: Final = f"{GROUP}/product-id"
+"""Annotation on an Application: 3scale's number of the product that it was made for."""
 
 
 def application_ref(subscription: ModelSubscription, threescale_namespace: str) -> Ref:
@@ -26,9 +30,15 @@ def key_ref(subscription: ModelSubscription, threescale_namespace: str) -> Ref:
     return Ref(SECRET, threescale_namespace, f"{_local_name(subscription)}.key")
 
 
-def application_auth_ref(subscription: ModelSubscription, threescale_namespace: str, key: SecretStr) -> Ref:
-    """Return the push of one key: an ApplicationAuth acts once, so that each key has its own."""
-    return Ref(APPLICATION_AUTH, threescale_namespace, f"{_local_name(subscription)}-{fingerprint(key)}")
+def application_auth_ref(
+    subscription: ModelSubscription, threescale_namespace: str, key: SecretStr, application_id: int | None
+) -> Ref:
+    """Return the push of one key to one application of 3scale: an ApplicationAuth acts once, so that each has its own.
+
+    An Application that was deleted comes back with another id, and knows no key of ours.
+    """
+    name = f"{_local_name(subscription)}-{fingerprint(key)}-{application_id or 'none'}"
+    return Ref(APPLICATION_AUTH, threescale_namespace, name)
 
 
 def consumer_ref(subscription: ModelSubscription) -> Ref:
@@ -56,7 +66,9 @@ class ApplicationAuthSpec(Emitted):
     provider_account_ref: LocalReference
 
 
-def application(subscription: ModelSubscription, platform: ModelPlatform, product: Ref) -> Manifest:
+def application(
+    subscription: ModelSubscription, platform: ModelPlatform, product: Ref, product_id: int | None
+) -> Manifest:
     """Build the Application: this consumer's account on this plan of the product."""
     namespace = platform.spec.threescale.namespace
     spec = ApplicationSpec(
@@ -66,7 +78,9 @@ def application(subscription: ModelSubscription, platform: ModelPlatform, produc
         name=subscription.metadata.name,
         description=f"ModelSubscription {subscription.metadata.namespace}/{subscription.metadata.name}",
     )
-    return manifest(application_ref(subscription, namespace), spec)
+    # The 3scale-operator looks at an Application only when that changes: not when its Product is made anew in 3scale,
+    # with which every application and key there is gone.
+    return manifest(application_ref(subscription, namespace), spec, annotations={PRODUCT_ID: str(product_id)})
 
 
 def key_secret(subscription: ModelSubscription, platform: ModelPlatform, key: SecretStr) -> Manifest:
@@ -75,7 +89,9 @@ def key_secret(subscription: ModelSubscription, platform: ModelPlatform, key: Se
     return secret(ref, {"UserKey": key, "ApplicationKey": SecretStr("")})
 
 
-def application_auth(subscription: ModelSubscription, platform: ModelPlatform, key: SecretStr) -> Manifest:
+def application_auth(
+    subscription: ModelSubscription, platform: ModelPlatform, key: SecretStr, application_id: int
+) -> Manifest:
     """Build the push of a key."""
     threescale = platform.spec.threescale
     spec = ApplicationAuthSpec(
@@ -83,7 +99,7 @@ def application_auth(subscription: ModelSubscription, platform: ModelPlatform, k
         auth_secret_ref=LocalReference(name=key_ref(subscription, threescale.namespace).name),
         provider_account_ref=LocalReference(name=threescale.provider_account_secret_ref.name),
     )
-    return manifest(application_auth_ref(subscription, threescale.namespace, key), spec)
+    return manifest(application_auth_ref(subscription, threescale.namespace, key, application_id), spec)
 
 
 def consumer_secret(subscription: ModelSubscription, *, base_url: str, key: SecretStr, model: str) -> Manifest:

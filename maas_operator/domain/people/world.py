@@ -36,7 +36,7 @@ class ModelSubscriptionWorld(World):
 
     `siblings`: the subscriptions of the same account that are not being deleted, this one included.
     `secrets`: the Secrets that exist of those that this subscription may need, by address.
-    `product`: the model's Product as the cache has it; only its presence counts.
+    `product`: the model's Product as the cache has it.
     """
 
     subscription: ModelSubscription
@@ -80,8 +80,8 @@ class Access:
 
     @property
     def auth_ref(self) -> Ref:
-        """Return the address of the push of the current key."""
-        return access.application_auth_ref(self.world.subscription, self.namespace, self.key)
+        """Return the address of the push of the current key to the Application as it is in 3scale."""
+        return access.application_auth_ref(self.world.subscription, self.namespace, self.key, self.application_id)
 
     @property
     def identity_refs(self) -> tuple[Ref, Ref, Ref]:
@@ -135,6 +135,11 @@ class Access:
     def identity_ready(self) -> bool:
         """Tell whether account and user, as written in this pass, are there in 3scale."""
         return all(ref in self.world.children.live and self.state(ref).ready for ref in self.identity_refs[1:])
+
+    @property
+    def product_id(self) -> int | None:
+        """Return 3scale's number of the model's Product; None before it has one."""
+        return product_state(self.world.product).remote_id
 
     @property
     def model_is_published(self) -> bool:

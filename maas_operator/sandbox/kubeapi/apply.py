@@ -151,8 +151,10 @@ def _pruned(request: Request, merged: Object, fields: FieldSet, claims: Claims) 
     if mine is None:
         return merged
     others = [claim.fields for writer, claim in claims.items() if writer != request.writer]
-    abandoned = mine.fields - fields.union(*others)
-    pruned: Object = remove(merged, abandoned, request.schema)
+    owned = fields.union(*others)
+    # What was applied as empty and has content now is a container: it goes only with all its content.
+    containers = {path[:depth] for path in owned for depth in range(1, len(path))}
+    pruned: Object = remove(merged, mine.fields - owned - containers, request.schema)
     return pruned
 
 

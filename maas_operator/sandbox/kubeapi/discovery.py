@@ -8,7 +8,7 @@ from typing import Any
 from .resources import Object, Registry, Resource
 
 VERSION = {"major": "1", "minor": "36", "gitVersion": "v1.36.0+maas-sandbox", "platform": "embedded/python"}
-_VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
+_VERBS = ["create", "delete", "get", "list", "patch", "update", "watch"]
 _OPERATIONS = {"get": "get", "put": "put", "patch": "patch", "delete": "delete"}
 _QUERY = ("fieldValidation", "dryRun", "fieldManager")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -35,7 +34,8 @@ class Collector:
         self._delete = delete
         self._rewrite = rewrite
         self._now = now
-        self._pending: deque[Key] = deque()
+        # In order, and each key once: the end of a big namespace must not look at it again for every object.
+        self._pending: dict[Key, None] = {}
         self._is_settling = False
         store.subscribe(self._notice)
 
@@ -85,15 +85,17 @@ class Collector:
         self._is_settling = True
         try:
             while self._pending:
-                self._follow_up(self._pending.popleft())
+                key = next(iter(self._pending))
+                del self._pending[key]
+                self._follow_up(key)
         finally:
             self._is_settling = False
 
     def _notice(self, event: Event) -> None:
         if event.type is EventType.DELETED:
-            self._pending.extend(self._touched_by_removal(event))
+            self._pending.update(dict.fromkeys(self._touched_by_removal(event)))
         elif owner_uids(event.object) or _is_deleted(event.object):
-            self._pending.append(event.key)
+            self._pending[event.key] = None
 
     def _touched_by_removal(self, event: Event) -> Iterator[Key]:
         metadata = event.object["metadata"]

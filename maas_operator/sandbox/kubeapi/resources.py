@@ -26,6 +26,10 @@ class Column:
     cell: Callable[[Object], Any] | None = None
 
 
+NAME = Column("Name", "string", ".metadata.name", format="name")
+AGE = Column("Age", "date", ".metadata.creationTimestamp")
+
+
 @dataclass(frozen=True)
 class Scale:
     """Where the scale subresource finds its numbers."""
@@ -153,9 +157,6 @@ class Registry:
         }
 
 
-_AGE = Column("Age", "date", ".metadata.creationTimestamp")
-
-
 def custom_resources(definition: Object) -> Iterator[Resource]:
     """One resource per served version of a CustomResourceDefinition."""
     spec = definition["spec"]
@@ -187,7 +188,7 @@ def _custom_version(base: Resource, version: Mapping[str, Any]) -> Resource:
         schema=KindSchema(version["schema"]["openAPIV3Schema"]),
         has_status="status" in subresources,
         scale=_custom_scale(subresources.get("scale")),
-        columns=columns or (_AGE,),
+        columns=columns or (AGE,),
         selectable={
             (path := entry["jsonPath"].removeprefix(".")): path for entry in version.get("selectableFields", ())
         },

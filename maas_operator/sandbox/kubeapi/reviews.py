@@ -7,24 +7,28 @@ from typing import Any, Final
 from .resources import Object
 
 _USER: Final = {"username": "sandbox", "groups": ["system:masters"]}
-_ANSWERS: Final[dict[tuple[str, str], dict[str, Any]]] = {
-    ("authorization.k8s.io", "selfsubjectaccessreviews"): {"allowed": True},
-    ("authorization.k8s.io", "localsubjectaccessreviews"): {"allowed": True},
-    ("authorization.k8s.io", "subjectaccessreviews"): {"allowed": True},
-    ("authorization.k8s.io", "selfsubjectrulesreviews"): {
-        "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}],
-        "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
-        "incomplete": False,
-    },
-    ("authentication.k8s.io", "tokenreviews"): {"authenticated": True, "user": _USER},
-    ("authentication.k8s.io", "selfsubjectreviews"): {"userInfo": _USER},
+_RULES: Final = {
+    "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}],
+    "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
+    "incomplete": False,
+}
+_ANSWERS: Final[dict[tuple[str, str], tuple[str, dict[str, Any]]]] = {
+    ("authorization.k8s.io", "selfsubjectaccessreviews"): ("SelfSubjectAccessReview", {"allowed": True}),
+    ("authorization.k8s.io", "localsubjectaccessreviews"): ("LocalSubjectAccessReview", {"allowed": True}),
+    ("authorization.k8s.io", "subjectaccessreviews"): ("SubjectAccessReview", {"allowed": True}),
+    ("authorization.k8s.io", "selfsubjectrulesreviews"): ("SelfSubjectRulesReview", _RULES),
+    ("authentication.k8s.io", "tokenreviews"): ("TokenReview", {"authenticated": True, "user": _USER}),
+    ("authentication.k8s.io", "selfsubjectreviews"): ("SelfSubjectReview", {"userInfo": _USER}),
 }
 
 
-def answer(group: str, plural: str, question: Object) -> Object | None:
-    """The answered review, or None if this is no review."""
-    status = _ANSWERS.get((group, plural))
-    return None if status is None else {**question, "status": status}
+def answer(group: str, plural: str) -> Object | None:
+    """The answered review, or None if this is no review; the question does not matter."""
+    found = _ANSWERS.get((group, plural))
+    if found is None:
+        return None
+    kind, status = found
+    return {"kind": kind, "apiVersion": f"{group}/v1", "metadata": {}, "spec": {}, "status": status}
 
 
 def token(name: str) -> Object:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -104,7 +103,7 @@ class Server:
         return {"GET": self._get, "PUT": self._update, "PATCH": self._patch, "DELETE": self._delete}
 
     def _collection_handlers(self) -> Mapping[str, Handler]:
-        return {"GET": self._list, "POST": self._create, "DELETE": self._delete_collection}
+        return {"GET": self._list, "POST": self._create}
 
     async def _get(self, request: web.Request, target: Target) -> web.StreamResponse:
         found = await self._faults.around(
@@ -184,24 +183,6 @@ class Server:
         )
         return await _reply(request, _deleted(target.resource, left) if is_gone else left)
 
-    async def _delete_collection(self, request: web.Request, target: Target) -> web.StreamResponse:
-        options = _delete_options(request, await _body(request) if request.can_read_body else {})
-        query = request.query
-        chosen = self._api.list(
-            target.resource,
-            target.namespace,
-            labels=query.get("labelSelector", ""),
-            fields=query.get("fieldSelector", ""),
-        )
-        for found in chosen.objects:
-            metadata = found["metadata"]
-            one = Target(target.resource, metadata.get("namespace", ""), metadata["name"], "")
-            await self._faults.around(one.call(Verb.DELETE), partial(self._delete_one, one, options))
-        return await _reply(request, {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"})
-
-    def _delete_one(self, target: Target, options: DeleteOptions) -> None:
-        self._api.delete(target.resource, target.namespace, target.name, options)
-
     async def _watch(self, request: web.Request, target: Target) -> web.StreamResponse:
         options = _watch_options(request, target.namespace)
         watch = await self._faults.around(target.call(Verb.WATCH), lambda: Watch(self._api, target.resource, options))
@@ -252,7 +233,7 @@ async def _as_status(request: web.Request, handler: Callable[..., Any]) -> web.S
     except ConnectionError:
         if request.transport is not None:
             request.transport.abort()
-        raise
+        return web.Response()
     return response
 
 
@@ -298,9 +279,7 @@ async def _body(request: web.Request) -> Any:
 async def _review(request: web.Request, group: str, plural: str, name: str, subresource: str) -> web.Response | None:
     if (plural, subresource) == ("serviceaccounts", "token"):
         return await _reply(request, reviews.token(name), status=HTTPStatus.CREATED)
-    if group not in ("authorization.k8s.io", "authentication.k8s.io"):
-        return None
-    answered = reviews.answer(group, plural, await _body(request))
+    answered = reviews.answer(group, plural)
     return None if answered is None else await _reply(request, answered, status=HTTPStatus.CREATED)
 
 

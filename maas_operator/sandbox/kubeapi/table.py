@@ -8,9 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from .jsonpath import find
-from .resources import Column, Object, Resource
-
-_NAME = Column("Name", "string", ".metadata.name", format="name")
+from .resources import NAME, Column, Object, Resource
 
 
 def table(resource: Resource, objects: Sequence[Object], metadata: Object, *, include: str = "Metadata") -> Object:
@@ -26,7 +24,7 @@ def table(resource: Resource, objects: Sequence[Object], metadata: Object, *, in
 
 
 def _columns(resource: Resource) -> tuple[Column, ...]:
-    return (_NAME, *resource.columns) if resource.is_custom else resource.columns
+    return (NAME, *resource.columns) if resource.is_custom else resource.columns
 
 
 def _definition(column: Column) -> Object:

@@ -29,6 +29,7 @@ class WatchOptions:
 Message = tuple[str, Object]
 """The type and object of one line of a watch."""
 
+_CLOSING_SECONDS = 1.0
 _DEFINITIONS = "customresourcedefinitions.apiextensions.k8s.io"
 
 
@@ -61,7 +62,8 @@ class Watch:
                 if self._options.bookmarks:
                     yield "BOOKMARK", self._bookmark()
             elif self._ends_with(event):
-                return
+                # Clients that follow definitions have time to stop first, as they have on the real server.
+                end = min(end, loop.time() + _CLOSING_SECONDS)
             else:
                 for message in self._seen(event):
                     yield message

@@ -1,4 +1,7 @@
-"""Two servers to ask the same questions: the embedded one, and the real one where its binaries are."""
+"""Two servers to ask the same questions: the embedded one, and the real one where its binaries are.
+
+All tests share one event loop: TLS connections that a watch cut off need it to close in peace.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +20,14 @@ from tests.sandbox.kubeapi.client import CRDS, WIDGETS, Client, widget
 _numbers = itertools.count()
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def kubeapi() -> AsyncIterator[KubeApi]:
     """The embedded API, listening."""
     async with KubeApi() as api:
         yield api
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def embedded(kubeapi: KubeApi) -> AsyncIterator[Client]:
     async with aiohttp.ClientSession() as session:
         client = Client(session, kubeapi.url)
@@ -32,7 +35,7 @@ async def embedded(kubeapi: KubeApi) -> AsyncIterator[Client]:
         yield client
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def real(control_plane: ControlPlane) -> AsyncIterator[Client]:
     headers = {"Authorization": f"Bearer {control_plane.token}"}
     connector = aiohttp.TCPConnector(ssl=control_plane.tls())
@@ -47,7 +50,8 @@ async def _typed(client: Client) -> None:
     """Wait until the real server serves the kind and knows its schema in applies too, which takes some seconds."""
     probe = "/apis/example.io/v1/namespaces/default/widgets/probe"
     async with asyncio.timeout(30):
-        while (await client.apply(probe, widget("probe", {"nonsense": 1}), "probe", dryRun="All")).code != 500:
+        nonsense = widget("probe", {"nonsense": 1})
+        while (await client.apply(probe, nonsense, "probe", dryRun="All")).code != 500:
             await asyncio.sleep(0.2)
 
 
@@ -59,7 +63,7 @@ def api(request: pytest.FixtureRequest) -> Client:
     return client
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def home(api: Client) -> str:
     """The path of a namespace of the test's own."""
     name = f"home-{next(_numbers)}"

@@ -1,0 +1,66 @@
+"""One world for each server: the embedded API always, the real one where its binaries are."""
+
+from collections.abc import AsyncIterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from maas_operator.sandbox.control_plane import ControlPlane
+from maas_operator.sandbox.environment import Cluster, Setup, environment
+from maas_operator.sandbox.operator_process import OperatorProcess
+from tests.e2e.world import World, sample, service_of
+
+UPSTREAM = Path(__file__).parents[3] / "shared" / "upstream-crds"
+_numbers = count(1)
+
+
+@pytest.fixture(scope="package", params=["embedded", "real"])
+def cluster(request: pytest.FixtureRequest) -> Cluster | None:
+    """Where the tests run; None is the API that comes with the sandbox."""
+    if request.param == "embedded":
+        return None
+    plane: ControlPlane = request.getfixturevalue("control_plane")
+    return Cluster(plane.kubeconfig, "the real control plane", plane.audit_log)
+
+
+@pytest.fixture(scope="package")
+def setup(cluster: Cluster | None, tmp_path_factory: pytest.TempPathFactory) -> Setup:
+    crds = UPSTREAM if UPSTREAM.is_dir() else None
+    return Setup(folder=tmp_path_factory.mktemp("e2e"), kubeconfig=cluster and cluster.kubeconfig, crds=crds)
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
+async def shared(setup: Setup, cluster: Cluster | None) -> AsyncIterator[World]:
+    async with environment(setup) as around:
+        operator = OperatorProcess(around.operator_kubeconfig, setup.folder / "operator.log")
+        yield World(around, operator, cluster and cluster.audit_log)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def world(shared: World) -> AsyncIterator[World]:
+    """The cluster with a running operator, whatever a test before did to it."""
+    if not shared.operator.running:
+        await shared.restart()
+    yield shared
+    # Shown if the test failed.
+    print(shared.operator.log.read_text()[-5000:])
+    if not shared.operator.running:
+        await shared.restart()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def namespace(world: World) -> AsyncIterator[str]:
+    """A name for a namespace; what is in it at the end is deleted."""
+    name = f"e2e-{next(_numbers)}"
+    yield name
+    await world.remove(name)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def model(world: World, namespace: str) -> str:
+    """The namespace of a model that is served, published and has its developer."""
+    await world.apply(sample(namespace))
+    await world.complete(service_of(namespace))
+    return namespace

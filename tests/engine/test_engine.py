@@ -1,0 +1,239 @@
+"""The engine at work on the toy: queue, workers, watches and passes together, in virtual time."""
+
+import asyncio
+import itertools
+import logging
+from typing import Any
+
+import pytest
+
+from maas_operator.domain.kinds import BACKEND, MODEL_SERVICE, PRODUCT
+from maas_operator.domain.objects import Ref
+from maas_operator.engine.applier import Applied
+from maas_operator.engine.engine import PASS_SECONDS, WORKERS, PassResult
+from maas_operator.sandbox.kubeapi import errors as api
+from maas_operator.sandbox.kubeapi.faults import Call, Moment, Verb
+from tests.engine.stage import BACK, FRONT, GATEWAY, HOME, KEY, OWNER, RUNTIME, Stage, manifest, toy
+from tests.virtual_time import now, run_for
+
+
+async def later(seconds: float, action: Any) -> None:
+    await asyncio.sleep(seconds)
+    await action
+
+
+async def test_a_new_owner_becomes_ready_by_itself(stage: Stage) -> None:
+    await stage.user.apply(toy(text="a"))
+    await stage.run(10)
+    assert await stage.ready() == ("True", "Ready")
+    assert stage.counts.applied[Applied.CREATED] == 5
+
+
+async def test_an_owner_made_while_the_engine_runs_is_served_at_once(stage: Stage) -> None:
+    made: list[float] = []
+
+    async def note(call: Call) -> None:
+        if call.kind == BACKEND.name and call.verb is Verb.APPLY:
+            made.append(now())
+
+    stage.kubeapi.faults.add(note)
+    await run_for(9, stage.run(8), later(5, stage.user.apply(toy())))
+    assert 5 <= made[0] < 5.1
+
+
+async def test_a_settled_owner_is_looked_at_each_ten_minutes_and_never_written(stage: Stage) -> None:
+    await stage.user.apply(toy(text="a"))
+    await stage.run(60)
+    engine = stage.restart()
+    await stage.run(60, engine)
+    stage.calls.clear()
+    passes = stage.counts.passes["toy", PassResult.DONE]
+    engine = stage.restart()
+    await stage.run(3500, engine)
+    assert [call for call in stage.writes if "apply" not in call] == []
+    assert stage.counts.applied[Applied.CHANGED] == 0
+    assert passes <= 2
+    assert stage.counts.passes["toy", PassResult.DONE] == 6
+
+
+async def test_a_restart_changes_nothing(stage: Stage) -> None:
+    await stage.user.apply(toy(text="a", backends=["x"]))
+    await stage.run(30)
+    before = await stage.snapshot()
+    await stage.run(700)
+    assert await stage.snapshot() == before
+
+
+@pytest.mark.parametrize("ref", [KEY, BACK, RUNTIME, FRONT], ids=str)
+async def test_a_deleted_child_is_made_anew(stage: Stage, ref: Ref) -> None:
+    await stage.user.apply(toy(text="a"))
+    await run_for(21, stage.run(20), later(10, stage.user.delete(ref)))
+    assert await stage.find(ref) is not None
+    assert await stage.ready() == ("True", "Ready")
+
+
+@pytest.mark.parametrize("ref", [BACK, RUNTIME, FRONT], ids=str)
+async def test_a_changed_child_is_changed_back_within_two_seconds(stage: Stage, ref: Ref) -> None:
+    await stage.user.apply(toy(text="a"))
+    theirs = manifest(ref, spec={"text": "theirs"})
+    await run_for(12.5, stage.run(12), later(10, stage.user.apply(theirs)))
+    assert (await stage.cluster.get(ref))["spec"] == {"text": "a"}
+
+
+async def test_a_child_without_the_labels_that_prove_it_ours_counts_as_foreign(stage: Stage) -> None:
+    await stage.user.apply(toy(text="a"))
+    await stage.run(10)
+    stage.change(RUNTIME, lambda bare: bare["metadata"].pop("labels"))
+    await stage.run(10)
+    assert await stage.ready() == ("False", "Conflict")
+
+
+async def test_deleting_an_owner_leaves_nothing(stage: Stage) -> None:
+    await stage.user.apply(toy(text="a"))
+    await run_for(31, stage.run(30), later(10, stage.user.delete(OWNER)))
+    assert await stage.everything() == []
+    assert stage.counts.passes["toy", PassResult.GONE] >= 1
+
+
+async def test_deleting_while_an_owner_is_being_made_leaves_nothing(stage: Stage) -> None:
+    await stage.user.apply(toy(text="a"))
+    await run_for(31, stage.run(30), later(1.0, stage.user.delete(OWNER)))
+    assert await stage.everything() == []
+
+
+async def test_an_owner_made_anew_under_its_name_gets_children_of_its_own(stage: Stage) -> None:
+    async def replace() -> None:
+        await asyncio.sleep(10)
+        await stage.user.delete(OWNER)
+        await asyncio.sleep(5)
+        await stage.user.apply(toy(text="b"))
+
+    await stage.user.apply(toy(text="a"))
+    await run_for(31, stage.run(30), replace())
+    assert await stage.ready() == ("True", "Ready")
+    assert (await stage.cluster.get(FRONT))["spec"] == {"text": "b"}
+
+
+async def test_an_api_that_is_down_is_asked_less_and_less_and_then_all_goes_on(stage: Stage) -> None:
+    asked: list[float] = []
+
+    async def down(call: Call) -> None:
+        if call.verb is Verb.APPLY and call.moment is Moment.BEFORE:
+            asked.append(now())
+            if now() < 100:
+                raise api.ApiError(503, "ServiceUnavailable", "down")
+
+    await stage.user.apply(toy(text="a"))
+    stage.kubeapi.faults.add(down)
+    await stage.run(300)
+    waits = [round(then - before) for before, then in itertools.pairwise(asked) if before < 100]
+    assert waits[:6] == [1, 2, 4, 8, 16, 32]
+    assert await stage.ready() == ("True", "Ready")
+    assert stage.counts.passes["toy", PassResult.RETRIED] == 7
+
+
+async def test_the_time_that_the_server_asks_for_is_granted(stage: Stage) -> None:
+    asked: list[float] = []
+
+    async def busy(call: Call) -> None:
+        if call.verb is Verb.APPLY and call.moment is Moment.BEFORE:
+            asked.append(now())
+            if len(asked) == 1:
+                raise api.ApiError(429, "TooManyRequests", "busy", retry_after=42)
+
+    await stage.user.apply(toy(text="a"))
+    stage.kubeapi.faults.add(busy)
+    await stage.run(60)
+    assert asked[1] - asked[0] >= 42
+
+
+async def test_a_new_spec_ends_the_back_off(stage: Stage) -> None:
+    await stage.user.apply(toy(crash=True))
+    await run_for(101, stage.run(100), later(70, stage.user.apply(toy(text="good"))))
+    assert stage.counts.passes["toy", PassResult.CRASHED] == 7
+    assert await stage.ready() == ("True", "Ready")
+
+
+async def test_a_crash_is_logged_with_its_trace_and_expected_errors_without(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    await stage.user.apply(toy(crash=True))
+    with caplog.at_level(logging.INFO):
+        await stage.run(0.5)
+    [record] = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert record.exc_info is not None
+    assert "s3cret" not in record.getMessage()
+
+
+async def test_poisoned_keys_do_not_delay_the_others(stage: Stage) -> None:
+    for number in range(WORKERS + 2):
+        poisoned = Ref(MODEL_SERVICE, HOME, f"poisoned-{number}")
+        await stage.user.apply(manifest(poisoned, spec={"crash": True}))
+    await stage.user.apply(toy(text="a"))
+    await stage.run(4)
+    assert await stage.ready() == ("True", "Ready")
+
+
+async def test_a_pass_that_hangs_is_ended_and_tried_again(stage: Stage) -> None:
+    hanging: list[float] = []
+
+    async def hang(call: Call) -> None:
+        if call.kind == BACKEND.name and call.verb is Verb.APPLY and not hanging:
+            hanging.append(now())
+            await asyncio.sleep(1e6)
+
+    await stage.user.apply(toy(text="a"))
+    stage.kubeapi.faults.add(hang)
+    await stage.run(PASS_SECONDS + 10)
+    assert stage.counts.passes["toy", PassResult.RETRIED] == 1
+    assert await stage.ready() == ("True", "Ready")
+
+
+async def test_a_foreign_object_is_waited_out(stage: Stage) -> None:
+    await stage.user.apply(manifest(BACK, spec={"theirs": True}))
+    await stage.user.apply(toy(text="a"))
+    await run_for(101, stage.run(100), later(10, stage.user.delete(BACK)))
+    assert await stage.ready() == ("True", "Ready")
+
+
+async def test_while_a_child_is_refused_there_is_a_pass_a_minute(stage: Stage) -> None:
+    await stage.user.apply(manifest(BACK, spec={"theirs": True}))
+    await stage.user.apply(toy(text="a"))
+    await stage.run(600)
+    assert stage.counts.passes["toy", PassResult.DONE] <= 13
+
+
+async def test_a_hidden_deletion_is_found_by_the_next_list(stage: Stage) -> None:
+    async def delete_unheard() -> None:
+        await asyncio.sleep(30)
+        stage.deaf = {PRODUCT}
+        await stage.user.delete(FRONT)
+
+    await stage.user.apply(toy(text="a"))
+    await run_for(2001, stage.run(2000), delete_unheard())
+    assert await stage.find(FRONT) is not None
+    assert stage.counts.ghosts[PRODUCT] == 1
+
+
+async def test_a_watch_that_begins_anew_has_its_kind_listed(stage: Stage) -> None:
+    await stage.user.apply(toy(text="a"))
+    engine = stage.restart()
+
+    async def interrupt() -> None:
+        await asyncio.sleep(30)
+        stage.deaf = {PRODUCT}
+        await stage.user.delete(FRONT)
+        await stage.user.apply(manifest(Ref(PRODUCT, GATEWAY, "other"), spec={}))
+        engine.notify(stage.cache.of_kind(PRODUCT)[0], listed=True)
+        stage.deaf = set()
+
+    await run_for(61, stage.run(60, engine), interrupt())
+    assert await stage.find(FRONT) is not None
+    assert stage.counts.lists == {PRODUCT: 1}
+
+
+async def test_a_creation_costs_few_writes(stage: Stage) -> None:
+    await stage.user.apply(toy(text="a"))
+    await stage.run(60)
+    children, status, hold = 5, 6, 1
+    assert len(stage.writes) <= children + status + hold
