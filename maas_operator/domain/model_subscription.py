@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
+from pydantic import SecretStr
+
 from maas_operator.api.meta import ConditionStatus
 from maas_operator.api.model_subscription import ModelSubscription, SubscriptionState
 from maas_operator.api.reasons import ConditionType, Reason
@@ -105,8 +107,8 @@ def _children(granted: Access) -> tuple[tuple[Manifest, ...], frozenset[Ref]]:
         granted.auth_ref,
         access.consumer_ref(subscription),
     }
-    if identity_problem(granted) is None:
-        children += _identity(granted)
+    if granted.password is not None and identity_problem(granted) is None:
+        children += _identity(granted, granted.password)
     if granted.identity_ready:
         children += _portal(granted)
         if granted.model_is_published:
@@ -119,12 +121,10 @@ def _children(granted: Access) -> tuple[tuple[Manifest, ...], frozenset[Ref]]:
     return tuple(children), frozenset(waiting)
 
 
-def _identity(granted: Access) -> Iterable[Manifest]:
+def _identity(granted: Access, password: SecretStr) -> Iterable[Manifest]:
     subscription, platform = granted.world.subscription, granted.platform
     owner = accounts.account_labels(subscription, granted.world.namespace_uid)
-    password = granted.password
-    if password is not None:
-        yield accounts.password_secret(subscription, platform, password, owner)
+    yield accounts.password_secret(subscription, platform, password, owner)
     yield accounts.developer_user(subscription, platform, owner)
     yield accounts.developer_account(subscription, platform, owner)
 

@@ -106,6 +106,22 @@ def test_3scale_gets_nothing_before_it_can_be_used_but_the_model_starts() -> Non
     assert kept(decision) == {"Backend", "Product"}
 
 
+def test_3scale_gets_nothing_before_somebody_has_looked_whether_it_can_be_used() -> None:
+    platform = a_platform()
+    unknown = platform.status.model_copy(update={"conditions": ()})
+    decision = settle(decide, a_model_world(platform=platform.model_copy(update={"status": unknown})))
+    assert kinds(decision) == SERVING
+    assert told(decision, Type.GATEWAY_READY) == ("False", "PlatformNotReady")
+
+
+def test_a_platform_on_its_way_out_is_named() -> None:
+    platform = a_platform()
+    going = platform.metadata.model_copy(update={"deletion_timestamp": NOW})
+    decision = settle(decide, a_model_world(platform=platform.model_copy(update={"metadata": going})))
+    assert told(decision, Type.PLATFORM_READY) == ("False", "PlatformNotReady")
+    assert "is being deleted" in condition_of(decision, Type.PLATFORM_READY).message
+
+
 @pytest.mark.parametrize("observed", [None, 1])
 def test_the_product_waits_for_the_backend_at_its_current_generation(observed: int | None) -> None:
     answer = but("Backend", lambda one: worlds.synced(one, generation=2, observed=observed or 0))
@@ -319,6 +335,14 @@ def test_before_its_time_is_up_a_model_only_loads() -> None:
     world = a_model_world(pods=(a_pod(phase="Running"),))
     decision = settle(decide, _replace(world, now=NOW + timedelta(minutes=29)), content)
     assert told(decision, Type.MODEL_READY)[1] != "StartupTimeout"
+
+
+def test_a_rollout_may_take_longer_than_a_start_since_the_old_replicas_serve() -> None:
+    world = serving_well(a_model_world(pods=(a_pod(phase="Running"),)))
+    assert world.deployment is not None
+    behind = world.deployment["status"] | {"updatedReplicas": 0}
+    world = _replace(world, deployment=world.deployment | {"status": behind}, now=NOW + timedelta(days=1))
+    assert told(settle(decide, world, content), Type.MODEL_READY) == ("False", "RollingOut")
 
 
 def test_a_stopped_model_is_at_rest_neither_working_nor_stalled() -> None:

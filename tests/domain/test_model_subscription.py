@@ -71,6 +71,15 @@ def test_the_consumer_receives_endpoint_key_and_model() -> None:
     }
 
 
+def test_without_a_portal_the_key_works_and_no_login_is_handed_out() -> None:
+    platform = worlds.a_platform()
+    unknown = platform.status.model_copy(update={"portal_url": None})
+    decision = settle(decide, a_subscription_world(platform=platform.model_copy(update={"status": unknown})))
+    assert told(decision, Type.READY) == ("True", "Ready")
+    assert "dev1-portal" not in names(decision, "Secret")
+    assert Ref(SECRET, "llm", "dev1-portal") in decision.keep
+
+
 def test_a_stored_key_and_password_are_kept_for_ever() -> None:
     secrets = {KEY: worlds.stored(UserKey="the-old-key"), PASSWORD: worlds.stored(password="the-old-password")}
     decision = settle(decide, a_subscription_world(secrets=secrets))
@@ -118,6 +127,12 @@ def test_the_key_is_pushed_only_when_the_application_has_an_id() -> None:
     assert "ApplicationAuth" not in kinds(decision)
     assert told(decision, Type.KEY_READY) == ("False", "KeyPending")
     assert kept(decision) >= {"ApplicationAuth"}
+
+
+def test_a_key_that_3scale_has_not_taken_yet_is_not_given_to_the_consumer() -> None:
+    decision = settle(decide, a_subscription_world(), worlds.but("ApplicationAuth", worlds.with_status))
+    assert told(decision, Type.KEY_READY) == ("False", "KeyPending")
+    assert "tiny-dev1-key" not in names(decision, "Secret")
 
 
 @pytest.mark.parametrize("waiting", ["DeveloperUser", "DeveloperAccount"])
@@ -283,6 +298,13 @@ def test_a_missing_model_is_named_and_ends_the_access() -> None:
     assert told(decision, Type.MODEL_ACCEPTED) == ("False", "ModelMissing")
     assert kept(decision) == {"DeveloperAccount"}
     assert decision.prune
+
+
+def test_a_model_without_its_platform_lets_nobody_in_and_names_it() -> None:
+    decision = settle(decide, a_subscription_world(platform=None))
+    assert told(decision, Type.MODEL_ACCEPTED) == ("False", "PlatformMissing")
+    assert "ModelPlatform default" in condition_of(decision, Type.MODEL_ACCEPTED).message
+    assert decision.children == ()
 
 
 def test_a_model_that_is_being_deleted_takes_the_applications_of_its_product_along() -> None:

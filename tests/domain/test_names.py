@@ -3,7 +3,15 @@
 import pytest
 
 from maas_operator.api.model_service import ModelService
-from maas_operator.domain.names import internal_url, model_id, name_violation, product_ref, promotion_ref, system_name
+from maas_operator.domain.names import (
+    deployment_ref,
+    internal_url,
+    model_id,
+    name_violation,
+    product_ref,
+    promotion_ref,
+    system_name,
+)
 from tests.domain.children import PLATFORM, a_service
 
 
@@ -35,6 +43,10 @@ def test_each_configuration_has_its_own_promotion() -> None:
 def test_clients_send_the_model_name_and_by_default_the_services_name() -> None:
     assert model_id(a_service()) == "tiny"
     assert model_id(a_service(model={"name": "org/Model-1", "source": {"uri": "oci://r"}})) == "org/Model-1"
+
+
+def test_the_deployment_has_the_name_that_kserve_gives_it() -> None:
+    assert str(deployment_ref(a_service())) == "Deployment llm/tiny-predictor"
 
 
 def test_the_internal_url_names_our_service_and_its_port() -> None:

@@ -69,7 +69,7 @@ class ApplicationAuthSpec(Emitted):
 def application(
     subscription: ModelSubscription, platform: ModelPlatform, product: Ref, product_id: int | None
 ) -> Manifest:
-    """Build the Application: this consumer's account on this plan of the product."""
+    """Build the Application: this consumer's account on this plan of the product. Offline no product has an id."""
     namespace = platform.spec.threescale.namespace
     spec = ApplicationSpec(
         account_cr=LocalReference(name=account_ref(subscription, namespace).name),
@@ -80,7 +80,8 @@ def application(
     )
     # The 3scale-operator looks at an Application only when that changes: not when its Product is made anew in 3scale,
     # with which every application and key there is gone.
-    return manifest(application_ref(subscription, namespace), spec, annotations={PRODUCT_ID: str(product_id)})
+    known = None if product_id is None else {PRODUCT_ID: str(product_id)}
+    return manifest(application_ref(subscription, namespace), spec, annotations=known)
 
 
 def key_secret(subscription: ModelSubscription, platform: ModelPlatform, key: SecretStr) -> Manifest:

@@ -77,15 +77,14 @@ class Serving:
         return frozenset(() if self.children else self.refs)
 
     @cached_property
-    def state(self) -> ModelState | None:
-        """Return what KServe and the pods say; None while nothing can be rendered."""
-        if isinstance(self.profile, UnknownRuntime):
-            return None
+    def state(self) -> ModelState:
+        """Return what KServe and the pods say; no pod is one of an unknown runtime."""
+        profile = self.profile
         return model_state(
             self.world.children.get(inference_service_ref(self.service)),
             self.deployment,
             self.pods,
-            config_hash=config_hash(self.service, self.profile),
+            config_hash="" if isinstance(profile, UnknownRuntime) else config_hash(self.service, profile),
         )
 
     @property
@@ -119,8 +118,7 @@ def _runtime_missing(serving: Serving) -> Verdict | None:
 
 def _task_unsupported(serving: Serving) -> Verdict | None:
     profile = serving.profile
-    tasks = () if isinstance(profile, UnknownRuntime) else unsupported_tasks(serving.service, profile)
-    if not tasks or isinstance(profile, UnknownRuntime):
+    if isinstance(profile, UnknownRuntime) or not (tasks := unsupported_tasks(serving.service, profile)):
         return None
     return false(
         Reason.RUNTIME_REFUSED,
@@ -137,7 +135,7 @@ def _startup_timeout(serving: Serving) -> Verdict | None:
     """Tell that the newest pod had its time; what is wrong with it is part of the message."""
     state, started_at = serving.state, serving.started_at
     timeout = serving.service.spec.serving.startup_timeout
-    if state is None or state.ready or started_at is None or serving.world.now < started_at + timeout:
+    if state.ready or started_at is None or serving.world.now < started_at + timeout:
         return None
     if state.reason in (Reason.STOPPED, Reason.ROLLING_OUT):
         return None
@@ -149,7 +147,7 @@ def _startup_timeout(serving: Serving) -> Verdict | None:
 
 def _not_serving(serving: Serving) -> Verdict | None:
     state = serving.state
-    if state is None or state.ready:
+    if state.ready:
         return None
     return false(state.reason, _words(serving, state))
 

@@ -25,7 +25,7 @@ from .apply import (
 from .builtin import builtin_resources
 from .errors import Cause
 from .fieldsets import misfit
-from .garbage import FOREGROUND, ORPHAN, Collector
+from .garbage import Collector
 from .metadata import Predicate, field_selector, finalizer_problems, generated_name, label_selector, metadata_problems
 from .patch import PatchType, patched
 from .resources import Object, Registry, Resource, store_form
@@ -125,6 +125,8 @@ class Api:
         version = self.store.version
         if token:
             version, after = _read_token(token)
+            # The pages are of different moments. That is harmless while the history reaches back to the first one:
+            # a watch from its version tells what changed between them. Raises 410 when it does not.
             self.store.since(version)
             objects = [found for found in objects if _position(found) > after]
         page = objects[:limit] if limit else objects
@@ -162,7 +164,9 @@ class Api:
         if subresource == "scale":
             return self._rescale(resource, old, body, options)
         new = self._received(resource, namespace, name, body)
+        # An update takes a foreign uid for a failed precondition; a patch, further down, for a change of a fixed field.
         _check_preconditions(resource, old, new["metadata"].get("uid", ""), "")
+        # Built-in kinds may be replaced blindly.
         if resource.is_custom and not new["metadata"].get("resourceVersion"):
             message = "Invalid value: 0x0: must be specified for an update"
             raise errors.invalid(resource, name, [Cause("FieldValueInvalid", message, "metadata.resourceVersion")])
@@ -204,6 +208,7 @@ class Api:
         old = self._stored(resource, namespace, name)
         request = self._request(resource, options, Operation.APPLY, subresource)
         merged, claims = apply(request, old, intent, read_claims(old))
+        # These are not fields to own but what the writer believes of the object.
         wanted = {part: intent["metadata"][part] for part in ("uid", "resourceVersion") if part in intent["metadata"]}
         merged = {**merged, "metadata": {**merged["metadata"], **wanted}}
         return self._replace(resource, old, merged, options, subresource, claims)
@@ -240,6 +245,7 @@ class Api:
         if options.dry_run:
             return old, True
         key = Key(resource.storage, namespace, name)
+        # Deleting an object that waits for its finalizers is no news: it must not get a new version.
         doomed = self._collector.doomed(resource, old, options.propagation)
         last = self._write(resource, key, doomed) if doomed != old else old
         gone = self.store.get(key) is None
@@ -295,6 +301,7 @@ class Api:
         sane, unknown = resource.schema.sanitize(given, keep_nulls=keep_nulls)
         self._unknown_fields(unknown, options)
         if not resource.is_custom:
+            # They pass through Go structs, which know no null.
             sane = _without_nulls(sane)
         # Metadata is a Go struct on the server: what is empty there is not written.
         return {**sane, "metadata": {name: value for name, value in sane["metadata"].items() if value or value == 0}}
@@ -317,6 +324,7 @@ class Api:
         new = self._born(resource, new, name)
         self._validate(resource, new, None)
         if operation is Operation.UPDATE:
+            # Who creates owns the defaults as well; who applies only what it named.
             request = self._request(resource, options, operation, "")
             claims = update_claims(request, None, new, {})
         new = _with_claims(new, claims)
@@ -378,8 +386,9 @@ class Api:
         return resource.present(write(key, stored))
 
     def _validate(self, resource: Resource, new: Object, old: Object | None) -> None:
-        causes = metadata_problems(resource, new) if old is None else finalizer_problems(new, old)
+        causes = metadata_problems(resource, new) + (finalizer_problems(new, old) if old is not None else [])
         misread = resource.schema.problems(new, old)
+        # A value of the wrong type in a built-in kind never gets as far as validation.
         if misread and not resource.is_custom:
             raise errors.bad_request(f"{resource.kind} can not be read: {misread[0].field}: {misread[0].message}")
         causes = causes or misread or resource.check(new, old)
@@ -387,6 +396,7 @@ class Api:
             raise errors.invalid(resource, new["metadata"]["name"], causes)
 
     def _rescale(self, resource: Resource, old: Object, scale: Object, options: WriteOptions) -> Object:
+        # The object is stored already: what is unknown in it was told when it came.
         new = with_scale(resource, old, scale)
         written = self._replace(resource, old, new, replace(options, validation=FieldValidation.IGNORE), "")
         return scale_of(resource, written)
@@ -426,6 +436,7 @@ def _check_preconditions(resource: Resource, old: Object, uid: str, version: str
 def _scoped(resource: Resource, old: Object, given: Object, subresource: str) -> Object:
     """What a request may change: status and metadata-with-the-rest are kept apart."""
     if subresource == "status":
+        # Metadata too: newer servers do not let a status write change labels or finalizers.
         rest = {name: value for name, value in old.items() if name != "status"}
         return {**rest, "status": given["status"]} if "status" in given else rest
     fixed = {part: old["metadata"][part] for part in SERVER_METADATA if part in old["metadata"]}
@@ -451,6 +462,7 @@ def _content(resource: Resource, object_: Object) -> Object:
 
 
 def _same(old: Object, new: Object) -> bool:
+    # To be written through another version of the kind is no change.
     return {**old, "apiVersion": ""} == {**new, "apiVersion": ""}
 
 
@@ -486,6 +498,3 @@ def _read_token(token: str) -> tuple[int, tuple[str, str]]:
     except ValueError:
         raise errors.bad_request("continue key is not valid") from None
     return int(version), (namespace, name)
-
-
-__all__ = ["FOREGROUND", "ORPHAN", "Api", "DeleteOptions", "FieldValidation", "Listing", "WriteOptions"]

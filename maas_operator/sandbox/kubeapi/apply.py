@@ -61,7 +61,7 @@ def read_claims(object_: Object) -> dict[Writer, Claim]:
     claims = {}
     for entry in object_["metadata"].get("managedFields") or ():
         if "operation" not in entry:
-            continue
+            continue  # `[{}]` is how a client asks to forget all owners
         operation = Operation(entry["operation"])
         version = entry["apiVersion"] if operation is Operation.UPDATE else ""
         writer = Writer(entry["manager"], operation, entry.get("subresource", ""), version)
@@ -138,6 +138,7 @@ def apply(request: Request, live: Object, intent: Object, claims: Claims) -> tup
     before, after = request.paths(live), request.paths(merged)
     changed = frozenset(path for path, value in after.items() if path not in before or before[path] != value)
     others = {writer: claim for writer, claim in claims.items() if writer != request.writer}
+    # Two may own a field as long as they agree on its value.
     disputed = {writer: claim.fields & changed for writer, claim in others.items() if claim.fields & changed}
     if disputed and not request.force:
         raise _conflict(disputed, claims)
@@ -171,6 +172,7 @@ def _without(claims: Claims, taken: Iterable[Path], except_for: Writer) -> dict[
 
 def _claimed(request: Request, kept: dict[Writer, Claim], mine: Claim | None, fields: FieldSet) -> dict[Writer, Claim]:
     claim = Claim(fields, request.resource.api_version, request.time)
+    # The time tells when the set last changed, not the value: an apply without news must leave no trace.
     if mine is not None and (mine.fields, mine.api_version) == (claim.fields, claim.api_version):
         claim = mine
     claims = {writer: other for writer, other in kept.items() if writer != request.writer}

@@ -92,6 +92,7 @@ class _Node:
         """Walk value and old value side by side."""
         if value is None:
             return
+        # Escaping copies the value, so it is done where rules stand and nowhere else.
         if self.rules:
             given, before = _escaped(value), _escaped(old)
             for rule in self.rules:

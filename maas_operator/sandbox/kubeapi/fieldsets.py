@@ -81,9 +81,11 @@ def _collect(value: Any, schema: Schema, path: Path, found: dict[Path, Any]) -> 
         declared = schema.get("properties", {})
         for name, entry in value.items():
             below = (*path, "f:" + name)
+            # An empty map is a leaf: it has nothing below it that could be owned instead.
             if entry is None or entry == {}:
                 found[below] = entry
             else:
+                # A key that no schema names exists because somebody put it there.
                 if name not in declared:
                     found[below] = _MEMBER
                 _collect(entry, child(schema, name), below, found)

@@ -76,10 +76,12 @@ class Collector:
         """True for an object that is marked as deleted and that nothing holds any more."""
         if not _is_deleted(object_) or object_["metadata"].get("finalizers"):
             return False
+        # A namespace is held by what is in it.
         return resource.storage != _NAMESPACES or not any(self._store.keys(object_["metadata"]["name"]))
 
     def settle(self) -> None:
         """Follow up on everything that was written since; writes made meanwhile are followed up too."""
+        # Following up deletes and writes, which settle again: the outermost call does all of it.
         if self._is_settling:
             return
         self._is_settling = True

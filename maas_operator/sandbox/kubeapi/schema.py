@@ -112,6 +112,7 @@ class KindSchema:
         """Everything that is wrong with a value; rules are asked only of values that fit the schema."""
         causes = [_translate(error) for error in self._validator.iter_errors(value)]
         causes += _duplicates(value, self.structural, "")
+        # A rule may stumble over a value of the wrong type, and would only repeat what is told already.
         return causes or self.rules.broken(value, old)
 
 
@@ -184,6 +185,7 @@ def _draft4(schema: Schema) -> dict[str, Any]:
         plain["format"] = schema["format"]
     if schema.get("x-kubernetes-int-or-string"):
         plain["type"] = ["integer", "string"]
+    # In a structural schema null is an attribute; in JSON Schema it is a type, and a value that an enum must name.
     if schema.get("nullable") and "type" in plain:
         plain["type"] = [*_as_list(plain["type"]), "null"]
         if "enum" in plain:

@@ -55,6 +55,7 @@ class Store:
     """All objects, and what happened to them lately."""
 
     def __init__(self, *, history: int = 20_000) -> None:
+        # Zero means "any version" to clients, so nothing may have it.
         self.version = 1
         self._compacted = 1
         self._objects: dict[str, dict[tuple[str, str], Object]] = {}
@@ -98,6 +99,7 @@ class Store:
         """Take an object out; `last` is the state in which it goes."""
         previous = self._objects[key.storage].pop((key.namespace, key.name))
         self._unlink(key, previous)
+        # The last event is newer than the object's last write, or a watch from that write on would miss it.
         gone = self._stamped(last)
         self._tell(EventType.DELETED, key, gone, previous)
         return gone
@@ -133,5 +135,6 @@ class Store:
     def _tell(self, type_: EventType, key: Key, object_: Object, previous: Object | None) -> None:
         event = Event(self.version, type_, key, object_, previous)
         self._history.append(event)
+        # A subscriber may end its subscription, or another's, while it is told.
         for subscriber in tuple(self._subscribers):
             subscriber(event)

@@ -42,6 +42,7 @@ class Watch:
         self._options = options
         self._bookmark_interval = bookmark_interval
         self._chosen: Predicate = api.selector(resource, options.labels, options.fields)
+        # No await between these: nothing can happen after the start that the queue does not see.
         self._initial = self._start()
         self._queue: asyncio.Queue[Event] = asyncio.Queue()
         self._stop = api.store.subscribe(self._queue.put_nowait)
