@@ -125,8 +125,11 @@ def _identity(granted: Access, password: SecretStr) -> Iterable[Manifest]:
     subscription, platform = granted.world.subscription, granted.platform
     owner = accounts.account_labels(subscription, granted.world.namespace_uid)
     yield accounts.password_secret(subscription, platform, password, owner)
-    yield accounts.developer_user(subscription, platform, owner)
     yield accounts.developer_account(subscription, platform, owner)
+    # Not into the account of somebody else, nor with somebody else's password.
+    password_ref, _, account_ref = granted.identity_refs
+    if {password_ref, account_ref} <= granted.world.children.live.keys():
+        yield accounts.developer_user(subscription, platform, owner)
 
 
 def _portal(granted: Access) -> Iterable[Manifest]:

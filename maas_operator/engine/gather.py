@@ -113,7 +113,7 @@ class Gatherer:
             subscription=subscription,
             service=service,
             platform=platform,
-            product=self.cache.get(names.product_ref(service, platform)) if service and platform else None,
+            product=self._product(service, platform) if service and platform else None,
             siblings=await self._siblings(subscription),
             namespace_uid=namespace_uid,
             threescale_namespaces=self._threescale_namespaces(),
@@ -169,12 +169,16 @@ class Gatherer:
         found = await self._find(Ref(MODEL_PLATFORM, "", service.spec.platform_ref.name))
         return read(ModelPlatform, found) if found else None
 
+    def _product(self, service: ModelService, platform: ModelPlatform) -> Manifest | None:
+        """Return the service's Product, but nobody else's of its name."""
+        return self._seen(service.metadata.uid).get(names.product_ref(service, platform))
+
     async def _namespace_uid(self, name: str) -> str:
         namespace = await self._find(Ref(NAMESPACE, "", name))
         return namespace["metadata"]["uid"] if namespace else ""
 
     def _route_host(self, service: ModelService, platform: ModelPlatform | None) -> str:
-        product = self.cache.get(names.product_ref(service, platform)) if platform else None
+        product = self._product(service, platform) if platform else None
         number = (product or {}).get("status", {}).get("productId")
         routes = self.cache.referring_to(ServiceId(str(number))) if number else []
         return _host_of(routes, {ROUTE_TO: "apicast-production"})
@@ -187,7 +191,7 @@ class Gatherer:
 
     async def _plans_in_use(self, service: ModelService, platform: ModelPlatform | None) -> frozenset[str]:
         """Return the plans that may have applications; asked for only when a product is about to lose a plan."""
-        product = self.cache.get(names.product_ref(service, platform)) if platform else None
+        product = self._product(service, platform) if platform else None
         if platform is None or product is None:
             return frozenset()
         present = frozenset(product["spec"].get("applicationPlans", {}))

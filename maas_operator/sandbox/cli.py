@@ -22,9 +22,9 @@ from maas_operator.app.cli import WrongSetup
 from .controllers.faults import FAULT_ANNOTATION, Delays, PodFault, PortaFault
 from .demo import SAMPLE, Demo, DemoFailed
 from .environment import Environment, Setup, environment
-from .install import ForeignCluster
+from .install import ForeignCluster, LeftBehind
 from .operator_process import OperatorProcess
-from .processes import ProcessFailed
+from .processes import ProcessFailed, end_of
 
 _FOLDER: Final = Path(".sandbox")
 # Long enough to be seen, short enough not to bore.
@@ -95,7 +95,7 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
         asyncio.run(work)
     except* (NoAccess, ForeignCluster) as group:
         failure = WrongSetup(_first(group))
-    except* (DemoFailed, ProcessFailed) as group:
+    except* (DemoFailed, LeftBehind, ProcessFailed) as group:
         failure = click.ClickException(_first(group))
     if failure:
         raise failure
@@ -112,7 +112,13 @@ async def _demo(setup: Setup, limit_seconds: float) -> None:
     console = Console(highlight=False)
     async with _with_operator(setup, console) as (around, operator), asyncio.TaskGroup() as group:
         watcher = group.create_task(operator.watch())
-        await Demo(around, console, limit_seconds).run()
+        try:
+            await Demo(around, console, limit_seconds).run()
+        except DemoFailed:
+            console.print(
+                "The end of the operator's log:", end_of(operator.log), sep="\n", markup=False, soft_wrap=True
+            )
+            raise
         watcher.cancel()
 
 

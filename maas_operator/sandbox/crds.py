@@ -56,6 +56,7 @@ _REQUIRED: Final[dict[Kind, list[str]]] = {
     API_MANAGER: ["wildcardDomain"],
     ROUTE: ["host", "to"],
 }
+_SHORT_NAMES: Final = {INFERENCE_SERVICE: ["isvc"]}
 _FOLDERS: Final = {
     "serving.kserve.io": "kserve/minimal",
     "capabilities.3scale.net": "3scale-operator",
@@ -101,6 +102,7 @@ def _permissive(kind: Kind) -> Manifest:
                 "listKind": f"{kind.name}List",
                 "plural": kind.plural,
                 "singular": kind.name.lower(),
+                "shortNames": _SHORT_NAMES.get(kind, []),
             },
             "versions": [version],
         },

@@ -13,10 +13,17 @@ import yaml
 
 from maas_operator.api.crd import crd_manifests
 from maas_operator.app.rbac import NAMESPACE, rbac_files
-from maas_operator.domain.kinds import CUSTOM_RESOURCE_DEFINITION, SECRET, Kind
+from maas_operator.domain.kinds import (
+    CUSTOM_RESOURCE_DEFINITION,
+    MODEL_PLATFORM,
+    MODEL_SERVICE,
+    MODEL_SUBSCRIPTION,
+    SECRET,
+    Kind,
+)
 from maas_operator.domain.kinds import NAMESPACE as NAMESPACE_KIND
 from maas_operator.domain.labels import OPERATOR, labels_of
-from maas_operator.domain.objects import Manifest, Ref
+from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.engine.errors import NotFound
 
 from .control_plane import without_new_words
@@ -32,6 +39,7 @@ _SERVED_SECONDS: Final = 30.0
 _GONE_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.05
 _RBAC: Final = "rbac.authorization.k8s.io"
+_OWN: Final = (MODEL_SERVICE, MODEL_SUBSCRIPTION, MODEL_PLATFORM)
 _KINDS: Final = {
     "CustomResourceDefinition": CUSTOM_RESOURCE_DEFINITION,
     "Namespace": NAMESPACE_KIND,
@@ -45,6 +53,10 @@ _KINDS: Final = {
 
 class ForeignCluster(Exception):
     """The cluster has KServe or 3scale of its own, which stand-ins would fight."""
+
+
+class LeftBehind(Exception):
+    """Objects of ours are left, and without the operator nobody would delete what they stand for."""
 
 
 class Installation:
@@ -93,7 +105,10 @@ class Installation:
         await self._client.call("PATCH", ref, path_of(ref), query, manifest, APPLY_PATCH)
 
     async def remove(self) -> None:
-        """Delete what was new, last first, and wait until it is gone. What was there before stays."""
+        """Delete what was new, last first, and wait until it is gone; LeftBehind, and all stays, if it is in use."""
+        if left := [ref_of(one) for kind in _OWN for one in await self._client.list(kind)]:
+            objects = ", ".join(map(str, left))
+            raise LeftBehind(f"the cluster is left as it is: start the sandbox there again and delete {objects}")
         for ref in reversed(self._new):
             if await self._find(ref):
                 await self._client.call("DELETE", ref, path_of(ref))

@@ -16,18 +16,18 @@ _PROGRAM: Final = (sys.executable, "-c", "from maas_operator.app.cli import main
 
 
 class OperatorProcess:
-    """`maas-operator run` as a child process, as its own service account."""
+    """`maas-operator run` as a child process, as its own service account; `url` is where it tells its metrics."""
 
     def __init__(self, kubeconfig: Path, log: Path) -> None:
         self._kubeconfig = kubeconfig
         self.log = log
         self._process: Process | None = None
-        self._url = ""
+        self.url = ""
 
     async def start(self) -> None:
         """Start it; it may not be ready yet."""
         (port,) = free_ports(1)
-        self._url = f"http://127.0.0.1:{port}"
+        self.url = f"http://127.0.0.1:{port}"
         options = [f"--kubeconfig={self._kubeconfig}", "--http-host=127.0.0.1", f"--http-port={port}"]
         self._process = await Process.start([*_PROGRAM, *options], self.log)
 
@@ -62,7 +62,7 @@ class OperatorProcess:
 
     async def _says_ok(self, session: aiohttp.ClientSession) -> bool:
         try:
-            async with session.get(f"{self._url}/readyz") as answer:
+            async with session.get(f"{self.url}/readyz") as answer:
                 return answer.status == 200
         except aiohttp.ClientError:
             return False

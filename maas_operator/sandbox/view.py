@@ -94,7 +94,10 @@ def columns(table: Manifest) -> str:
 
 def problems(service: Manifest) -> Iterable[Text]:
     """Yield the stages that are not done, in their own words."""
-    for condition in _stages(service):
+    stages = _stages(service)
+    if not stages:
+        yield Text("the operator has not said anything yet")
+    for condition in stages:
         if condition["status"] != "True":
             text = f"{condition['type']} is {condition['status']}: {condition['reason']}: {condition['message']}"
             yield Text.assemble(_lamp(condition), " ", text)

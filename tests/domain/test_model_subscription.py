@@ -45,8 +45,8 @@ def test_a_subscription_becomes_account_application_key_and_the_consumers_secret
     assert kinds(decision) == [
         "Secret",
         "Secret",
-        "DeveloperUser",
         "DeveloperAccount",
+        "DeveloperUser",
         "Secret",
         "Application",
         "ApplicationAuth",
@@ -90,6 +90,21 @@ def test_a_stored_key_and_password_are_kept_for_ever() -> None:
 def test_an_emptied_key_is_replaced_since_3scale_would_crash_on_it() -> None:
     decision = settle(decide, a_subscription_world(secrets={KEY: worlds.stored(UserKey="")}))
     assert values(decision, "llm.tiny-dev1.key") == {"UserKey": "fresh-key-" + "k" * 32, "ApplicationKey": ""}
+
+
+def test_no_user_is_put_into_the_account_of_somebody_else() -> None:
+    conflict = Refusal(RefusalReason.CONFLICT, "DeveloperAccount 3scale/llm.dev1 exists and is not ours")
+    decision = settle(decide, a_subscription_world(), worlds.refusing("DeveloperAccount", conflict))
+    assert kinds(decision) == ["Secret", "Secret", "DeveloperAccount"]
+    assert told(decision, Type.ACCOUNT_READY) == ("False", "Conflict")
+
+
+@pytest.mark.parametrize("kind", ["Application", "DeveloperAccount"])
+def test_a_conflict_is_the_reason_for_not_being_ready(kind: str) -> None:
+    refusal = Refusal(RefusalReason.CONFLICT, f"{kind} exists and is not ours")
+    decision = settle(decide, a_subscription_world(), worlds.refusing(kind, refusal))
+    assert told(decision, Type.READY) == ("False", "Conflict")
+    assert told(decision, Type.STALLED) == ("True", "Conflict")
 
 
 def test_an_application_that_3scale_made_anew_gets_the_key_pushed_again() -> None:

@@ -10,7 +10,7 @@ import pytest_asyncio
 from maas_operator.sandbox.control_plane import ControlPlane
 from maas_operator.sandbox.environment import Cluster, Setup, environment
 from maas_operator.sandbox.operator_process import OperatorProcess
-from tests.e2e.world import World, sample, service_of
+from tests.e2e.world import PLATFORM, World, sample, service_of
 
 UPSTREAM = Path(__file__).parents[3] / "shared" / "upstream-crds"
 _numbers = count(1)
@@ -35,19 +35,21 @@ def setup(cluster: Cluster | None, tmp_path_factory: pytest.TempPathFactory) -> 
 async def shared(setup: Setup, cluster: Cluster | None) -> AsyncIterator[World]:
     async with environment(setup) as around:
         operator = OperatorProcess(around.operator_kubeconfig, setup.folder / "operator.log")
-        yield World(around, operator, cluster and cluster.audit_log)
+        world = World(around, operator, cluster and cluster.audit_log)
+        yield world
+        if operator.running:
+            await world.removed(PLATFORM)
+            await operator.stop()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def world(shared: World) -> AsyncIterator[World]:
-    """The cluster with a running operator, whatever a test before did to it."""
-    if not shared.operator.running:
-        await shared.restart()
+    """The cluster with a running operator, whatever a test did to it."""
+    await shared.run()
     yield shared
     # Shown if the test failed.
     print(shared.operator.log.read_text()[-5000:])
-    if not shared.operator.running:
-        await shared.restart()
+    await shared.run()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

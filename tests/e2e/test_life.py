@@ -63,15 +63,19 @@ async def test_what_kubectl_edits_arrives_at_3scale(world: World, model: str) ->
 
 
 async def test_a_second_apply_of_everything_writes_nothing(world: World, model: str) -> None:
-    before = await world.quiet()
+    before, writes = await world.quiet(), world.writes()
     await world.apply(sample(model))
-    assert await world.quiet() == before
+    # Old servers note the time of an apply that changes nothing.
+    applied = {ref_of(one) for one in sample(model)}
+    assert {ref for ref, version in (await world.quiet()).items() if before[ref] != version} <= applied
+    assert world.writes() == writes
 
 
 async def test_a_restart_writes_nothing(world: World, model: str) -> None:
+    # A new operator applies everything once; the server finds nothing to write.
     before = await world.quiet()
     assert await world.operator.stop() == 0
-    await world.restart()
+    await world.run()
     assert await world.quiet() == before
 
 
@@ -109,7 +113,7 @@ async def test_an_operator_that_is_killed_again_and_again_comes_to_the_same_end(
     for kind in MOMENTS:
         await world.first(kind)
         await world.operator.kill()
-        await world.restart()
+        await world.run()
     await world.complete(service_of(namespace))
     keys = await world.keys(namespace)
     assert [keys[KEY]["OPENAI_API_KEY"]] == world.user_keys()
@@ -120,13 +124,13 @@ async def test_deleting_ends_although_the_operator_is_killed_meanwhile(world: Wo
     await world.delete(service_of(model))
     await world.until(service_of(model), lambda live: condition(live, "Ready").get("reason") == "Deleting")
     await world.operator.kill()
-    await world.restart()
+    await world.run()
     await world.gone(service_of(model))
     assert world.in_3scale() == []
 
 
 async def test_the_operator_does_only_what_its_role_allows(world: World, model: str) -> None:
     requests = list(world.audit())
-    assert {one["verb"] for one in requests} > {*READ, "patch", "delete"}
-    refused = [one for one in requests if one["responseStatus"]["code"] == 403]
+    assert {one["verb"] for one in requests} >= {*READ, "patch"}
+    refused = [one for one in requests if one["annotations"]["authorization.k8s.io/decision"] != "allow"]
     assert [(one["verb"], one["requestURI"]) for one in refused] == []

@@ -36,6 +36,7 @@ LOOK_SECONDS = 0.1
 QUIET_SECONDS = 2.0
 USER = "system:serviceaccount:maas-operator:maas-operator"
 READ = ("get", "list", "watch")
+PLATFORM = Ref(MODEL_PLATFORM, "", "default")
 WATCHED = [kind for kind in TABLE if kind not in (CUSTOM_RESOURCE_DEFINITION, NAMESPACE)]
 
 
@@ -90,10 +91,13 @@ class World:
 
     async def remove(self, namespace: str) -> None:
         """Delete the model of the sample and its namespace, if they are there."""
-        for ref in (service_of(namespace), Ref(NAMESPACE, "", namespace)):
-            if await self.find(ref):
-                await self.delete(ref)
-            await self.gone(ref)
+        await self.removed(service_of(namespace))
+        await self.removed(Ref(NAMESPACE, "", namespace))
+
+    async def removed(self, ref: Ref) -> None:
+        if await self.find(ref):
+            await self.delete(ref)
+        await self.gone(ref)
 
     def written(self, objects: Iterable[Manifest]) -> Path:
         """Return a file with these objects."""
@@ -118,8 +122,12 @@ class World:
         assert child.returncode == 0, output.decode()
         return output.decode()
 
-    async def restart(self) -> None:
-        await self.operator.start()
+    # What happens to the operator
+
+    async def run(self) -> None:
+        """Have the operator run, whether it does already or not."""
+        if not self.operator.running:
+            await self.operator.start()
         await self.operator.ready()
 
     # What can be seen
@@ -208,6 +216,11 @@ class World:
         """Return the keys that 3scale lets in."""
         (tenant,) = self.environment.around.porta
         return [one.user_key for one in tenant.people.applications.values() if one.state == "live"]
+
+    def writes(self) -> list[str]:
+        """Return what the operator has asked to write so far; nothing where the server keeps no audit log."""
+        requests = self.audit() if self.audit_log else ()
+        return [one["requestURI"] for one in requests if one["verb"] not in READ]
 
     def audit(self) -> Iterator[Manifest]:
         """Yield the operator's requests so far; skips where the server keeps no audit log."""

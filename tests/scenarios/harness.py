@@ -37,10 +37,12 @@ from maas_operator.domain.kinds import (
     MODEL_SERVICE,
     MODEL_SUBSCRIPTION,
     NAMESPACE,
+    POD,
     SECRET,
     Kind,
 )
 from maas_operator.domain.objects import Manifest, Ref, ref_of
+from maas_operator.engine.cluster import MANAGER
 from maas_operator.engine.errors import NotFound
 from maas_operator.sandbox.controllers.clients import InProcessClient
 from maas_operator.sandbox.controllers.runner import Backoff
@@ -91,6 +93,18 @@ def sample(*, cache: str = "10s", **spec: Any) -> list[Manifest]:
     return [namespace, platform, service]
 
 
+def a_subscription(name: str, *, namespace: str = HOME, model: str = NAME, **spec: Any) -> Manifest:
+    """Return a ModelSubscription to the sample, by an account of its own name."""
+    user = {"username": name, "email": f"{name}@{namespace}.example.com"}
+    known = {"modelRef": {"name": model}, "plan": "standard", "account": name, "user": user}
+    return {
+        "apiVersion": MODEL_SUBSCRIPTION.api_version,
+        "kind": MODEL_SUBSCRIPTION.name,
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {**known, **spec},
+    }
+
+
 def a_namespace(name: str) -> Manifest:
     return {"apiVersion": "v1", "kind": NAMESPACE.name, "metadata": {"name": name}}
 
@@ -126,13 +140,18 @@ class World:
     def wall_clock() -> datetime:
         return EPOCH + timedelta(seconds=now())
 
-    async def install(self, *, kinds: Iterable[Kind] | None = None, account: bool = True) -> None:
-        """Install the CRDs (of these kinds, else all), the 3scale namespace, and its Secret."""
+    async def install(
+        self, *, kinds: Iterable[Kind] | None = None, namespace: bool = True, account: bool = True
+    ) -> None:
+        """Install the CRDs (of these kinds' groups, else all), the 3scale namespace, and its Secret."""
         groups = None if kinds is None else {kind.group for kind in kinds}
         for definition in _definitions():
             if groups is None or definition["spec"]["group"] in groups:
                 await self._apply_once(definition)
-        await self.apply(a_namespace(GATEWAY), *([the_account()] if account else []))
+        if namespace:
+            await self.apply(a_namespace(GATEWAY))
+        if namespace and account:
+            await self.apply(the_account())
 
     async def _apply_once(self, definition: Manifest) -> None:
         if await self.find(Ref(CUSTOM_RESOURCE_DEFINITION, "", definition["metadata"]["name"])) is None:
@@ -155,6 +174,16 @@ class World:
         self._foreign.append(made)
         return made
 
+    async def no_longer_foreign(self, foreign: Manifest) -> None:
+        """Have its owner delete such an object."""
+        self._foreign.remove(foreign)
+        await self.delete(ref_of(foreign))
+
+    async def break_pods(self) -> None:
+        """Have the pods looked at, so that a new fault shows."""
+        for pod in await self.client.list(POD):
+            await self.edit(ref_of(pod), {"metadata": {"annotations": {"looked-at": str(now())}}})
+
     async def delete(self, *refs: Ref) -> None:
         for ref in refs:
             await self.client.delete(ref, uid=(await self.client.get(ref))["metadata"]["uid"])
@@ -170,8 +199,8 @@ class World:
 
     async def settle(self, *, quiet_seconds: float = QUIET_SECONDS, patience_seconds: float = 4 * HOUR) -> None:
         """Let time pass until nobody has written anything for a while."""
-        deadline = now() + patience_seconds
-        while (left := self.historian.last_write_at + quiet_seconds - now()) > 0:
+        begin, deadline = now(), now() + patience_seconds
+        while (left := max(self.historian.last_write_at, begin) + quiet_seconds - now()) > 0:
             assert now() < deadline, f"nothing settles:\n{self.story()}"
             await asyncio.sleep(left)
 
@@ -233,8 +262,17 @@ class World:
 
     async def _touched(self) -> AsyncIterator[Manifest]:
         for one in self._foreign:
-            if await self.find(ref_of(one)) != one:
+            if not await self.is_untouched(one):
                 yield one
+
+    async def is_untouched(self, foreign: Manifest) -> bool:
+        """Tell whether we have left an object alone; the controllers around us may write into those of their kinds."""
+        found = await self.find(ref_of(foreign))
+        if found is None or "deletionTimestamp" in found["metadata"]:
+            return False
+        same = [found["metadata"].get(key) == foreign["metadata"].get(key) for key in ("uid", "labels")]
+        writers = {entry["manager"] for entry in found["metadata"]["managedFields"]}
+        return all(same) and found.get("data") == foreign.get("data") and MANAGER not in writers
 
     async def check_quiet(self, seconds: float = 600.0) -> None:
         """P5: nothing is written in ten minutes, and lists are not asked for either."""
@@ -250,8 +288,10 @@ class World:
                 if "deletionTimestamp" not in one["metadata"] and await self.find(ref_of(one)):
                     await self.delete(ref_of(one))
         await self.settle()
-        left = list(leftovers(self.objects(), self.around.porta))
-        assert not left, "\n".join([*left, self.story()])
+        foreign = {one["metadata"]["uid"] for one in self._foreign}
+        ours = [one for one in self.objects() if one["metadata"]["uid"] not in foreign]
+        left = list(leftovers(ours, self.around.porta))
+        assert not left, "\n".join(left)
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ def stages(granted: Access) -> tuple[Condition, ...]:
         ),
         decide_condition(
             ConditionType.APPROVED,
-            (_not_applied, _approval_pending, _suspended),
+            (_application_refused, _not_applied, _approval_pending, _suspended),
             granted,
             otherwise=true(Reason.APPROVED, "3scale accepts the application"),
         ),
@@ -56,7 +56,8 @@ def identity_problem(granted: Access) -> Verdict | None:
 
 
 def _identity_refused(granted: Access) -> Verdict | None:
-    return refused(granted.world.children, granted.identity_refs)
+    refs = (*granted.identity_refs, accounts.portal_ref(granted.world.subscription))
+    return refused(granted.world.children, refs)
 
 
 def _name_taken(granted: Access) -> Verdict | None:
@@ -83,6 +84,10 @@ def _account_pending(granted: Access) -> Verdict | None:
     return false(Reason.ACCOUNT_PENDING, f"waiting for {ref} to become ready") if ref else None
 
 
+def _application_refused(granted: Access) -> Verdict | None:
+    return refused(granted.world.children, (granted.application_ref,))
+
+
 def _not_applied(granted: Access) -> Verdict | None:
     return None if granted.lifecycle else unknown(Reason.WAITING, "3scale has no application yet")
 
@@ -107,7 +112,6 @@ def _key_refused(granted: Access) -> Verdict | None:
     subscription = granted.world.subscription
     refs = (
         access.key_ref(subscription, granted.namespace),
-        granted.application_ref,
         granted.auth_ref,
         access.consumer_ref(subscription),
     )

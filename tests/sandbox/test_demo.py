@@ -1,0 +1,27 @@
+"""`sandbox demo`, for real."""
+
+import os
+from pathlib import Path
+
+from maas_operator.sandbox.view import STAGES
+from tests.sandbox.commands import ended, started
+
+
+async def test_the_demo_shows_each_stage_and_leaves_nothing(tmp_path: Path) -> None:
+    code, output = await ended(await started(tmp_path, "demo"))
+    assert code == 0, output
+    for stage in STAGES:
+        assert f"✓ {stage}" in output
+    for child in ("InferenceService", "Product", "ProxyConfigPromote", "ModelSubscription", "ApplicationAuth"):
+        assert f"✓ {child} " in output
+    assert "Secret llm-hosting/llama-32-1b-instruct-cpu-dev1-key: MODEL, OPENAI_API_KEY, OPENAI_BASE_URL\n" in output
+    assert "nothing of ours is left" in output
+    assert os.listdir(tmp_path) == []
+
+
+async def test_a_demo_that_fails_says_so_and_shows_the_log(tmp_path: Path) -> None:
+    # The gateways alone keep the old configuration for longer than that.
+    code, output = await ended(await started(tmp_path, "demo", "--timeout=1"))
+    assert code == 1, output
+    assert "Not ready after 1 s" in output
+    assert "The end of the operator's log:" in output
