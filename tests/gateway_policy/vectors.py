@@ -120,6 +120,8 @@ STREAMS = [
     Answer("S16 responses API", (RESPONSE_COMPLETED,)),
     Answer("S17 messages API", (MESSAGE_START, MESSAGE_DELTA)),
     Answer("S18 usage in the last piece", (D + U,)),
+    Answer("an event cut inside an escape", (b'data: {"a":["\\\n\n', U.replace(b"[]", b'[""]')), parse_errors=1),
+    Answer("a last event cut short", (D, U, b'data: {"x'), parse_errors=1),
 ]
 
 
@@ -181,6 +183,7 @@ ODD_BODIES = [
     body("cut after the usage", WHOLE[:-1], COUNTED, parse_errors=1),
     body("a later usage object", WHOLE[:-1] + b',"usage":{"completion_tokens":8}}', (5, 8, 13)),
     body("NaN among the numbers", b'{"logprobs":NaN,' + WHOLE[1:], COUNTED),
+    body("half a byte order mark", BOM[:2] + WHOLE, None, parse_errors=1),
     body("a byte order mark", BOM + WHOLE, COUNTED),
 ]
 
@@ -243,6 +246,8 @@ REQUESTS = [
     same("R4 nested stream", b'{"metadata":{"stream":true}}'),
     same("R4 stream inside a string", rb'{"prompt":"\"stream\":true,"}'),
     same("R4 invalid JSON", b'{"stream":true'),
+    same("R4 cut after the stream", b'{"stream":true,'),
+    same("R4 more after the end", b'{"stream":true}}'),
     same("R4 not JSON at all", b"stream=true"),
     same("R4 multipart", MULTIPART, content_type="multipart/form-data; boundary=b"),
     Request(

@@ -169,4 +169,20 @@ describe("memory", function()
       return watched
     end) < 64)
   end)
+
+  it("does not grow with a name of 96 MB", function()
+    assert.is_true(grown(12000, function()
+      local watched = answer.new("json")
+      watched:feed('{"')
+      return watched
+    end) < 64)
+  end)
+
+  it("does not grow with a count of 96 MB", function()
+    assert.is_true(grown(12000, function()
+      local watched = answer.new("json")
+      watched:feed('{"usage":{"total_tokens":1')
+      return watched
+    end) < 64)
+  end)
 end)
