@@ -120,7 +120,7 @@ STREAMS = [
     Answer("S16 responses API", (RESPONSE_COMPLETED,)),
     Answer("S17 messages API", (MESSAGE_START, MESSAGE_DELTA)),
     Answer("S18 usage in the last piece", (D + U,)),
-    Answer("an event cut inside an escape", (b'data: {"a":["\\\n\n', U.replace(b"[]", b'[""]')), parse_errors=1),
+    Answer("an event cut inside an escape", (b'data: {"a":["\\\n\n', event('[""]'), U), parse_errors=1),
     Answer("a last event cut short", (D, U, b'data: {"x'), parse_errors=1),
 ]
 

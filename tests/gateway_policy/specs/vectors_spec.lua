@@ -139,6 +139,19 @@ describe("hiding", function()
   end)
 end)
 
+describe("a count", function()
+  local usage = require("maas_llm_usage")
+
+  it("is written as plain digits, however large", function()
+    assert.equal("1000000000000000", usage.digits(usage.count("1e15")))
+    assert.equal("9007199254740991", usage.digits(usage.count("9007199254740991")))
+  end)
+
+  for _, text in ipairs({ "-1", "9007199254740992", "1e999", "NaN", "Infinity", "-Infinity", "true", "0x10", "1.2.3" }) do
+    it("is not " .. text, function() assert.is_nil(usage.count(text)) end)
+  end
+end)
+
 describe("memory", function()
   local function grown(pieces, make)
     local watched = make()
