@@ -200,6 +200,11 @@ class Request:
     content_type: str = "application/json"
 
 
+def escaped(text: str) -> bytes:
+    """Spell every letter of a JSON string as an escape."""
+    return "".join(f"\\u{ord(letter):04x}" for letter in text).encode()
+
+
 def same(name: str, sent: bytes, *, asked: bool = False, content_type: str = "application/json") -> Request:
     return Request(name, sent, sent, asked, content_type)
 
@@ -269,6 +274,16 @@ REQUESTS = [
         b"{" + OPTIONS + b'"stream":false,"stream":true}',
     ),
     Request("a name spelled with escapes", rb'{"str\u0065am":true}', b"{" + OPTIONS + rb'"str\u0065am":true}'),
+    Request(
+        "options spelled with escapes",
+        b'{"stream":true,"' + escaped("stream_options") + b'":{"' + escaped("include_usage") + b'":false}}',
+        b'{"stream":true,"' + escaped("stream_options") + b'":{"' + escaped("include_usage") + b'":true}}',
+    ),
+    Request(
+        "a true spelled with escapes",
+        b'{"stream":"' + escaped("true") + b'"}',
+        b"{" + OPTIONS + b'"stream":"' + escaped("true") + b'"}',
+    ),
     Request("a one that an engine takes for true", b'{"stream":1}', b"{" + OPTIONS + b'"stream":1}'),
     Request("a string that an engine takes for true", b'{"stream":"True"}', b"{" + OPTIONS + b'"stream":"True"}'),
     Request("a byte order mark", BOM + b'{"stream":true}', BOM + b"{" + OPTIONS + b'"stream":true}'),
