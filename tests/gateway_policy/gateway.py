@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -123,6 +124,12 @@ class Gateway:
         assert self.process
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
         return [int(pid) for pid in children.read_text().split()]
+
+    def peak_memory(self) -> int:
+        """Return the most bytes that the worker ever had in memory."""
+        found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{self.workers()[0]}/status").read_text())
+        assert found
+        return int(found[1]) * 1024
 
     def signal(self, number: signal.Signals) -> None:
         assert self.process
