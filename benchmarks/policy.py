@@ -1,6 +1,6 @@
 """What the token policy costs in a real nginx: latency, CPU and memory, against the same chain without it.
 
-Run `python -m benchmarks.policy` in the root of the repository; it needs the packages of requirements/debian-policy.txt.
+Run `python -m benchmarks.policy` in the root of the repository, with the packages of requirements/debian-policy.txt.
 """
 
 from __future__ import annotations
@@ -78,13 +78,6 @@ class Cost:
     cpu: float
 
 
-def worker_of(gateway: Gateway) -> int:
-    """Return the process id of the one worker."""
-    assert gateway.process
-    children = Path(f"/proc/{gateway.process.pid}/task/{gateway.process.pid}/children").read_text().split()
-    return int(children[0])
-
-
 def cpu_seconds(pid: int) -> float:
     """Return the CPU time that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
@@ -100,7 +93,7 @@ def memory(pid: int, name: str) -> int:
 
 def measure(gateway: Gateway, chain: str, path: str, calls: int) -> Cost:
     """Make calls one after another on one connection."""
-    client, pid = Client(gateway.port, chain), worker_of(gateway)
+    client, pid = Client(gateway.port, chain), gateway.workers()[0]
     first, last, cpu = [], [], cpu_seconds(pid)
     for _ in range(calls):
         began = time.perf_counter()
@@ -150,7 +143,7 @@ def print_costs(name: str, costs: dict[str, Cost]) -> None:
 
 def per_open_stream(gateway: Gateway, chain: str, count: int) -> float:
     """Return the bytes that the worker grows by with each stream that is open after 8 KB."""
-    pid = worker_of(gateway)
+    pid = gateway.workers()[0]
     clients = [Client(gateway.port, chain) for _ in range(count)]
     before = memory(pid, "VmRSS")
     for client in clients:
@@ -168,7 +161,7 @@ def per_open_stream(gateway: Gateway, chain: str, count: int) -> float:
 
 def growth(gateway: Gateway, chain: str, path: str) -> tuple[float, float]:
     """Return how many bytes the worker's peak grew during one call, and the seconds it took."""
-    pid, client = worker_of(gateway), Client(gateway.port, chain)
+    pid, client = gateway.workers()[0], Client(gateway.port, chain)
     before, began = memory(pid, "VmHWM"), time.perf_counter()
     client.ask(path)
     client.read()

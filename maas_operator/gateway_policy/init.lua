@@ -150,9 +150,9 @@ function policy:body_filter(context)
   if not state then return end
   if ngx.arg[2] then state.complete = true end
   if not state.answer or state.answer.finished then return end
+  local held = state.answer.held
   local ok, reason = pcall(watch, state)
   if ok then return end
-  local held = state.answer.held
   if held then ngx.arg[1] = held .. ngx.arg[1] end
   state.answer = nil
   pcall(count_failure, "body_filter", context, reason)

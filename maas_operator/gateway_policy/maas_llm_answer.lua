@@ -14,7 +14,7 @@ local LF = 10
 
 --- Returns how to read an answer: "json", "sse", or nil when nothing in it can be counted.
 function _M.format(status, content_type, content_encoding)
-  if status < 200 or status > 299 or status == 204 or not content_type then return nil end
+  if status < 200 or status > 299 or not content_type then return nil end
   if content_encoding and content_encoding ~= "" and lower(content_encoding) ~= "identity" then return nil end
   content_type = lower(content_type)
   if find(content_type, "^%s*text/event%-stream%s*;?") then return "sse" end

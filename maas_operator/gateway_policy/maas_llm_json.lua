@@ -10,10 +10,11 @@
 local byte, find, sub = string.byte, string.find, string.sub
 local gsub, char, tonumber, setmetatable = string.gsub, string.char, tonumber, setmetatable
 
-local _M = { MAX_TEXT = 64 }
+local _M = {}
 local mt = { __index = _M }
 
-local MAX_TEXT = _M.MAX_TEXT
+-- The longest name that anybody watches has 22 letters, each of which may be spelled as six bytes.
+local MAX_TEXT = 192
 local QUOTE, BACKSLASH, COMMA, COLON = 34, 92, 44, 58
 local LEFT_BRACE, RIGHT_BRACE, LEFT_BRACKET, RIGHT_BRACKET, Z = 123, 125, 91, 93, 90
 local NESTING = { [LEFT_BRACE] = 1, [LEFT_BRACKET] = 1, [RIGHT_BRACE] = -1, [RIGHT_BRACKET] = -1 }
@@ -73,6 +74,7 @@ end
 
 local ESCAPES = { b = "\b", f = "\f", n = "\n", r = "\r", t = "\t" }
 
+--- Returns what a JSON string without its quotes spells, as far as it is ASCII.
 local function unescape(text)
   if not find(text, "\\", 1, true) then return text end
   text = gsub(text, "\\u00(%x%x)", function(hex) return char(tonumber(hex, 16)) end)
@@ -262,5 +264,7 @@ function _M:finish()
   end
   return state == at_end or (self.level == 0 and (state == at_value or state == at_start and self.bom == 0))
 end
+
+_M.unescape = unescape
 
 return _M

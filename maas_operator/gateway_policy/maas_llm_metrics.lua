@@ -29,17 +29,12 @@ local COUNTERS = {
   failures = counter("failures_total", "Failures inside the policy, by phase; no client noticed", "phase"),
 }
 
-local function service_labels(service)
-  local system_name = service.system_name or (service.serializable or {}).system_name
-  return service.id or "", system_name or ""
-end
-
 --- Adds to a counter for a service (a table, or nil when unknown); more labels follow in the counter's order.
 function _M.add(name, amount, service, ...)
   local found = COUNTERS[name]
   if not found or amount <= 0 then return end
-  local id, system_name = service_labels(service or {})
-  found:inc(amount, { id, system_name, ... })
+  service = service or {}
+  found:inc(amount, { service.id or "", service.system_name or "", ... })
 end
 
 local known, known_count = {}, 0

@@ -17,7 +17,7 @@ local MAX_CREDENTIALS = 20000
 local CALLS_PER_RUNNER = 200
 -- nginx may drop an accepted timer without a word when too many run; do not wait for such a runner for ever.
 local STARTING_PATIENCE = 2
-local FIRST_DELAY, LONGEST_DELAY, LONGEST_DELAY_ON_EXIT, TICK = 0.2, 30, 1, 0.2
+local FIRST_DELAY, LONGEST_DELAY, TICK, TICK_ON_EXIT = 0.2, 30, 0.2, 1
 
 --- Makes a reporter that holds nothing.
 function _M.new(deps)
@@ -60,11 +60,6 @@ local function new_batch(answer)
   }
 end
 
-local function backoff(self, attempts)
-  local longest = self.deps.exiting() and LONGEST_DELAY_ON_EXIT or LONGEST_DELAY
-  return min(FIRST_DELAY * 2 ^ (attempts - 1), longest)
-end
-
 local function forget(self, entry)
   entry.sending = nil
   if entry.gathering then
@@ -82,7 +77,7 @@ local function retry_later(self, entry, batch)
     forget(self, entry)
     return true
   end
-  entry.due = self.deps.now() + backoff(self, batch.attempts)
+  entry.due = self.deps.now() + min(FIRST_DELAY * 2 ^ (batch.attempts - 1), LONGEST_DELAY)
   self.delayed[#self.delayed + 1] = entry
   return false
 end
@@ -106,11 +101,11 @@ local function send(self, entry)
   deps.failed(batch, reason, detail)
 end
 
---- Moves what is due from the delayed to the waiting entries; a worker that must exit waits no longer.
+--- Moves what is due from the delayed to the waiting entries; a worker that must exit tries all at every tick.
 local function promote(self)
   local now, exiting, later = self.deps.now(), self.deps.exiting(), {}
   for _, entry in ipairs(self.delayed) do
-    if exiting and entry.due - now > LONGEST_DELAY_ON_EXIT or entry.due <= now then
+    if exiting or entry.due <= now then
       push(self, entry)
     else
       later[#later + 1] = entry
@@ -130,7 +125,7 @@ local function work(self)
       return
     else
       self.ticking = true
-      self.deps.sleep(TICK)
+      self.deps.sleep(self.deps.exiting() and TICK_ON_EXIT or TICK)
       self.ticking = false
       promote(self)
     end

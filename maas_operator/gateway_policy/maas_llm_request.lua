@@ -25,7 +25,7 @@ local WATCH = {
 
 local function means_true(kind, text)
   if not text then return false end
-  if kind == "string" then return TRUE_STRINGS[lower(text)] or false end
+  if kind == "string" then return TRUE_STRINGS[lower(json.unescape(text))] or false end
   return kind == "scalar" and (text == "true" or tonumber(text) == 1)
 end
 

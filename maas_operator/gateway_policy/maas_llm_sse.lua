@@ -9,13 +9,13 @@ local byte, find, setmetatable, huge = string.byte, string.find, setmetatable, m
 local _M = {}
 local mt = { __index = _M }
 
-local LF, CR, SPACE = 10, 13, 32
+local LF, CR = 10, 13
 local BOM = "\239\187\191"
 local FIELD = "data:"
 
 local function start_line(self)
   -- `matched` counts the bytes of FIELD seen; nil once the line is known to be no data line.
-  self.blank, self.matched, self.padded = true, 0, false
+  self.blank, self.matched, self.begun = true, 0, false
 end
 
 --- Makes a parser at the start of a stream.
@@ -41,13 +41,13 @@ local function line_part(self, s, i, j)
   self.blank = false
   i = match_field(self, s, i, j)
   if self.matched ~= #FIELD or i > j then return end
-  if not self.padded then
-    self.padded = true
+  if not self.begun then
+    self.begun = true
     if self.has_data then self.walker:feed("\n") end
     self.has_data = true
-    if byte(s, i) == SPACE then i = i + 1 end
   end
-  if i <= j then self.walker:feed(s, i, j) end
+  -- The space that may follow the colon is white space to the walker as well.
+  self.walker:feed(s, i, j)
 end
 
 local function end_event(self, last)

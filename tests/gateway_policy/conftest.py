@@ -7,6 +7,7 @@ import itertools
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -17,7 +18,7 @@ from tests.gateway_policy.fakes import Backend, ModelServer, Script
 from tests.gateway_policy.gateway import Gateway, State
 from tests.gateway_policy.tools import no_gateway
 
-CONFIGURATIONS = {
+CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "default": {},
     "hiding": {"hide_injected_usage": True},
     "continuous": {"continuous_usage": True},
@@ -29,11 +30,8 @@ KEYS = itertools.count()
 async def serve(application: web.Application) -> tuple[web.AppRunner, int]:
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    assert site._server
-    port: int = site._server.sockets[0].getsockname()[1]
-    return runner, port
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    return runner, runner.addresses[0][1]
 
 
 @dataclass(repr=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -109,7 +110,7 @@ class Gateway:
         command = ["nginx", "-p", str(self.folder), "-c", str(self.folder / "nginx.conf"), "-e", str(log)]
         self.process = subprocess.Popen([*command, "-g", "daemon off;"])
         deadline = time.monotonic() + PATIENCE
-        while not self._listens():
+        while not (self._listens() and self.workers()):
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"nginx did not start: {self.log}")
             time.sleep(0.02)
@@ -117,6 +118,18 @@ class Gateway:
     def _listens(self) -> bool:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def workers(self) -> list[int]:
+        """Return the process ids of the workers."""
+        assert self.process
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(pid) for pid in children.read_text().split()]
+
+    def peak_memory(self) -> int:
+        """Return the most bytes that the worker ever had in memory."""
+        found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{self.workers()[0]}/status").read_text())
+        assert found
+        return int(found[1]) * 1024
 
     def signal(self, number: signal.Signals) -> None:
         assert self.process

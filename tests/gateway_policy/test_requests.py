@@ -44,6 +44,15 @@ async def test_a_chunked_request_is_spliced(bench: Bench) -> None:
     assert bench.model.requests[-1][1] == vectors.REQUESTS[0].received
 
 
+async def test_a_request_of_32_mb_costs_the_worker_no_memory(bench: Bench) -> None:
+    prompt = b'"prompt":"' + b"p" * 32 * 2**20 + b'",'
+    before = bench.gateway.peak_memory()
+    async with bench.ask(STREAM, key=bench.key(), body=b"{" + prompt + ASKING[1:]) as response:
+        await response.read()
+    assert bench.gateway.peak_memory() - before < 4 * 2**20
+    assert bench.model.requests[-1][1] == b"{" + vectors.OPTIONS + prompt + ASKING[1:]
+
+
 @pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/responses", "/v1/messages"])
 async def test_paths_that_know_no_stream_options_keep_their_requests(bench: Bench, path: str) -> None:
     async with bench.ask(STREAM, key=bench.key(), body=ASKING, path=path) as response:

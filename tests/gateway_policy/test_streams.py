@@ -26,6 +26,18 @@ async def test_every_piece_reaches_the_client_before_the_next_is_written(bench: 
     assert min(later - sooner for sooner, later in pairwise(arrived)) > 0.1
 
 
+async def test_a_line_of_48_mb_costs_the_worker_no_memory(bench: Bench) -> None:
+    key = bench.key()
+    pieces = [b'data: {"x":"', *([b"x" * 2**20] * 48), b'"}\n\n', vectors.U, vectors.F]
+    before = bench.gateway.peak_memory()
+    async with bench.ask(Script(pieces, content_type=vectors.SSE), key=key) as response:
+        async for _ in response.content.iter_chunked(2**20):
+            pass
+    assert bench.gateway.peak_memory() - before < 4 * 2**20
+    await bench.settled()
+    assert bench.backend.tokens(key) == vectors.COUNTED
+
+
 async def test_a_client_that_leaves_frees_the_model_server(bench: Bench) -> None:
     key = bench.key()
     bench.model.left.clear()

@@ -120,6 +120,8 @@ STREAMS = [
     Answer("S16 responses API", (RESPONSE_COMPLETED,)),
     Answer("S17 messages API", (MESSAGE_START, MESSAGE_DELTA)),
     Answer("S18 usage in the last piece", (D + U,)),
+    Answer("an event cut inside an escape", (b'data: {"a":["\\\n\n', event('[""]'), U), parse_errors=1),
+    Answer("a last event cut short", (D, U, b'data: {"x'), parse_errors=1),
 ]
 
 
@@ -181,6 +183,7 @@ ODD_BODIES = [
     body("cut after the usage", WHOLE[:-1], COUNTED, parse_errors=1),
     body("a later usage object", WHOLE[:-1] + b',"usage":{"completion_tokens":8}}', (5, 8, 13)),
     body("NaN among the numbers", b'{"logprobs":NaN,' + WHOLE[1:], COUNTED),
+    body("half a byte order mark", BOM[:2] + WHOLE, None, parse_errors=1),
     body("a byte order mark", BOM + WHOLE, COUNTED),
 ]
 
@@ -195,6 +198,11 @@ class Request:
     asked: bool = False
     """The client itself asked for usage."""
     content_type: str = "application/json"
+
+
+def escaped(text: str) -> bytes:
+    """Spell every letter of a JSON string as an escape."""
+    return "".join(f"\\u{ord(letter):04x}" for letter in text).encode()
 
 
 def same(name: str, sent: bytes, *, asked: bool = False, content_type: str = "application/json") -> Request:
@@ -243,6 +251,8 @@ REQUESTS = [
     same("R4 nested stream", b'{"metadata":{"stream":true}}'),
     same("R4 stream inside a string", rb'{"prompt":"\"stream\":true,"}'),
     same("R4 invalid JSON", b'{"stream":true'),
+    same("R4 cut after the stream", b'{"stream":true,'),
+    same("R4 more after the end", b'{"stream":true}}'),
     same("R4 not JSON at all", b"stream=true"),
     same("R4 multipart", MULTIPART, content_type="multipart/form-data; boundary=b"),
     Request(
@@ -264,6 +274,16 @@ REQUESTS = [
         b"{" + OPTIONS + b'"stream":false,"stream":true}',
     ),
     Request("a name spelled with escapes", rb'{"str\u0065am":true}', b"{" + OPTIONS + rb'"str\u0065am":true}'),
+    Request(
+        "options spelled with escapes",
+        b'{"stream":true,"' + escaped("stream_options") + b'":{"' + escaped("include_usage") + b'":false}}',
+        b'{"stream":true,"' + escaped("stream_options") + b'":{"' + escaped("include_usage") + b'":true}}',
+    ),
+    Request(
+        "a true spelled with escapes",
+        b'{"stream":"' + escaped("true") + b'"}',
+        b"{" + OPTIONS + b'"stream":"' + escaped("true") + b'"}',
+    ),
     Request("a one that an engine takes for true", b'{"stream":1}', b"{" + OPTIONS + b'"stream":1}'),
     Request("a string that an engine takes for true", b'{"stream":"True"}', b"{" + OPTIONS + b'"stream":"True"}'),
     Request("a byte order mark", BOM + b'{"stream":true}', BOM + b"{" + OPTIONS + b'"stream":true}'),

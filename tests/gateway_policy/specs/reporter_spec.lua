@@ -86,7 +86,8 @@ describe("the reporter", function()
     for i = 1, 2300 do at.add("key" .. i, 12) end
     at.run()
     assert.equal(2300 * 12, total(at.sent))
-    assert.is_true(at.most <= 17, "timers: " .. at.most)
+    assert.is_true(at.most >= 16 and at.most <= 17, "timers: " .. at.most)
+    assert.is_true(at.clock < 2300 / 16 * 10 * 1.1)
     assert.equal(0, at.reporter.count)
   end)
 
@@ -198,7 +199,8 @@ describe("the reporter", function()
     local began = at.clock
     at.stopping = true
     at.run()
-    assert.is_true(at.clock - began < 12, tostring(at.clock - began))
+    assert.is_true(at.clock - began > 2)
+    assert.is_true(at.clock - began < 6, tostring(at.clock - began))
     assert.same({ connection = 7 }, at.lost)
   end)
 end)

@@ -139,6 +139,19 @@ describe("hiding", function()
   end)
 end)
 
+describe("a count", function()
+  local usage = require("maas_llm_usage")
+
+  it("is written as plain digits, however large", function()
+    assert.equal("1000000000000000", usage.digits(usage.count("1e15")))
+    assert.equal("9007199254740991", usage.digits(usage.count("9007199254740991")))
+  end)
+
+  for _, text in ipairs({ "-1", "9007199254740992", "1e999", "NaN", "Infinity", "-Infinity", "true", "0x10", "1.2.3" }) do
+    it("is not " .. text, function() assert.is_nil(usage.count(text)) end)
+  end
+end)
+
 describe("memory", function()
   local function grown(pieces, make)
     local watched = make()
@@ -166,6 +179,22 @@ describe("memory", function()
     assert.is_true(grown(12000, function()
       local watched = answer.new("json")
       watched:feed('{"x":["')
+      return watched
+    end) < 64)
+  end)
+
+  it("does not grow with a name of 96 MB", function()
+    assert.is_true(grown(12000, function()
+      local watched = answer.new("json")
+      watched:feed('{"')
+      return watched
+    end) < 64)
+  end)
+
+  it("does not grow with a count of 96 MB", function()
+    assert.is_true(grown(12000, function()
+      local watched = answer.new("json")
+      watched:feed('{"usage":{"total_tokens":1')
       return watched
     end) < 64)
   end)
