@@ -181,5 +181,6 @@ def test_what_the_operator_would_refuse_is_refused_with_its_field(
     service: dict[str, Any], problem: str, write: Write
 ) -> None:
     old = {"name": "old", "version": "0.8.5", "image": "registry.example.com/vllm:0.8.5"}
-    path = write("all.yaml", PLATFORM | {"spec": PLATFORM["spec"] | {"runtimes": [old]}}, service)
+    off = {"tokenPolicy": {"mode": "None"}}
+    path = write("all.yaml", PLATFORM | {"spec": PLATFORM["spec"] | {"runtimes": [old], "gateway": off}}, service)
     assert refused(path).startswith(f"Error: ModelService {service['metadata']['namespace']}/tiny: {problem}")

@@ -81,7 +81,7 @@ def _untrue(event: Event, before: dict[str, Any] | None, after: dict[str, Any]) 
 
 
 def leftovers(objects: Iterable[Manifest], porta: Porta, *, but: str = "") -> Iterator[str]:
-    """P4: after a deletion, what is still there, in Kubernetes and in 3scale; `but` a kind of owner and its children."""
+    """P4: what a deletion leaves, in Kubernetes and in 3scale, `but` a kind of owner and its children."""
     for one in objects:
         if but in (one["kind"], labels_of(one).get(OWNER_KIND)):
             continue
