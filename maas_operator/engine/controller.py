@@ -24,7 +24,7 @@ from maas_operator.domain.objects import Children, Manifest, Ref, Refusal, ref_o
 from .applier import Applied, Applier, Learn, Outcome
 from .cache import Cache, version_of, without_managed_fields
 from .cluster import FINALIZER_MANAGER, STATUS_MANAGER, Cluster
-from .errors import ApiError, InvalidSpec, NotFound, OperatorError
+from .errors import ApiError, Conflict, InvalidSpec, NotFound, OperatorError, Rejected
 from .events import tell_transitions
 from .pruner import Pruned, Pruner
 from .status import Status, inventory_of, merge, same, status_after, status_of, with_intents
@@ -133,7 +133,8 @@ class Controller(Generic[AnyWorld]):
 class Pass(Generic[AnyWorld]):
     """One pass: what it has learned so far, and what is left to do.
 
-    `proven`: the owner was read live. Otherwise it is read before the first write, since a ghost must never write.
+    `proven`: the owner was read live. Otherwise it is read before the first write to anything but its own status,
+    since a ghost must never write.
     """
 
     def __init__(self, behaviour: Behaviour[AnyWorld], tools: Tools, owner: Manifest, *, proven: bool) -> None:
@@ -166,7 +167,7 @@ class Pass(Generic[AnyWorld]):
         return self._next(decision, waits=self._going or bool(left))
 
     async def guard(self) -> None:
-        """Prove before the first write that the owner is as this pass believes."""
+        """Prove, once in a pass, that the owner is as this pass believes."""
         if self._proven:
             return
         try:
@@ -243,9 +244,14 @@ class Pass(Generic[AnyWorld]):
     async def _write_status(self, status: Status, now: datetime | None = None) -> None:
         if same(status, status_of(self._owner)):
             return
-        await self.guard()
         before = status_of(self._owner).get("conditions", ())
-        self._owner = await _write_status(self._tools, self._owner, status)
+        try:
+            self._owner = await _write_status(self._tools, self._owner, status)
+        except (Conflict, NotFound, Rejected):
+            await self.guard()
+            raise
+        # The API takes it for the version that this pass believes in, and for no other: that is proof as well.
+        self._proven = True
         if now is not None:
             await tell_transitions(self._tools.cluster, self._owner, before, status["conditions"], now)
 

@@ -22,7 +22,7 @@ _NORMAL, _WARNING = "Normal", "Warning"
 async def tell_transitions(
     cluster: Cluster, subject: Manifest, before: Iterable[Manifest], after: Iterable[Manifest], now: datetime
 ) -> None:
-    """Write an Event for each condition that changed status or reason; a lost Event is only logged."""
+    """Write an Event for each transition; one that can not be written is only logged."""
     for condition, type_ in transitions(before, after):
         try:
             await _tell(cluster, subject, condition, type_, now)
@@ -31,18 +31,20 @@ async def tell_transitions(
 
 
 def transitions(before: Iterable[Manifest], after: Iterable[Manifest]) -> Iterator[tuple[Manifest, str]]:
-    """Yield the conditions that changed, each with the type of its Event: what was lost or stalls is a Warning."""
+    """Yield the conditions that became or were True, each with the type of its Event: a loss or a stall is a Warning.
+
+    What is not True goes through many reasons on its way. Those that need a person make Stalled True.
+    """
     known = {condition["type"]: condition for condition in before}
     for condition in after:
         old = known.get(condition["type"], {"status": "Unknown", "reason": condition["reason"]})
+        told = "True" in (old["status"], condition["status"])
         changed = (old["status"], old["reason"]) != (condition["status"], condition["reason"])
         # Each edit and each child makes us reconcile: that is no news.
-        if not changed or condition["type"] == ConditionType.RECONCILING:
+        if not (told and changed) or condition["type"] == ConditionType.RECONCILING:
             continue
         bad = "True" if condition["type"] == ConditionType.STALLED else "False"
-        good = "False" if bad == "True" else "True"
-        lost = condition["status"] == bad and (bad == "True" or old["status"] == good)
-        yield condition, _WARNING if lost else _NORMAL
+        yield condition, _WARNING if condition["status"] == bad else _NORMAL
 
 
 async def _tell(cluster: Cluster, subject: Manifest, condition: Manifest, type_: str, now: datetime) -> None:

@@ -27,6 +27,7 @@ from maas_operator.domain.labels import OWNER_KIND, OWNER_NAME, OWNER_NAMESPACE,
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 
 from .cache import Cache
+from .status import inventory_of
 
 OWN_KINDS: Final = tuple(kind for kind, use in TABLE.items() if Use.STATUS in use)
 _OWN_BY_NAME: Final = {kind.name: kind for kind in OWN_KINDS}
@@ -95,7 +96,7 @@ def _owners(cache: Cache, child: Manifest) -> set[Ref]:
     labels = labels_of(child)
     name, namespace = labels.get(OWNER_NAME, ""), labels.get(OWNER_NAMESPACE, "")
     if labels.get(OWNER_KIND) == NAMESPACE.name:
-        return {ref_of(subscription) for subscription in cache.of_kind(MODEL_SUBSCRIPTION, name)} if name else set()
+        return {ref_of(sharer) for sharer in cache.referring_to(ref_of(child))}
     kind = _OWN_BY_NAME.get(labels.get(OWNER_KIND, ""))
     return _controllers(child) | ({Ref(kind, namespace, name)} if kind else set())
 
@@ -144,6 +145,8 @@ def _platform(ref: Ref, service: Manifest) -> Iterable[Hashable]:
 def _model(ref: Ref, subscription: Manifest) -> Iterable[Hashable]:
     model = subscription.get("spec", {}).get("modelRef", {})
     yield Ref(MODEL_SERVICE, model.get("namespace", ref.namespace), model.get("name", ""))
+    # What an account's subscriptions share belongs to their namespace: only the inventories tell whose it is.
+    yield from inventory_of(subscription)
 
 
 def _installation(ref: Ref, platform: Manifest) -> Iterable[Hashable]:

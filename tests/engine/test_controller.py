@@ -247,7 +247,7 @@ async def test_a_refused_child_is_told_and_tried_again_each_minute(bench: Bench)
     assert (await bench.stage.cluster.get(BACK))["spec"] == {"theirs": True}
     await bench.stage.user.delete(BACK)
     await bench.reconcile()
-    assert await bench.stage.ready() == ("False", "Progressing")
+    assert await bench.stage.ready() == ("False", "Waiting")
 
 
 async def test_the_decision_may_ask_to_be_woken(bench: Bench) -> None:
@@ -326,7 +326,7 @@ async def test_a_child_under_deletion_is_waited_for_and_made_anew(bench: Bench) 
     await bench.stage.hold(FRONT)
     await bench.stage.user.delete(FRONT)
     assert await bench.reconcile() == GOING_SECONDS
-    assert await bench.stage.ready() == ("False", "Progressing")
+    assert await bench.stage.ready() == ("False", "Waiting")
     await bench.stage.let_go(FRONT)
     bench.cache.remove(bench.cache.get(FRONT) or {})
     await bench.reconcile()

@@ -23,19 +23,21 @@ def kinds(before: list[Manifest], after: list[Manifest]) -> list[str]:
     ("before", "after", "told"),
     [
         ([condition("True")], [condition("True", message="other")], []),
-        ([condition("False", "A")], [condition("False", "B")], ["Normal"]),
+        ([condition("False", "A")], [condition("False", "B")], []),
+        ([condition("Unknown")], [condition("False")], []),
         ([condition("True")], [condition("False")], ["Warning"]),
         ([condition("True")], [condition("Unknown")], ["Normal"]),
         ([condition("False")], [condition("True")], ["Normal"]),
         ([], [condition("Unknown")], []),
         ([], [condition("True")], ["Normal"]),
-        ([], [condition("False")], ["Normal"]),
+        ([], [condition("False")], []),
         ([], [condition("True", type_="Reconciling")], []),
         ([condition("False", type_="Stalled")], [condition("True", type_="Stalled")], ["Warning"]),
         ([condition("True", type_="Stalled")], [condition("False", type_="Stalled")], ["Normal"]),
+        ([condition("True", "A", type_="Stalled")], [condition("True", "B", type_="Stalled")], ["Warning"]),
     ],
 )
-def test_transitions_are_told_and_losses_are_warnings(
+def test_what_becomes_true_or_was_true_is_told_and_losses_are_warnings(
     before: list[Manifest], after: list[Manifest], told: list[str]
 ) -> None:
     assert kinds(before, after) == told
