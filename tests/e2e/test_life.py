@@ -13,15 +13,20 @@ from maas_operator.domain.kinds import (
     NETWORK_POLICY,
     PRODUCT,
     PROXY_CONFIG_PROMOTE,
+    SECRET,
     SERVICE,
     SERVING_RUNTIME,
     Kind,
 )
-from maas_operator.domain.objects import Ref, ref_of
+from maas_operator.domain.objects import Manifest, Ref, ref_of
+from maas_operator.sandbox.controllers.faults import PodFault, PortaFault
+from maas_operator.sandbox.controllers.surroundings import THREESCALE_NAMESPACE
+from maas_operator.sandbox.controllers.threescale.context import DEFAULT_SECRET
 from tests.e2e.world import READ, World, condition, is_complete, sample, service_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+PROVIDER_ACCOUNT = Ref(SECRET, THREESCALE_NAMESPACE, DEFAULT_SECRET)
 KEY = "llama-32-1b-instruct-cpu-dev1-key"
 MOMENTS = (INFERENCE_SERVICE, BACKEND, PRODUCT, DEVELOPER_ACCOUNT, PROXY_CONFIG_PROMOTE, APPLICATION_AUTH)
 DRIFT = {
@@ -94,6 +99,23 @@ async def test_a_child_that_somebody_deleted_comes_back(world: World, model: str
     assert (await world.until(service, lambda live: True))["metadata"]["uid"] != old["metadata"]["uid"]
 
 
+async def test_a_model_whose_pod_fits_on_no_node_says_so_until_it_does(world: World, model: str) -> None:
+    async with world.fault(service_of(model), PodFault.UNSCHEDULABLE):
+        failed = await world.until(service_of(model), lambda live: ready(live)["reason"] == "Unschedulable")
+        assert "nodes are available" in condition(failed, "ModelReady")["message"]
+    await world.complete(service_of(model))
+
+
+async def test_deleting_while_3scale_is_down_tells_what_it_waits_for(world: World, model: str) -> None:
+    application = f"Application 3scale/{model}.llama-32-1b-instruct-cpu-dev1"
+    async with world.fault(PROVIDER_ACCOUNT, PortaFault.DOWN):
+        await world.delete(service_of(model))
+        waits = await world.until(service_of(model), lambda live: application in ready(live)["message"])
+        assert ready(waits)["reason"] == "Deleting"
+    await world.gone(service_of(model))
+    assert world.in_3scale() == []
+
+
 async def test_deleting_the_model_leaves_nothing(world: World, model: str) -> None:
     await world.delete(service_of(model))
     await world.gone(service_of(model))
@@ -122,7 +144,7 @@ async def test_an_operator_that_is_killed_again_and_again_comes_to_the_same_end(
 
 async def test_deleting_ends_although_the_operator_is_killed_meanwhile(world: World, model: str) -> None:
     await world.delete(service_of(model))
-    await world.until(service_of(model), lambda live: condition(live, "Ready").get("reason") == "Deleting")
+    await world.until(service_of(model), lambda live: ready(live)["reason"] == "Deleting")
     await world.operator.kill()
     await world.run()
     await world.gone(service_of(model))
@@ -134,3 +156,7 @@ async def test_the_operator_does_only_what_its_role_allows(world: World, model: 
     assert {one["verb"] for one in requests} >= {*READ, "patch"}
     refused = [one for one in requests if one["annotations"]["authorization.k8s.io/decision"] != "allow"]
     assert [(one["verb"], one["requestURI"]) for one in refused] == []
+
+
+def ready(service: Manifest) -> Manifest:
+    return condition(service, "Ready")

@@ -7,7 +7,8 @@ import base64
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from maas_operator.domain.kinds import (
 from maas_operator.domain.labels import MANAGED_BY, OPERATOR, OWNER_KIND, labels_of
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.engine.errors import KindNotServed, NotFound
+from maas_operator.sandbox.controllers.faults import FAULT_ANNOTATION
 from maas_operator.sandbox.demo import SAMPLE
 from maas_operator.sandbox.environment import Environment
 from maas_operator.sandbox.operator_process import OperatorProcess
@@ -98,6 +100,15 @@ class World:
         if await self.find(ref):
             await self.delete(ref)
         await self.gone(ref)
+
+    @asynccontextmanager
+    async def fault(self, ref: Ref, fault: str) -> AsyncIterator[None]:
+        """Let something go wrong meanwhile."""
+        await self.patch(ref, metadata={"annotations": {FAULT_ANNOTATION: fault}})
+        try:
+            yield
+        finally:
+            await self.patch(ref, metadata={"annotations": {FAULT_ANNOTATION: None}})
 
     def written(self, objects: Iterable[Manifest]) -> Path:
         """Return a file with these objects."""

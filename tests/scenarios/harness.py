@@ -10,8 +10,9 @@ real ones. When the `with` ends, the properties P1 to P9 are checked: everything
 foreign objects are as they were, no secret shows; then all is deleted, and nothing may be left. Give
 `a_world(ends=False)` where a scenario ends otherwise.
 
-To replay a failure of a matrix (crashes, errors, edits), run its one case, whose name is in the failure and in the
-test's id. The clock is virtual and nothing is random, so that it happens again. `world.story()` tells all calls.
+To replay a failure of a matrix (crashes, errors, edits), run its one case: `pytest tests/scenarios -k 17-after`. The
+clock is virtual and nothing is random, so that it happens again; `world.story()` tells all calls. A usual run takes a
+sample of each matrix, and `SCENARIOS=all` takes all of it.
 """
 
 from __future__ import annotations

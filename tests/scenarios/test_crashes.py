@@ -32,6 +32,7 @@ def a_crash(number: int, moment: Moment) -> Fault:
     return Fault(is_write, Killed, moment=moment, skip=number)
 
 
+@pytest.mark.matrix
 async def test_a_crash_during_create_changes_nothing(number: int, moment: Moment, calm: Undisturbed) -> None:
     async with a_world() as world:
         crash = a_crash(number, moment)
@@ -43,6 +44,7 @@ async def test_a_crash_during_create_changes_nothing(number: int, moment: Moment
         assert application.user_key == await world.key(CONSUMER_KEY)
 
 
+@pytest.mark.matrix
 async def test_a_crash_during_delete_leaves_nothing(number: int, moment: Moment, calm: Undisturbed) -> None:
     async with a_world() as world:
         await create(world)

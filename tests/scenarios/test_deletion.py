@@ -84,6 +84,7 @@ async def test_deleting_and_applying_at_once_ends_with_a_good_service() -> None:
         world.historian.credentials.clear()
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("tenths", range(0, 20))
 async def test_a_service_that_is_deleted_while_it_is_made_leaves_nothing(tenths: int) -> None:
     async with a_world() as world:

@@ -84,6 +84,7 @@ def wait(kind: Kind) -> float:
     return 1.1 * RESYNC_SECONDS + 5 if kind == SECRET else 60.0
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("kind", OWNED_FIELD, ids=str)
 async def test_a_changed_field_is_changed_back(kind: Kind) -> None:
     async with a_world() as world:
@@ -95,6 +96,7 @@ async def test_a_changed_field_is_changed_back(kind: Kind) -> None:
         assert await world.key() == key
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("kind", DELETABLE, ids=str)
 async def test_a_deleted_child_comes_back(kind: Kind) -> None:
     async with a_world() as world:
@@ -113,6 +115,7 @@ async def test_a_deleted_child_comes_back(kind: Kind) -> None:
         assert application.user_key == await world.key()
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("kind", CHILDREN, ids=str)
 async def test_a_child_that_lost_its_labels_is_a_conflict_until_it_is_gone_or_ours_again(kind: Kind) -> None:
     async with a_world() as world:
@@ -184,6 +187,7 @@ async def test_a_status_that_somebody_wiped_comes_back() -> None:
         assert changed(before, world.snapshot()) == []
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("kind", [kind for kind in DELETABLE if kind != SECRET], ids=str)
 async def test_a_child_that_is_deleted_unnoticed_comes_back_with_the_next_resync(kind: Kind) -> None:
     async with a_world() as world:

@@ -117,6 +117,7 @@ def changed(before: Snapshot, after: Snapshot) -> list[str]:
     return [line for line in differences(before, after) if not re.search(r"\.\w*[vV]ersion: ", line)]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("field", EDITS)
 async def test_a_field_that_is_edited_and_put_back_leaves_no_trace(field: str) -> None:
     async with a_world() as world:

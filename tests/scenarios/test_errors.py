@@ -102,6 +102,7 @@ def _calls_of_create() -> list[tuple[Verb, Kind]]:
     return [*applied, *[(Verb.GET, kind) for kind in READ]]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("kind", WRITTEN, ids=str)
 async def test_an_api_that_is_away_for_two_minutes_is_not_hammered(kind: Kind) -> None:
     async with a_world() as world:
@@ -175,11 +176,12 @@ STAGES = {
     NETWORK_POLICY: (harness.SERVICE, "ModelReady"),
     BACKEND: (harness.SERVICE, "GatewayReady"),
     PRODUCT: (harness.SERVICE, "GatewayReady"),
-    APPLICATION: (harness.SUBSCRIPTION, "KeyReady"),
+    APPLICATION: (harness.SUBSCRIPTION, "Approved"),
     SECRET: (harness.SUBSCRIPTION, "AccountReady"),
 }
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("kind", STAGES, ids=str)
 @pytest.mark.parametrize("error", REFUSALS, ids=lambda error: error.__name__)
 async def test_a_refusal_is_told_where_it_belongs_and_heals_by_itself(kind: Kind, error: Error) -> None:
@@ -201,6 +203,7 @@ async def test_a_refusal_is_told_where_it_belongs_and_heals_by_itself(kind: Kind
         assert await world.told(harness.SUBSCRIPTION, "Ready") == ("True", "Ready")
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("kind", [kind for kind in DELETED if kind != DEVELOPER_USER], ids=str)
 async def test_a_deletion_that_is_forbidden_is_told_and_finished_later(kind: Kind) -> None:
     async with a_world() as world:

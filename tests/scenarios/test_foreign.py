@@ -26,10 +26,9 @@ async def children(kind: Kind) -> list[Manifest]:
 def as_somebody_elses(child: Manifest, **metadata: object) -> Manifest:
     known = {"name": child["metadata"]["name"], "namespace": child["metadata"]["namespace"]}
     kept = {key: value for key, value in child.items() if key not in ("metadata", "status")}
-    # What refers to an account goes with it: 3scale's own rule.
-    elsewhere = {
-        key: {"name": "somebody"} for key in ("accountCR", "developerAccountRef") if key in kept.get("spec", {})
-    }
+    # What refers to an account goes with it, and what uses a product holds it: 3scale's own rules.
+    references = {"accountCR", "developerAccountRef", "productCR"} & kept.get("spec", {}).keys()
+    elsewhere = {key: {"name": "somebody"} for key in references}
     spec = {"spec": {**kept["spec"], **elsewhere}} if elsewhere else {}
     return {**kept, **spec, "metadata": {**known, **metadata}}
 
@@ -40,6 +39,7 @@ async def complaints(world: World) -> list[str]:
     return [one["message"] for one in conditions if one["reason"] == "Conflict"]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("kind", CHILDREN, ids=str)
 async def test_an_object_of_our_name_is_named_and_left_alone_until_it_is_gone(kind: Kind) -> None:
     for child in await children(kind):
@@ -64,6 +64,7 @@ async def test_an_object_of_our_name_is_named_and_left_alone_until_it_is_gone(ki
             assert await world.told(SUBSCRIPTION, "Ready") == ("True", "Ready")
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("kind", CHILDREN, ids=str)
 async def test_a_child_of_an_owner_that_is_no_more_is_not_taken_over(kind: Kind) -> None:
     (child, *_) = await children(kind)
