@@ -52,12 +52,22 @@ class ChildState:
     message: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A JSON patch of somebody else's object, which must still be at the version that was read."""
+
+    ref: Ref
+    resource_version: str
+    operations: tuple[Manifest, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What must be true after this pass.
 
     `children`: the objects that must exist, in the order of their writing. Objects of this owner that are not among
         them are deleted, unless `prune` is False (paused, or part of the spec could not be rendered).
+    `patches`: changes to others' objects, made after the children are written; the reply is among the world's children.
     `keep`: children that are neither written nor deleted in this pass.
     `drop`: objects that this owner shares and must take along when it leaves, each with the uid of their true owner,
         which their labels must show.
@@ -69,6 +79,7 @@ class Decision:
 
     conditions: tuple[Condition, ...]
     children: tuple[Manifest, ...] = ()
+    patches: tuple[Patch, ...] = ()
     prune: bool = True
     keep: frozenset[Ref] = frozenset()
     drop: Mapping[Ref, str] = field(default_factory=dict)

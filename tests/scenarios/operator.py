@@ -21,6 +21,7 @@ from maas_operator.engine.applier import Applied
 from maas_operator.engine.cache import Cache
 from maas_operator.engine.engine import Engine, PassResult
 from maas_operator.engine.gather import Gatherer
+from maas_operator.engine.packed_policy import packed_policy
 from maas_operator.engine.triggers import references
 from maas_operator.sandbox.kubeapi.faults import Call, Faults, Moment
 from maas_operator.sandbox.kubeapi.in_process import InProcessCluster
@@ -180,6 +181,7 @@ class Operator:
     def __init__(self, kubeapi: KubeApi, wall_clock: Callable[[], datetime], fresh: Callable[[], SecretStr]) -> None:
         self.records = Records()
         self.faults: list[Fault] = []
+        self.policy = packed_policy()
         self.dropped: Callable[[Event], bool] = lambda event: False
         self._kubeapi = kubeapi
         self._wall_clock = wall_clock
@@ -205,7 +207,7 @@ class Operator:
 
     async def _process(self) -> None:
         cluster, cache = _Cluster(self._kubeapi, self.records, self.faults), Cache(references)
-        gatherer = Gatherer(cache=cache, cluster=cluster, now=self._wall_clock, fresh=self._fresh)
+        gatherer = Gatherer(cache=cache, cluster=cluster, now=self._wall_clock, fresh=self._fresh, policy=self.policy)
         engine = Engine(cluster, cache, behaviours(gatherer), self.records, now=self._wall_clock, rng=lambda: 0.5)
         watches = _Watches(self._kubeapi, lambda event: self.dropped(event))
         async with asyncio.TaskGroup() as group:
