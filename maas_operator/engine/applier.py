@@ -109,7 +109,7 @@ class Applier:
         except ApiError as error:
             return Outcome(Applied.REFUSED, refusal=refusal_of(patch.ref, error))
         live = without_managed_fields(live)
-        memo.remember(Applied.CORRECTED, live)
+        memo.remember(Applied.CORRECTED, "")
         self._learn(live, ref_of(owner))
         return Outcome(Applied.CHANGED, live)
 

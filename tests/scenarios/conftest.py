@@ -1,4 +1,4 @@
-"""Matrices have hundreds of cases. Each run takes every fourth; `SCENARIOS=all` takes them all, as does naming a few."""
+"""Matrices have hundreds of cases. A run takes every fourth; `SCENARIOS=all` takes them all, as does naming a few."""
 
 import os
 
