@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 SYSTEM_NAME = re.compile(r"[A-Za-z0-9_][\w\-/]+", re.ASCII)
 RESPONSE_TEXT = re.compile(r"[{}\[\],.;@#~%&()?\w\"= /\\:+-]*", re.ASCII)
 PERIODS = {"eternity", "year", "month", "week", "day", "hour", "minute"}
-BUILT_IN = {"cors", "upstream_connection", "apicast", "headers"}
+BUILT_IN = {"cors", "upstream_connection", "apicast", "headers", "on_failed"}
+CUSTOM = {"maas-llm-metering"}
 
 
 def porta_accepts_backend(backend: Mapping[str, Any]) -> list[str]:
@@ -128,8 +129,10 @@ def _plans(plans: Mapping[str, Any], counters: set[str]) -> Iterator[str]:
 
 def _chain(policies: list[Mapping[str, Any]]) -> Iterator[str]:
     names = [policy["name"] for policy in policies]
-    if names.count("apicast") != 1 or not set(names) <= BUILT_IN or len(set(names)) < len(names):
+    if names.count("apicast") != 1 or not set(names) <= BUILT_IN | CUSTOM or len(set(names)) < len(names):
         yield f"chain {names} is invalid"
     for policy in policies:
-        if policy["version"] != "builtin" or not isinstance(policy["configuration"], dict) or not policy["enabled"]:
+        if (policy["version"] == "builtin") != (policy["name"] in BUILT_IN):
+            yield f"policy {policy} is of the wrong version"
+        if not isinstance(policy["configuration"], dict) or not policy["enabled"]:
             yield f"policy {policy} is invalid"

@@ -16,6 +16,8 @@ FILES = {
     "Backend": "3scale-operator/capabilities.3scale.net_backends.yaml",
     "Product": "3scale-operator/capabilities.3scale.net_products.yaml",
     "ProxyConfigPromote": "3scale-operator/capabilities.3scale.net_proxyconfigpromotes.yaml",
+    "CustomPolicyDefinition": "3scale-operator/capabilities.3scale.net_custompolicydefinitions.yaml",
+    "APIManager": "3scale-operator/apps.3scale.net_apimanagers.yaml",
 }
 
 needs_crds = pytest.mark.skipif(not CRDS.is_dir(), reason="the upstream CRDs are not beside this checkout")

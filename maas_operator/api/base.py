@@ -29,8 +29,8 @@ LIST_MAP_KEYS = "x-kubernetes-list-map-keys"
 
 
 def field_name(attribute: str) -> str:
-    """Return the API's name of an attribute: camelCase, with ID and URL in capitals as Kubernetes writes them."""
-    return re.sub(r"(Id|Url)$", lambda match: match[0].upper(), to_camel(attribute))
+    """Return the API's name of an attribute: camelCase, with ID, URL and API in capitals as Kubernetes writes them."""
+    return re.sub(r"(Id|Url)$|Api", lambda match: match[0].upper(), to_camel(attribute))
 
 
 @dataclass(frozen=True, slots=True)

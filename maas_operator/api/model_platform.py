@@ -7,7 +7,7 @@ from pydantic import Field
 
 from maas_operator.api.base import API_VERSION, ATOMIC, ApiModel, Bool, Int, ListOf, immutable, text
 from maas_operator.api.fields import DNS_LABEL_PATTERN, DnsLabel, Duration, ObjectName, SystemName, between
-from maas_operator.api.meta import Conditions, Named, ObjectMeta, Resource, SecretReference
+from maas_operator.api.meta import Children, Conditions, Named, ObjectMeta, Resource, SecretReference
 from maas_operator.api.model_service import Resources
 from maas_operator.api.plans import Plans
 
@@ -48,6 +48,23 @@ class Threescale(ApiModel):
     """System names of products and backends that 3scale has already and that may be taken over: a rebuilt cluster."""
 
 
+class TokenPolicyMode(StrEnum):
+    """Whether the operator brings the policy with which the gateways count tokens."""
+
+    MANAGED = "Managed"
+    NONE = "None"
+
+
+class TokenPolicy(ApiModel):
+    """The policy with which the gateways count tokens; without it, plans can limit requests only."""
+
+    mode: TokenPolicyMode = TokenPolicyMode.MANAGED
+    """Managed: the operator writes the policy's Secret and registers it. None: it does neither."""
+    patch_api_manager: Bool = False
+    """Whether the operator itself adds the policy to the APIManager, and takes it out again. Leave it off where the
+    APIManager comes from Git: condition TokenPolicyReady then tells the lines to add there."""
+
+
 class Gateway(ApiModel):
     """The gateways in front of the models."""
 
@@ -55,6 +72,8 @@ class Gateway(ApiModel):
     """Namespaces of the gateways, which may reach the models; the 3scale namespace if empty."""
     configuration_cache: Annotated[Duration, between("0s", "24h")] = Field(default="5m", validate_default=True)
     """How long the production gateways keep a configuration."""
+    token_policy: TokenPolicy = TokenPolicy()
+    """How tokens are counted."""
 
 
 class Monitoring(ApiModel):
@@ -127,8 +146,12 @@ class ModelPlatformStatus(ApiModel):
     """The developer portal."""
     admin_url: Annotated[str, Field(max_length=1024)] | None = None
     """3scale's admin portal."""
+    token_policy_version: Annotated[str, Field(max_length=63)] | None = None
+    """The version of the metering policy that products use while TokenPolicyReady is True."""
+    children: Children = ()
+    """The objects that the operator made."""
     conditions: Conditions = ()
-    """Ready, Reconciling, Stalled and ThreescaleReady."""
+    """Ready, Reconciling, Stalled, ThreescaleReady and TokenPolicyReady."""
 
 
 class ModelPlatform(Resource):

@@ -214,6 +214,8 @@ class GatewayStatus(ApiModel):
     """When that was."""
     live_after: Timestamp | None = None
     """When the last gateway has dropped its cached configuration."""
+    token_policy_version: Annotated[str, Field(max_length=63)] | None = None
+    """The version of the metering policy that gateways may still use for this model."""
 
 
 class ModelServiceStatus(ApiModel):

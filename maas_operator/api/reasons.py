@@ -36,6 +36,8 @@ class ConditionType(StrEnum):
     """The key works and lies in the consumer's Secret."""
     THREESCALE_READY = "ThreescaleReady"
     """3scale's kinds, namespace and provider account can be used."""
+    TOKEN_POLICY_READY = "TokenPolicyReady"
+    """The gateways can count tokens; not part of Ready, since limits of requests work without it."""
 
 
 MODEL_SERVICE_CONDITIONS: Final = (
@@ -63,6 +65,7 @@ MODEL_PLATFORM_CONDITIONS: Final = (
     ConditionType.RECONCILING,
     ConditionType.STALLED,
     ConditionType.THREESCALE_READY,
+    ConditionType.TOKEN_POLICY_READY,
 )
 
 
@@ -147,6 +150,13 @@ class Reason(StrEnum):
     TOKEN_REFUSED = "TokenRefused"
     ADMIN_API_UNAVAILABLE = "AdminAPIUnavailable"
     ADMIN_API_REFUSED = "AdminAPIRefused"
+    # TokenPolicyReady
+    TOKEN_POLICY_OFF = "TokenPolicyOff"
+    TOKEN_POLICY_NOT_REGISTERED = "TokenPolicyNotRegistered"
+    API_MANAGER_MISSING = "APIManagerMissing"
+    TOKEN_POLICY_NOT_MOUNTED = "TokenPolicyNotMounted"
+    TOKEN_POLICY_ROLLING_OUT = "TokenPolicyRollingOut"
+    TOKEN_POLICY_OUTDATED = "TokenPolicyOutdated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,8 +281,8 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
         "Act on the message, which is 3scale's.",
     ),
     Reason.TOKEN_POLICY_MISSING: ReasonDoc(
-        "A plan limits tokens, but the gateways do not meter tokens: it would limit nothing.",
-        "Limit Requests instead, or mount the metering policy in the gateways.",
+        "Tokens are to be counted, but the platform's metering policy is not ready. What is published stays as it is.",
+        "Look at TokenPolicyReady of the ModelPlatform; or limit Requests instead.",
     ),
     Reason.REMOTE_NAME_TAKEN: ReasonDoc(
         "3scale has a product or backend of this system name which is not the operator's; nothing was written.",
@@ -373,5 +383,29 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
     Reason.ADMIN_API_REFUSED: ReasonDoc(
         "What answers at the adminURL refuses the operator's calls, or is no Admin API of 3scale.",
         "Correct the adminURL; if it is right, act on the message, which is 3scale's.",
+    ),
+    Reason.TOKEN_POLICY_OFF: ReasonDoc(
+        "spec.gateway.tokenPolicy.mode is None: plans can limit requests only.",
+        "Set it to Managed if plans are to limit tokens.",
+    ),
+    Reason.TOKEN_POLICY_NOT_REGISTERED: ReasonDoc(
+        "3scale has not registered the metering policy.",
+        "Act on the message, which is 3scale's; the token of the provider account needs the scope Policy Registry.",
+    ),
+    Reason.API_MANAGER_MISSING: ReasonDoc(
+        "There is no APIManager in the 3scale namespace, so that nobody can mount the metering policy.",
+        "Install 3scale there by an APIManager, or set spec.gateway.tokenPolicy.mode to None.",
+    ),
+    Reason.TOKEN_POLICY_NOT_MOUNTED: ReasonDoc(
+        "The APIManager does not mount the metering policy in both gateways.",
+        "Add the lines of the message to the APIManager, or set spec.gateway.tokenPolicy.patchAPIManager to true.",
+    ),
+    Reason.TOKEN_POLICY_ROLLING_OUT: ReasonDoc(
+        "Some pods of the gateways do not have the metering policy yet.",
+        "Wait; or see why these Deployments are stuck.",
+    ),
+    Reason.TOKEN_POLICY_OUTDATED: ReasonDoc(
+        "Tokens are counted by an older version of the metering policy; the message says what the new one waits for.",
+        "Do what the message says; nothing is broken until then.",
     ),
 }

@@ -22,6 +22,7 @@ from maas_operator.domain.labels import OPERATOR
 
 NAMESPACE: Final = OPERATOR
 SECRETS_ROLE: Final = f"{OPERATOR}-threescale-secrets"
+PATCHES_ROLE: Final = f"{OPERATOR}-threescale-patches"
 
 _READ: Final = ("get", "list", "watch")
 _EDIT: Final = (*_READ, "create", "delete", "deletecollection", "patch", "update")
@@ -34,7 +35,8 @@ def rbac_files() -> dict[str, str]:
     """Return the files of `deploy/rbac/` by name."""
     return {
         "operator.yaml": _dump(_service_account(), _role(OPERATOR, operator_rules()), _cluster_binding()),
-        "threescale-secrets.yaml": _dump(_role(SECRETS_ROLE, local_rules()), _secrets_binding()),
+        "threescale-secrets.yaml": _dump(_role(SECRETS_ROLE, local_rules()), _threescale_binding(SECRETS_ROLE)),
+        "threescale-patches.yaml": _dump(_role(PATCHES_ROLE, _patch_rules()), _threescale_binding(PATCHES_ROLE)),
         "users.yaml": _dump(*_user_roles()),
     }
 
@@ -111,9 +113,14 @@ def _cluster_binding() -> Object:
     return _object("ClusterRoleBinding", OPERATOR) | _binding(OPERATOR)
 
 
-def _secrets_binding() -> Object:
+def _patch_rules() -> list[Object]:
+    """Return what `patchAPIManager: true` needs besides; without it this file need not be applied."""
+    return [_rule(kind.group, [kind.plural], ("patch",)) for kind, use in TABLE.items() if Use.PATCH in use]
+
+
+def _threescale_binding(role: str) -> Object:
     # The namespace of a default installation; one such binding for each namespace that a ModelPlatform names.
-    return _object("RoleBinding", SECRETS_ROLE, namespace="3scale") | _binding(SECRETS_ROLE)
+    return _object("RoleBinding", role, namespace="3scale") | _binding(role)
 
 
 def _binding(role: str) -> Object:

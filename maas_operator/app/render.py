@@ -1,6 +1,7 @@
 """`maas-operator render`: the children of ModelServices and ModelSubscriptions, offline.
 
 It shows what does not depend on a cluster: no ids, no promotion (its name has the Product's id), and no Secret.
+Tokens are taken to be counted, unless the platform's `tokenPolicy` says None.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from maas_operator.api.parse import InvalidObject, parse, read
 from maas_operator.domain.gateway.backend import backend
 from maas_operator.domain.gateway.plans import plans_of, plans_with_token_limits
 from maas_operator.domain.gateway.product import product
+from maas_operator.domain.metering.package import wanted_version
 from maas_operator.domain.names import name_violation, product_ref
 from maas_operator.domain.objects import Manifest
 from maas_operator.domain.people import access, accounts
@@ -28,6 +30,7 @@ from maas_operator.domain.serving.network_policy import network_policy
 from maas_operator.domain.serving.runtime_profiles import UnknownRuntime, runtime_profile, unsupported_tasks
 from maas_operator.domain.serving.service import api_service
 from maas_operator.domain.serving.serving_runtime import serving_runtime
+from maas_operator.engine.packed_policy import packed_policy
 
 
 class Unrenderable(ValueError):
@@ -82,7 +85,8 @@ def _service_children(service: ModelService, platform: ModelPlatform) -> Iterabl
     _refuse(service, "metadata.name", name_violation(service))
     tasks = ", ".join(unsupported_tasks(service, profile))
     _refuse(service, "spec.model.tasks", f"vLLM {profile.version} has no {tasks}" if tasks else None)
-    unmetered = ", ".join(plans_with_token_limits(plans_of(service, platform)))
+    metering = wanted_version(platform, packed_policy(), leaving=False)
+    unmetered = "" if metering else ", ".join(plans_with_token_limits(plans_of(service, platform)))
     _refuse(service, "spec.plans", f"TokenPolicyMissing: {unmetered} limits tokens" if unmetered else None)
     policy = network_policy(service, platform)
     yield serving_runtime(service, profile)
@@ -90,7 +94,7 @@ def _service_children(service: ModelService, platform: ModelPlatform) -> Iterabl
     yield api_service(service)
     yield inference_service(service, profile, deployment_mode=None)
     yield backend(service, platform)
-    yield product(service, platform)
+    yield product(service, platform, metering)
 
 
 def _refuse(service: ModelService, field: str, problem: str | None) -> None:

@@ -11,6 +11,7 @@ from .kinds import (
     APPLICATION,
     APPLICATION_AUTH,
     BACKEND,
+    CUSTOM_POLICY_DEFINITION,
     DEVELOPER_ACCOUNT,
     DEVELOPER_USER,
     INFERENCE_SERVICE,
@@ -19,6 +20,7 @@ from .kinds import (
     PROXY_CONFIG_PROMOTE,
     Kind,
 )
+from .metering.package import definition_state
 from .objects import Manifest, ref_of
 from .observed import condition_of, is_fresh
 from .people import status as people
@@ -75,6 +77,7 @@ _READERS: Final[Mapping[Kind, Callable[[Manifest], ChildState]]] = {
     APPLICATION: people.application_state,
     APPLICATION_AUTH: people.application_auth_state,
     BACKEND: _backend,
+    CUSTOM_POLICY_DEFINITION: definition_state,
     DEVELOPER_ACCOUNT: people.account_state,
     DEVELOPER_USER: people.user_state,
     INFERENCE_SERVICE: _by_ready_condition,

@@ -62,6 +62,15 @@ class ChildState:
     message: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A JSON patch of somebody else's object, which must still be at the version that was read."""
+
+    ref: Ref
+    resource_version: str
+    operations: tuple[Manifest, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What must be true after this pass.
@@ -69,6 +78,7 @@ class Decision:
     `children`: the objects that must exist, in the order of their writing. Objects of this owner that are not among
         them are deleted, unless `prune` is False (paused, or part of the spec could not be rendered).
     `accept`: an application that 3scale must accept; done once in a pass, before the children.
+    `patches`: changes to others' objects, made after the children are written; the reply is among the world's children.
     `keep`: children that are neither written nor deleted in this pass.
     `drop`: objects that this owner shares and must take along when it leaves, each with the uid of their true owner,
         which their labels must show.
@@ -81,6 +91,7 @@ class Decision:
     conditions: tuple[Condition, ...]
     children: tuple[Manifest, ...] = ()
     accept: Acceptance | None = None
+    patches: tuple[Patch, ...] = ()
     prune: bool = True
     keep: frozenset[Ref] = frozenset()
     drop: Mapping[Ref, str] = field(default_factory=dict)

@@ -23,6 +23,8 @@ class Use(Flag):
     """Get single objects by name in the 3scale namespaces."""
     STATUS = auto()
     """Write the status subresource: our own kinds."""
+    PATCH = auto()
+    """Patch objects of others, in the 3scale namespaces only and where a ModelPlatform allows it."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -66,6 +68,8 @@ DEVELOPER_ACCOUNT: Final = _threescale("DeveloperAccount", "developeraccounts")
 DEVELOPER_USER: Final = _threescale("DeveloperUser", "developerusers")
 APPLICATION: Final = _threescale("Application", "applications")
 APPLICATION_AUTH: Final = _threescale("ApplicationAuth", "applicationauths")
+CUSTOM_POLICY_DEFINITION: Final = _threescale("CustomPolicyDefinition", "custompolicydefinitions")
+API_MANAGER: Final = Kind("apps.3scale.net", "v1alpha1", "APIManager", "apimanagers")
 
 SERVICE: Final = Kind("", "v1", "Service", "services")
 SECRET: Final = Kind("", "v1", "Secret", "secrets")
@@ -96,6 +100,8 @@ TABLE: Final[dict[Kind, Use]] = {
     DEVELOPER_USER: _CHILD,
     APPLICATION: _CHILD,
     APPLICATION_AUTH: _CHILD,
+    CUSTOM_POLICY_DEFINITION: _CHILD,
+    API_MANAGER: Use.WATCH | Use.READ | Use.PATCH,
     SERVICE: _CHILD,
     NETWORK_POLICY: _CHILD,
     # Secrets are watched in the 3scale namespaces only, by a watch of their own: never cluster-wide.

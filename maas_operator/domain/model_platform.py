@@ -1,4 +1,4 @@
-"""ModelPlatform: whether 3scale and KServe can be used, as one pure decision. It has no children.
+"""ModelPlatform: whether 3scale and KServe can be used, and the gateways count tokens, as one pure decision.
 
 3scale-operator stays silent about a provider account that it can not use, so that we check it ourselves.
 """
@@ -18,6 +18,9 @@ from maas_operator.api.reasons import ConditionType, Reason
 from .conditions import Condition, Verdict, decide_condition, false, summarise, true
 from .decision import Decision, World
 from .kinds import INFERENCE_SERVICE, PRODUCT, Kind
+from .metering.package import PolicyPackage
+from .metering.progress import Metering
+from .objects import Manifest
 from .people.secrets import StoredSecret
 
 ADMIN_URL: Final = "adminURL"
@@ -34,6 +37,8 @@ class ModelPlatformWorld(World):
     `admin_api`: what is wrong with our own calls to 3scale; None if nothing is, or if they can not be made yet.
     `tenants`: the ModelServices and ModelSubscriptions that still need this platform, as `namespace/name`.
     `portal_host`: the host of the developer portal's Route; empty while there is none.
+    `policy`: the metering policy that comes with this operator. `installation`, `gateways`, `policies_in_use`: see
+        `Metering`.
     """
 
     platform: ModelPlatform
@@ -43,6 +48,15 @@ class ModelPlatformWorld(World):
     admin_api: Verdict | None
     tenants: tuple[str, ...]
     portal_host: str
+    policy: PolicyPackage
+    installation: Manifest | None
+    gateways: tuple[Manifest, ...]
+    policies_in_use: frozenset[str]
+
+    @property
+    def leaving(self) -> bool:
+        """Tell whether the platform goes, and nobody needs it any more."""
+        return self.deleting and not self.tenants
 
 
 def decide(world: ModelPlatformWorld) -> Decision:
@@ -60,19 +74,37 @@ def decide(world: ModelPlatformWorld) -> Decision:
         world,
         otherwise=true(Reason.READY, "3scale can be used"),
     )
+    metering = _metering(world)
     stages = (threescale, *_kserve(world))
     if world.deleting:
-        stages = (_in_use(world), *stages)
-    settled = all(stage.status is ConditionStatus.TRUE for stage in stages)
+        stages = (_in_use(world, metering), *stages)
+    settled = all(stage.status is ConditionStatus.TRUE for stage in stages) and not metering.is_moving
     return Decision(
-        conditions=(*summarise(stages, ready="KServe and 3scale can be used"), threescale),
-        status=_status(world),
-        releasable=not world.tenants,
+        # Limits of requests work without the metering policy: it is no part of Ready.
+        conditions=(*summarise(stages, ready="KServe and 3scale can be used"), threescale, metering.condition),
+        children=tuple(metering.children()),
+        patches=tuple(metering.patches()),
+        keep=metering.keep(),
+        namespaces=frozenset({world.platform.spec.threescale.namespace}),
+        status=_status(world, metering),
+        releasable=not world.tenants and metering.blocked is None,
         wake_after=None if settled else POLL,
     )
 
 
-def _status(world: ModelPlatformWorld) -> dict[str, object]:
+def _metering(world: ModelPlatformWorld) -> Metering:
+    return Metering(
+        platform=world.platform,
+        world=world,
+        package=world.policy,
+        leaving=world.leaving,
+        found=world.installation,
+        gateways=world.gateways,
+        in_use=world.policies_in_use,
+    )
+
+
+def _status(world: ModelPlatformWorld, metering: Metering) -> dict[str, object]:
     account = world.provider_account
     admin_url = account.get(ADMIN_URL) if account else None
     # A URL with something secret in it is none that we accept, so it must not show up either.
@@ -81,6 +113,7 @@ def _status(world: ModelPlatformWorld) -> dict[str, object]:
         "capabilities": {"kserve": world.served[INFERENCE_SERVICE], "threescale": world.served[PRODUCT]},
         **({"adminURL": shown.get_secret_value()} if shown else {}),
         **({"portalURL": f"https://{world.portal_host}"} if world.portal_host else {}),
+        **({"tokenPolicyVersion": metering.version} if metering.version else {}),
     }
 
 
@@ -91,7 +124,9 @@ def _kserve(world: ModelPlatformWorld) -> tuple[Condition, ...]:
     return (_stage(Reason.DEPENDENCY_MISSING, _not_installed(INFERENCE_SERVICE, "KServe")),)
 
 
-def _in_use(world: ModelPlatformWorld) -> Condition:
+def _in_use(world: ModelPlatformWorld, metering: Metering) -> Condition:
+    if metering.blocked is not None:
+        return _stage(Reason.DELETION_BLOCKED, metering.blocked)
     if not world.tenants:
         return _stage(Reason.DELETING, "nothing needs this platform any more")
     first = ", ".join(world.tenants[:3])

@@ -235,6 +235,7 @@ def _gateway_status(service: ModelService, publication: Publication) -> dict[str
         "promotedGeneration": service.metadata.generation if promotion.done else None,
         "promotedAt": f"{at:%Y-%m-%dT%H:%M:%SZ}" if at else None,
         "liveAfter": f"{live_after:%Y-%m-%dT%H:%M:%SZ}" if live_after else None,
+        "tokenPolicyVersion": publication.token_policy_version,
     }
     return {key: value for key, value in fields.items() if value is not None}
 

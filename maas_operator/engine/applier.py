@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from maas_operator.domain.decision import Patch
 from maas_operator.domain.emitted import digest
 from maas_operator.domain.kinds import TABLE, Use
 from maas_operator.domain.labels import OWNER_UID, is_owned_by, labels_of, owner_labels
@@ -95,6 +96,22 @@ class Applier:
         if outcome.live is not None and (Use.WATCH in TABLE[ref.kind] or self._cache.get(ref) is not None):
             self._learn(outcome.live, ref_of(owner))
         return outcome
+
+    async def patch(self, owner: Manifest, patch: Patch, guard: Guard) -> Outcome:
+        """Patch somebody else's object, but not again and again. Only what a later call may cure is raised."""
+        memo = self._memos.setdefault(patch.ref, _Memo(wanted=""))
+        try:
+            if memo.is_contended():
+                live = await self._cluster.get(patch.ref)
+                return Outcome(Applied.REFUSED, refusal=contention(patch.ref, _rival(live)))
+            await guard()
+            live = await self._cluster.json_patch(patch.ref, patch.operations, resource_version=patch.resource_version)
+        except ApiError as error:
+            return Outcome(Applied.REFUSED, refusal=refusal_of(patch.ref, error))
+        live = without_managed_fields(live)
+        memo.remember(Applied.CORRECTED, "")
+        self._learn(live, ref_of(owner))
+        return Outcome(Applied.CHANGED, live)
 
     def forget(self, ref: Ref) -> None:
         """Drop the memo of an object that is gone."""

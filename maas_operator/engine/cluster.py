@@ -1,8 +1,8 @@
-"""The seam to Kubernetes: the five calls that the engine makes, and nothing else."""
+"""The seam to Kubernetes: the calls that the engine makes, and nothing else."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from maas_operator.domain.kinds import Kind
@@ -12,6 +12,12 @@ MANAGER = "maas-operator"
 """The field manager of children and events."""
 STATUS_MANAGER = "maas-operator-status"
 FINALIZER_MANAGER = "maas-operator-finalizer"
+
+
+def at_version(resource_version: str, operations: Sequence[Manifest]) -> list[Manifest]:
+    """Return a JSON patch that meets a conflict if the object is at another version."""
+    # Not the operation `test`: where that fails, the answer is the same 422 as for an object that is not valid.
+    return [{"op": "replace", "path": "/metadata/resourceVersion", "value": resource_version}, *operations]
 
 
 class Cluster(Protocol):
@@ -27,6 +33,9 @@ class Cluster(Protocol):
         self, manifest: Manifest, *, manager: str = MANAGER, force: bool = True, subresource: str = ""
     ) -> Manifest:
         """Server-side apply; return the object as it is then. The `status` subresource is applied by name."""
+
+    async def json_patch(self, ref: Ref, operations: Sequence[Manifest], *, resource_version: str) -> Manifest:
+        """Patch an object that is still at this version, else Conflict; return it as it is then."""
 
     async def delete(self, ref: Ref, *, uid: str, resource_version: str = "") -> None:
         """Delete in the background this very object: Conflict if uid or version differ, NotFound if it is gone."""

@@ -16,12 +16,12 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from maas_operator.api.meta import ConditionStatus
 from maas_operator.api.reasons import ConditionType, Reason
 from maas_operator.domain.conditions import Condition, shorten
-from maas_operator.domain.decision import Acceptance, Decision, World
+from maas_operator.domain.decision import Acceptance, Decision, Patch, World
 from maas_operator.domain.kinds import Kind
 from maas_operator.domain.labels import FINALIZER
 from maas_operator.domain.objects import Children, Manifest, Ref, Refusal, ref_of
 
-from .applier import Applied, Applier, Learn
+from .applier import Applied, Applier, Learn, Outcome
 from .cache import Cache, version_of, without_managed_fields
 from .cluster import FINALIZER_MANAGER, STATUS_MANAGER, Cluster
 from .errors import ApiError, Conflict, InvalidSpec, NotFound, OperatorError, Rejected
@@ -149,6 +149,7 @@ class Pass(Generic[AnyWorld]):
         self._refused: dict[Ref, Refusal] = {}
         self._asked: dict[Ref, Manifest] = {}
         self._accepted: str | None = None
+        self._patched: list[Patch] = []
         self._going = False
 
     async def run(self) -> float | None:
@@ -188,11 +189,14 @@ class Pass(Generic[AnyWorld]):
             if await self._accept(world, decision):
                 continue
             new = [child for child in decision.children if self._asked.get(ref_of(child)) != child]
-            if not new:
+            patches = [patch for patch in decision.patches if patch not in self._patched]
+            if not new and not patches:
                 return decision
             await self._announce(new)
             for child in new:
                 await self._apply(child)
+            for patch in patches:
+                await self._patch(patch)
         raise RuntimeError(f"the decision on {self._key} does not settle")
 
     async def _accept(self, world: AnyWorld, decision: Decision) -> bool:
@@ -218,7 +222,13 @@ class Pass(Generic[AnyWorld]):
     async def _apply(self, child: Manifest) -> None:
         ref = ref_of(child)
         self._asked[ref] = child
-        outcome = await self._tools.applier.apply(self._owner, child, self.guard)
+        self._note(ref, await self._tools.applier.apply(self._owner, child, self.guard))
+
+    async def _patch(self, patch: Patch) -> None:
+        self._patched.append(patch)
+        self._note(patch.ref, await self._tools.applier.patch(self._owner, patch, self.guard))
+
+    def _note(self, ref: Ref, outcome: Outcome) -> None:
         self._tools.observer.child_applied(ref.kind, outcome.applied)
         self._live.pop(ref, None)
         self._refused.pop(ref, None)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -17,8 +17,10 @@ from maas_operator.api.parse import InvalidObject, R
 from maas_operator.api.parse import read as read_object
 from maas_operator.domain import names
 from maas_operator.domain.kinds import (
+    API_MANAGER,
     APPLICATION,
     CUSTOM_RESOURCE_DEFINITION,
+    DEPLOYMENT,
     INFERENCE_SERVICE,
     MODEL_PLATFORM,
     MODEL_SERVICE,
@@ -31,6 +33,8 @@ from maas_operator.domain.kinds import (
     Kind,
 )
 from maas_operator.domain.labels import labels_of
+from maas_operator.domain.metering import mounts
+from maas_operator.domain.metering.package import NAME, PolicyPackage, version_of, wanted_version
 from maas_operator.domain.model_platform import ADMIN_URL, ModelPlatformWorld, account_problem
 from maas_operator.domain.model_service import ModelServiceWorld
 from maas_operator.domain.objects import Manifest, Ref, ref_of
@@ -43,6 +47,7 @@ from .cluster import Cluster
 from .errors import InvalidSpec
 from .inquiries import Inquiries
 from .lookup import Lookup, of_product
+from .packed_policy import packed_policy
 from .triggers import ServiceId
 
 ROUTE_TO: Final = "zync.3scale.net/route-to"
@@ -71,6 +76,7 @@ class Gatherer:
     inquiries: Inquiries
     now: Callable[[], datetime]
     fresh: Callable[[], SecretStr] = random_secret
+    policy: PolicyPackage = field(default_factory=packed_policy)
 
     async def model_service(self, owner: Manifest) -> ModelServiceWorld:
         """Gather for a ModelService."""
@@ -122,17 +128,24 @@ class Gatherer:
         threescale = platform.spec.threescale
         account = Ref(SECRET, threescale.namespace, threescale.provider_account_secret_ref.name)
         provider_account = (await self._secrets([account])).get(account)
+        tenants = await self._tenants(platform)
+        has_old, installation = await self._installation(platform, tenants)
         can_ask = account_problem(provider_account) is None and platform.metadata.deletion_timestamp is None
         return ModelPlatformWorld(
             owner=owner,
             now=self.now(),
+            seen=self._seen(platform.metadata.uid),
             platform=platform,
             served={kind: await self._is_served(kind) for kind in (INFERENCE_SERVICE, PRODUCT)},
             namespace_exists=await self._lookup.find(Ref(NAMESPACE, "", threescale.namespace)) is not None,
             provider_account=provider_account,
             admin_api=await self.inquiries.platform_problem(platform) if can_ask else None,
-            tenants=await self._tenants(platform),
+            tenants=tenants,
             portal_host=self._portal_host(threescale.namespace, provider_account),
+            policy=self.policy,
+            installation=installation,
+            gateways=await self._gateways(platform) if installation else (),
+            policies_in_use=await self._policies_in_use(threescale.namespace) if has_old else frozenset(),
         )
 
     @property
@@ -209,6 +222,33 @@ class Gatherer:
         subscriptions = [read(ModelSubscription, one) for one in await self._lookup.list(MODEL_SUBSCRIPTION)]
         guests = [one for one in subscriptions if any(child.namespace == namespace for child in one.status.children)]
         return tuple(f"{one.kind} {one.metadata.namespace}/{one.metadata.name}" for one in (*users, *guests))
+
+    async def _installation(self, platform: ModelPlatform, tenants: Collection[str]) -> tuple[bool, Manifest | None]:
+        """Return whether a version of the metering policy may have to go, and the APIManager: live if so."""
+        namespace = platform.spec.threescale.namespace
+        found = self.cache.of_kind(API_MANAGER, namespace)
+        leaving = platform.metadata.deletion_timestamp is not None and not tenants
+        made = {version_of(child.name) for child in platform.status.children}
+        mounted = frozenset().union(*map(mounts.mounted_versions, found))
+        has_old = bool((made | mounted) - {None, wanted_version(platform, self.policy, leaving=leaving)})
+        found = await self._lookup.list(API_MANAGER, namespace) if has_old else found
+        return has_old, min(found, key=lambda one: str(one["metadata"]["name"]), default=None)
+
+    async def _gateways(self, platform: ModelPlatform) -> tuple[Manifest, ...]:
+        """Return the gateways' Deployments; asked for only while Products are to switch to another version."""
+        if platform.status.token_policy_version == self.policy.version:
+            return ()
+        namespace = platform.spec.threescale.namespace
+        found = [await self._lookup.find(Ref(DEPLOYMENT, namespace, name)) for name in mounts.DEPLOYMENTS]
+        return tuple(gateway for gateway in found if gateway is not None)
+
+    async def _policies_in_use(self, namespace: str) -> frozenset[str]:
+        """Return the versions of the metering policy that a Product asks for, or that gateways may still hold."""
+        products, services = await self._lookup.list(PRODUCT, namespace), await self._lookup.list(MODEL_SERVICE)
+        chains = [policy for product in products for policy in product["spec"].get("policies") or ()]
+        asked = {policy["version"] for policy in chains if policy["name"] == NAME}
+        held = {one.get("status", {}).get("gateway", {}).get("tokenPolicyVersion") for one in services}
+        return frozenset(asked | held - {None})
 
     def _portal_host(self, namespace: str, provider_account: StoredSecret | None) -> str:
         """Return the host of the developer portal: of the tenant whose admin portal the provider account names."""

@@ -12,11 +12,12 @@ from typing import Final
 
 from maas_operator.api.model_platform import ModelPlatform
 from maas_operator.api.model_service import ManagementPolicy, ModelService
-from maas_operator.api.reasons import Reason
+from maas_operator.api.reasons import ConditionType, Reason
 from maas_operator.domain.conditions import Verdict, false
 from maas_operator.domain.decision import Acceptance
 from maas_operator.domain.gateway.plans import plans_of
-from maas_operator.domain.gateway.remote import NOTHING_ASKED, Remote, RemoteApplication, can_be_asked
+from maas_operator.domain.gateway.platform import problem_of
+from maas_operator.domain.gateway.remote import NOTHING_ASKED, Remote, RemoteApplication
 from maas_operator.domain.gateway.status import product_state
 from maas_operator.domain.kinds import APPLICATION, BACKEND, PRODUCT, Kind
 from maas_operator.domain.labels import is_owned_by
@@ -74,7 +75,7 @@ class Inquiries:
         ours = {kind: one for kind, one in found.items() if one is not None and is_owned_by(one, uid)}
         absent = {kind for kind, one in found.items() if one is None}
         plans_in_use = await self._plans_in_use(service, platform, ours.get(PRODUCT))
-        if not can_be_asked(platform):
+        if problem_of(platform, ConditionType.THREESCALE_READY) is not None:
             return Remote(plans_in_use=plans_in_use)
         if ours.keys() != found.keys():
             return Remote(barrier=await self._barrier(service, platform, absent), plans_in_use=plans_in_use)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from maas_operator.domain.kinds import (
+    API_MANAGER,
     CUSTOM_RESOURCE_DEFINITION,
     DEPLOYMENT,
     INFERENCE_SERVICE,
@@ -125,6 +126,11 @@ def _owners_of_product(cache: Cache, route: Manifest) -> set[Ref]:
     return {key for user in users for key in _owners(cache, user)}
 
 
+def _platforms_of_namespace(cache: Cache, installation: Manifest) -> set[Ref]:
+    namespace = Ref(NAMESPACE, "", ref_of(installation).namespace)
+    return {ref for user in cache.referring_to(namespace) if (ref := ref_of(user)).kind == MODEL_PLATFORM}
+
+
 def _everybody(cache: Cache, definition: Manifest) -> set[Ref]:
     spec = definition.get("spec", {})
     if (spec.get("group"), spec.get("names", {}).get("plural")) not in _OURS_BY_TYPE:
@@ -182,5 +188,6 @@ _EVIDENCE: Final[dict[Kind, Callable[[Cache, Manifest], set[Ref]]]] = {
     POD: _owners_of_inference_service,
     DEPLOYMENT: _owners_of_inference_service,
     ROUTE: _owners_of_product,
+    API_MANAGER: _platforms_of_namespace,
     CUSTOM_RESOURCE_DEFINITION: _everybody,
 }

@@ -8,9 +8,11 @@ from typing import Final
 import yaml
 
 from maas_operator.domain.kinds import (
+    API_MANAGER,
     APPLICATION,
     APPLICATION_AUTH,
     BACKEND,
+    CUSTOM_POLICY_DEFINITION,
     DEVELOPER_ACCOUNT,
     DEVELOPER_USER,
     INFERENCE_SERVICE,
@@ -36,6 +38,8 @@ _COLUMNS: Final[dict[Kind, dict[str, str]]] = {
     DEVELOPER_USER: _READY,
     APPLICATION: _READY,
     APPLICATION_AUTH: _READY,
+    CUSTOM_POLICY_DEFINITION: _READY,
+    API_MANAGER: {"Available": ".status.conditions[?(@.type=='Available')].status"},
     ROUTE: {"Host": ".spec.host"},
 }
 _REQUIRED: Final[dict[Kind, list[str]]] = {
@@ -48,12 +52,15 @@ _REQUIRED: Final[dict[Kind, list[str]]] = {
     DEVELOPER_USER: ["developerAccountRef", "email", "passwordCredentialsRef", "username"],
     APPLICATION: ["accountCR", "applicationPlanName", "description", "name", "productCR"],
     APPLICATION_AUTH: ["applicationCRName", "authSecretRef"],
+    CUSTOM_POLICY_DEFINITION: ["name", "schema", "version"],
+    API_MANAGER: ["wildcardDomain"],
     ROUTE: ["host", "to"],
 }
 _SHORT_NAMES: Final = {INFERENCE_SERVICE: ["isvc"]}
 _FOLDERS: Final = {
     "serving.kserve.io": "kserve/minimal",
     "capabilities.3scale.net": "3scale-operator",
+    "apps.3scale.net": "3scale-operator",
     "route.openshift.io": "openshift-route",
 }
 

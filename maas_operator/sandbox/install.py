@@ -14,6 +14,7 @@ import yaml
 from maas_operator.api.crd import crd_manifests
 from maas_operator.app.rbac import NAMESPACE, rbac_files
 from maas_operator.domain.kinds import (
+    API_MANAGER,
     CUSTOM_RESOURCE_DEFINITION,
     MODEL_PLATFORM,
     MODEL_SERVICE,
@@ -44,10 +45,18 @@ _KINDS: Final = {
     "CustomResourceDefinition": CUSTOM_RESOURCE_DEFINITION,
     "Namespace": NAMESPACE_KIND,
     "Secret": SECRET,
+    API_MANAGER.name: API_MANAGER,
     "ServiceAccount": Kind("", "v1", "ServiceAccount", "serviceaccounts"),
     "ClusterRole": Kind(_RBAC, "v1", "ClusterRole", "clusterroles", namespaced=False),
     "ClusterRoleBinding": Kind(_RBAC, "v1", "ClusterRoleBinding", "clusterrolebindings", namespaced=False),
     "RoleBinding": Kind(_RBAC, "v1", "RoleBinding", "rolebindings"),
+}
+
+_API_MANAGER: Final = {
+    "apiVersion": API_MANAGER.api_version,
+    "kind": API_MANAGER.name,
+    "metadata": {"name": "apimanager", "namespace": THREESCALE_NAMESPACE},
+    "spec": {"wildcardDomain": "apps.example.com"},
 }
 
 
@@ -79,7 +88,7 @@ class Installation:
         await self.apply(_provider_account(self.provider_token))
 
     async def surroundings(self, folder: Path | None = None) -> None:
-        """Install the CRDs of KServe and 3scale, the real ones if `folder` has them; ForeignCluster if some are there.
+        """Install 3scale's APIManager and the CRDs, real ones if `folder` has them; ForeignCluster if some are there.
 
         Those of a sandbox before are no obstacle.
         """
@@ -88,6 +97,7 @@ class Installation:
             await self._refuse_foreign(_ref(definition))
             definition["metadata"].setdefault("labels", {})[_STAND_IN] = "true"
         await self._definitions(definitions)
+        await self.apply(_API_MANAGER)
 
     async def token(self) -> str:
         """Return a token of the operator's own service account."""

@@ -50,6 +50,23 @@ async def test_another_managers_field_is_taken_by_force_only(cluster: Kubernetes
     assert (await cluster.apply(service(namespace, a="c")))["metadata"]["labels"] == {"a": "c"}
 
 
+async def test_a_json_patch_changes_the_very_version_that_was_read(cluster: KubernetesCluster, namespace: str) -> None:
+    applied = await cluster.apply(service(namespace))
+    ref, read = ref_of(applied), applied["metadata"]["resourceVersion"]
+    add = {"op": "add", "path": "/metadata/labels", "value": {"a": "b"}}
+    patched = await cluster.json_patch(ref, [add], resource_version=read)
+    assert patched["metadata"]["labels"] == {"a": "b"}
+    assert await cluster.get(ref) == patched
+    with pytest.raises(Conflict):
+        await cluster.json_patch(ref, [add | {"value": {"a": "c"}}], resource_version=read)
+    assert await cluster.get(ref) == patched
+    misfit = {"op": "remove", "path": "/metadata/annotations/none"}
+    with pytest.raises(Rejected):
+        await cluster.json_patch(ref, [misfit], resource_version=patched["metadata"]["resourceVersion"])
+    with pytest.raises(NotFound):
+        await cluster.json_patch(Ref(SERVICE, namespace, "none"), [add], resource_version=read)
+
+
 async def test_only_the_very_object_is_deleted(cluster: KubernetesCluster, namespace: str) -> None:
     applied = await cluster.apply(service(namespace))
     ref, uid = ref_of(applied), applied["metadata"]["uid"]

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from maas_operator.adapters.threescale.client import AdminApi
@@ -50,6 +51,6 @@ async def compared(target: Manifest, wanted: Manifest) -> tuple[str, ...]:
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(model_services(), model_platforms())
-def test_what_was_written_is_no_edit(service: ModelService, platform: ModelPlatform) -> None:
-    assert asyncio.run(compared(backend(service, platform), product(service, platform))) == ()
+@given(model_services(), model_platforms(), st.sampled_from([None, "1.0.0"]))
+def test_what_was_written_is_no_edit(service: ModelService, platform: ModelPlatform, metering: str | None) -> None:
+    assert asyncio.run(compared(backend(service, platform), product(service, platform, metering))) == ()

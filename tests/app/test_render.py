@@ -181,5 +181,14 @@ def test_what_the_operator_would_refuse_is_refused_with_its_field(
     service: dict[str, Any], problem: str, write: Write
 ) -> None:
     old = {"name": "old", "version": "0.8.5", "image": "registry.example.com/vllm:0.8.5"}
-    path = write("all.yaml", PLATFORM | {"spec": PLATFORM["spec"] | {"runtimes": [old]}}, service)
+    off = {"tokenPolicy": {"mode": "None"}}
+    path = write("all.yaml", PLATFORM | {"spec": PLATFORM["spec"] | {"runtimes": [old], "gateway": off}}, service)
     assert refused(path).startswith(f"Error: ModelService {service['metadata']['namespace']}/tiny: {problem}")
+
+
+def test_tokens_are_taken_to_be_counted_where_the_platform_manages_the_policy(write: Write) -> None:
+    limits = [{"metric": "TotalTokens", "period": "Day", "value": 5}]
+    path = write("all.yaml", PLATFORM, a_service(plans=[{"name": "gold", "limits": limits}]))
+    (product,) = [one["spec"] for one in rendered(path) if one["kind"] == "Product"]
+    assert "maas-llm-metering" in [policy["name"] for policy in product["policies"]]
+    assert product["applicationPlans"]["gold"]["limits"][0]["metricMethodRef"] == {"systemName": "total_tokens"}

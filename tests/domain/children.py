@@ -45,10 +45,12 @@ def profile_of(service: ModelService, platform: ModelPlatform = PLATFORM) -> Run
     return profile
 
 
-def children_of(service: ModelService, platform: ModelPlatform = PLATFORM) -> dict[str, Manifest]:
+def children_of(
+    service: ModelService, platform: ModelPlatform = PLATFORM, *, metering: str | None = None
+) -> dict[str, Manifest]:
     """Return the children by kind."""
     profile = profile_of(service, platform)
-    remote, target = product(service, platform), backend(service, platform)
+    remote, target = product(service, platform, metering), backend(service, platform)
     manifests = [
         serving_runtime(service, profile),
         inference_service(service, profile, deployment_mode=None),

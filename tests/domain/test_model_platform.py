@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -24,16 +25,7 @@ def an_account(url: str = ADMIN_URL) -> StoredSecret:
 
 
 def a_world(**known: Any) -> ModelPlatformWorld:
-    platform = a_platform()
-    defaults: dict[str, Any] = {
-        "admin_api": None,
-        "served": {INFERENCE_SERVICE: True, PRODUCT: True},
-        "namespace_exists": True,
-        "provider_account": an_account(),
-        "tenants": (),
-        "portal_host": "",
-    }
-    return ModelPlatformWorld(owner=platform.dump(), now=NOW, platform=platform, **(defaults | known))
+    return worlds.a_platform_world(**({"provider_account": an_account()} | known))
 
 
 def leaving(**known: Any) -> ModelPlatformWorld:
@@ -41,7 +33,7 @@ def leaving(**known: Any) -> ModelPlatformWorld:
     metadata = platform.metadata.model_copy(update={"deletion_timestamp": NOW})
     gone = platform.model_copy(update={"metadata": metadata})
     world = a_world(**known)
-    return ModelPlatformWorld(**{**vars(world), "owner": gone.dump(), "platform": gone})
+    return replace(world, owner=gone.dump(), platform=gone)
 
 
 def test_a_platform_whose_parts_are_all_there_is_ready() -> None:

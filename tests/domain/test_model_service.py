@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -181,6 +181,91 @@ def test_nobody_is_served_unmetered_token_limits_hold_back_the_gateway() -> None
 def test_a_default_plan_of_the_platform_with_token_limits_holds_back_too() -> None:
     decision = settle(decide, a_model_world(platform=a_platform(defaultPlans=TOKENS)), content)
     assert told(decision, Type.GATEWAY_READY) == ("False", "TokenPolicyMissing")
+
+
+def a_product(*policies: str) -> dict[Ref, Manifest]:
+    """Return the Product as an earlier pass saw it, with these policies."""
+    found = worlds.synced(worlds.child("Product", "llm.tiny")) | {
+        "spec": {"policies": [{"name": one} for one in policies]}
+    }
+    return {ref_of(found): found}
+
+
+METERED = a_product("apicast", "maas-llm-metering")
+
+
+def product_of(decision: Decision) -> dict[str, Any]:
+    return next(child["spec"] for child in decision.children if child["kind"] == "Product")
+
+
+def test_where_tokens_are_counted_their_limits_are_published() -> None:
+    world = a_model_world(a_service(plans=TOKENS), platform=a_platform(metering="1.0.0"))
+    decision = settle(decide, serving_well(world), content)
+    assert told(decision, Type.GATEWAY_READY) == ("True", "Ready")
+    spec = product_of(decision)
+    assert "maas-llm-metering" in [policy["name"] for policy in spec["policies"]]
+    (limit,) = spec["applicationPlans"]["standard"]["limits"]
+    assert limit["metricMethodRef"] == {"systemName": "total_tokens"}
+
+
+@pytest.mark.parametrize("plans", [TOKENS, []])
+def test_what_is_metered_stays_as_it_is_when_the_policy_fails(plans: list[Any]) -> None:
+    old = worlds.child("ProxyConfigPromote", "llm.tiny-00000000")
+    platform = a_platform(unmetered="the mount is gone")
+    world = a_model_world(a_service(plans=plans), platform=platform, seen=METERED | {ref_of(old): old})
+    decision = settle(decide, serving_well(world), content)
+    assert kinds(decision) == SERVING
+    assert {*METERED, ref_of(old)} <= decision.keep
+    assert told(decision, Type.GATEWAY_READY) == ("False", "TokenPolicyMissing")
+    assert "the mount is gone" in condition_of(decision, Type.GATEWAY_READY).message
+
+
+def test_switched_off_a_model_without_token_limits_is_published_without_the_policy() -> None:
+    off = a_platform(gateway={"tokenPolicy": {"mode": "None"}})
+    decision = settle(decide, serving_well(a_model_world(platform=off, seen=METERED)), content)
+    assert "maas-llm-metering" not in [policy["name"] for policy in product_of(decision)["policies"]]
+    held = settle(decide, a_model_world(a_service(plans=TOKENS), platform=off, seen=METERED), content)
+    assert told(held, Type.GATEWAY_READY) == ("False", "TokenPolicyMissing")
+    assert "Product" not in kinds(held)
+
+
+def test_a_platform_that_never_had_the_policy_publishes_limits_of_requests() -> None:
+    decision = settle(decide, serving_well(a_model_world(seen=a_product("apicast"))), content)
+    assert told(decision, Type.GATEWAY_READY) == ("True", "Ready")
+
+
+def test_a_ready_policy_without_a_version_is_none() -> None:
+    platform = a_platform(metering="1.0.0", status={"tokenPolicyVersion": None})
+    decision = settle(decide, a_model_world(a_service(plans=TOKENS), platform=platform), content)
+    assert told(decision, Type.GATEWAY_READY) == ("False", "TokenPolicyMissing")
+
+
+def test_another_version_of_the_policy_is_promoted_anew() -> None:
+    one, other = (
+        settle(decide, a_model_world(platform=a_platform(metering=version)), content) for version in ("1.0.0", "1.1.0")
+    )
+    assert promotion_of(one) != promotion_of(other)
+
+
+@pytest.mark.parametrize(
+    ("before", "at", "shown"),
+    [
+        (None, NOW, "1.1.0"),
+        ("1.0.0", NOW, "1.0.0"),
+        ("1.0.0", NOW - timedelta(hours=1), "1.1.0"),
+    ],
+)
+def test_the_version_that_gateways_may_use_is_the_old_one_until_the_new_one_is_live(
+    before: str | None, at: datetime, shown: str
+) -> None:
+    def answer(one: Manifest) -> Manifest:
+        if one["kind"] != "ProxyConfigPromote":
+            return content(one)
+        return worlds.with_status(one, conditions=[worlds.condition("Ready", at=at)])
+
+    service = a_service(status={"gateway": {"tokenPolicyVersion": before}} if before else None)
+    decision = settle(decide, a_model_world(service, platform=a_platform(metering="1.1.0")), answer)
+    assert decision.status["gateway"]["tokenPolicyVersion"] == shown
 
 
 @pytest.mark.parametrize(("kind", "type_"), [("Invalid", "GatewayInvalid"), ("Failed", "GatewayFailed")])

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,10 +20,14 @@ from maas_operator.api.reasons import ConditionType
 from maas_operator.domain.conditions import Condition
 from maas_operator.domain.decision import Decision, World
 from maas_operator.domain.gateway.remote import Remote
+from maas_operator.domain.kinds import INFERENCE_SERVICE, PRODUCT
+from maas_operator.domain.metering.package import PolicyPackage
+from maas_operator.domain.model_platform import ModelPlatformWorld
 from maas_operator.domain.model_service import ModelServiceWorld
 from maas_operator.domain.objects import Children, Manifest, Ref, Refusal, ref_of
 from maas_operator.domain.people.secrets import StoredSecret
 from maas_operator.domain.people.world import FreshSecrets, ModelSubscriptionWorld
+from maas_operator.engine.packed_policy import packed_policy
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 SOURCE = {"uri": "oci://registry.example.com/models/tiny:1"}
@@ -45,18 +50,29 @@ def metadata(name: str, namespace: str = "llm", **more: Any) -> dict[str, Any]:
     return {"name": name, **({"namespace": namespace} if namespace else {}), **created, **more}
 
 
-def a_platform(*, problem: str = "", reason: str = "Any", **spec: Any) -> ModelPlatform:
-    """Return a platform, ready unless there is a problem with 3scale."""
+def a_platform(
+    *,
+    problem: str = "",
+    reason: str = "Any",
+    metering: str = "",
+    unmetered: str = "mount it",
+    status: Mapping[str, Any] | None = None,
+    **spec: Any,
+) -> ModelPlatform:
+    """Return a platform, ready unless 3scale has a problem; `metering`: the version that counts its tokens."""
     truth = {"status": "False" if problem else "True", "message": problem, "reason": reason}
     at = {"lastTransitionTime": "2026-01-01T10:00:00Z"}
+    counts = {"status": "True" if metering else "False", "message": "" if metering else unmetered, "reason": "Any"}
     conditions = [{"type": "Ready", **truth, **at}, {"type": "ThreescaleReady", **truth, **at}]
+    conditions.append({"type": "TokenPolicyReady", **counts, **at})
+    told = {"tokenPolicyVersion": metering} if metering else {}
     return ModelPlatform.model_validate(
         {
             "apiVersion": "maas-operator.io/v1alpha1",
             "kind": "ModelPlatform",
             "metadata": metadata("default", ""),
             "spec": {"threescale": {"namespace": "3scale"}, **spec},
-            "status": {"conditions": conditions, "portalURL": "https://portal.example.com"},
+            "status": {"conditions": conditions, "portalURL": "https://portal.example.com", **told, **(status or {})},
         }
     )
 
@@ -108,6 +124,31 @@ def a_model_world(service: ModelService | None = None, **known: Any) -> ModelSer
         "applications": (),
     }
     return ModelServiceWorld(owner=service.dump(), now=NOW, service=service, **(defaults | known))
+
+
+def a_platform_world(platform: ModelPlatform | None = None, **known: Any) -> ModelPlatformWorld:
+    """Return what a pass over a ModelPlatform knows: all is well, but nobody has mounted the metering policy."""
+    platform = platform or a_platform()
+    account = stored(adminURL="https://3scale-admin.apps.example.com", token="canary-token")
+    defaults: dict[str, Any] = {
+        "served": {INFERENCE_SERVICE: True, PRODUCT: True},
+        "namespace_exists": True,
+        "provider_account": account,
+        "admin_api": None,
+        "tenants": (),
+        "portal_host": "",
+        "policy": a_package(),
+        "installation": None,
+        "gateways": (),
+        "policies_in_use": frozenset(),
+    }
+    return ModelPlatformWorld(owner=platform.dump(), now=NOW, platform=platform, **(defaults | known))
+
+
+def a_package(version: str = "1.0.0") -> PolicyPackage:
+    """Return the metering policy of a version."""
+    manifest = json.loads(packed_policy().files["apicast-policy.json"]) | {"version": version}
+    return PolicyPackage({"init.lua": f"-- {version}", "apicast-policy.json": json.dumps(manifest)})
 
 
 def a_subscription_world(subscription: ModelSubscription | None = None, **known: Any) -> ModelSubscriptionWorld:
@@ -168,6 +209,8 @@ def content(manifest: Manifest) -> Manifest:
     match manifest["kind"]:
         case "Product" | "Backend":
             return synced(manifest)
+        case "CustomPolicyDefinition":
+            return with_status(manifest, observedGeneration=1, policyID=9, conditions=[condition("Ready")])
         case "ProxyConfigPromote":
             versions = {"latestStagingVersion": 3, "latestProductionVersion": 3}
             return with_status(manifest, conditions=[condition("Ready")], **versions)

@@ -25,7 +25,7 @@ from maas_operator.domain.kinds import (
     TABLE,
     Kind,
 )
-from maas_operator.domain.labels import MANAGED_BY, OPERATOR
+from maas_operator.domain.labels import MANAGED_BY, OPERATOR, OWNER_KIND, labels_of
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.engine.errors import KindNotServed, NotFound
 from maas_operator.sandbox.controllers.faults import FAULT_ANNOTATION
@@ -187,14 +187,14 @@ class World:
         return found[0]
 
     async def ours(self, *kinds: Kind) -> list[Manifest]:
-        """Return what the operator made, of all kinds if none is given."""
+        """Return what the operator made for models, of all kinds if none is given; the platform outlives the tests."""
         found: list[Manifest] = []
         for kind in kinds or TABLE:
             try:
                 found += await self.environment.client.list(kind, labels={MANAGED_BY: OPERATOR})
             except KindNotServed:
                 continue
-        return found
+        return [one for one in found if labels_of(one)[OWNER_KIND] != MODEL_PLATFORM.name]
 
     async def versions(self) -> dict[Ref, str]:
         """Return the resourceVersion of every object that the operator or a stand-in writes."""

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from maas_operator.domain.kinds import (
+    API_MANAGER,
     CUSTOM_RESOURCE_DEFINITION,
     DEPLOYMENT,
     INFERENCE_SERVICE,
@@ -181,3 +182,8 @@ def test_a_definition_of_a_kind_that_we_need_wakes_everybody(cache: Cache) -> No
     definition = Ref(CUSTOM_RESOURCE_DEFINITION, "", "x")
     assert woken(cache, manifest(definition, spec=spec)) == {*ALL, Ref(MODEL_SERVICE, "llm", "other")}
     assert woken(cache, manifest(definition, spec=spec | {"group": "other"})) == set()
+
+
+def test_the_platforms_of_a_namespace_look_at_its_apimanager(cache: Cache) -> None:
+    assert affected(cache, None, manifest(Ref(API_MANAGER, "3scale", "apimanager"), spec={})) == {PLATFORM}
+    assert affected(cache, None, manifest(Ref(API_MANAGER, "elsewhere", "apimanager"), spec={})) == set()

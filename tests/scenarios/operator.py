@@ -25,6 +25,7 @@ from maas_operator.engine.engine import Engine, PassResult
 from maas_operator.engine.gather import Gatherer
 from maas_operator.engine.inquiries import Inquiries
 from maas_operator.engine.lookup import Lookup
+from maas_operator.engine.packed_policy import packed_policy
 from maas_operator.engine.triggers import references
 from maas_operator.sandbox.kubeapi.faults import Call, Faults, Moment
 from maas_operator.sandbox.kubeapi.in_process import InProcessCluster
@@ -190,6 +191,7 @@ class Operator:
     ) -> None:
         self.records = Records()
         self.faults: list[Fault] = []
+        self.policy = packed_policy()
         self.dropped: Callable[[Event], bool] = lambda event: False
         self._kubeapi = kubeapi
         self._wall_clock = wall_clock
@@ -217,7 +219,14 @@ class Operator:
     async def _process(self) -> None:
         cluster, cache = _Cluster(self._kubeapi, self.records, self.faults), Cache(references)
         inquiries = Inquiries(AdminApi(transport=self._admin_api), Lookup(cache, cluster), self._wall_clock)
-        gatherer = Gatherer(cache=cache, cluster=cluster, inquiries=inquiries, now=self._wall_clock, fresh=self._fresh)
+        gatherer = Gatherer(
+            cache=cache,
+            cluster=cluster,
+            inquiries=inquiries,
+            now=self._wall_clock,
+            fresh=self._fresh,
+            policy=self.policy,
+        )
         engine = Engine(cluster, cache, behaviours(gatherer), self.records, now=self._wall_clock, rng=lambda: 0.5)
         watches = _Watches(self._kubeapi, lambda event: self.dropped(event))
         async with asyncio.TaskGroup() as group:

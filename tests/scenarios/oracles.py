@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from maas_operator.domain.kinds import SECRET
-from maas_operator.domain.labels import MANAGED_BY, OPERATOR, OWNER_UID, labels_of
+from maas_operator.domain.labels import MANAGED_BY, OPERATOR, OWNER_KIND, OWNER_UID, labels_of
 from maas_operator.domain.objects import Manifest
 from maas_operator.sandbox.controllers.threescale.porta import Porta
 from maas_operator.sandbox.kubeapi.store import Event, EventType
@@ -88,10 +88,12 @@ def _untrue(event: Event, before: dict[str, Any] | None, after: dict[str, Any]) 
 
 
 def leftovers(objects: Iterable[Manifest], porta: Porta, *, but: str = "") -> Iterator[str]:
-    """P4: after a deletion, what is still there, in Kubernetes and in 3scale."""
+    """P4: what a deletion leaves, in Kubernetes and in 3scale, `but` a kind of owner and its children."""
     for one in objects:
+        if but in (one["kind"], labels_of(one).get(OWNER_KIND)):
+            continue
         finalizers = [name for name in one["metadata"].get("finalizers") or () if name.startswith(OURS)]
-        if one["kind"] != but and (labels_of(one).get(MANAGED_BY) == OPERATOR or finalizers):
+        if labels_of(one).get(MANAGED_BY) == OPERATOR or finalizers:
             yield f"P4 no leak: {one['kind']} {one['metadata'].get('namespace', '')}/{one['metadata']['name']}"
     for tenant in porta:
         yield from (f"P4 no leak: account {a.org_name}" for a in tenant.people.accounts.values())

@@ -12,6 +12,7 @@ from maas_operator.domain.kinds import (
     APPLICATION,
     APPLICATION_AUTH,
     BACKEND,
+    CUSTOM_POLICY_DEFINITION,
     DEVELOPER_ACCOUNT,
     DEVELOPER_USER,
     INFERENCE_SERVICE,
@@ -48,11 +49,13 @@ OWNED_FIELD: Mapping[Kind, dict[str, Any]] = {
     DEVELOPER_USER: {"spec": {"email": "somebody@example.com"}},
     APPLICATION: {"spec": {"description": "Somebody else's"}},
     MODEL_SUBSCRIPTION: {"spec": {"plan": "other"}},
+    CUSTOM_POLICY_DEFINITION: {"spec": {"schema": {"summary": "Somebody else's"}}},
     SECRET: {"data": {"OPENAI_BASE_URL": "aHR0cHM6Ly9ldmls"}},
 }
 """A field of ours in each kind. What acts once (promotions, pushes of keys) can not be edited to any effect."""
 
 OF_SUBSCRIPTION = {APPLICATION, APPLICATION_AUTH, DEVELOPER_ACCOUNT, DEVELOPER_USER, SECRET}
+OTHER_OWNERS = {CUSTOM_POLICY_DEFINITION: harness.PLATFORM}
 
 RELIST_SECONDS = 2500.0
 UNSTEADY = re.compile(r"\.\w*[vV]ersion: |[gG]eneration|with id \d+|gid://zync|ProxyConfigPromote .*\.status")
@@ -115,7 +118,7 @@ async def test_a_child_that_lost_its_labels_is_a_conflict_until_it_is_gone_or_ou
         labels = dict(labels_of(child))
         await world.edit(ref_of(child), {"metadata": {"labels": dict.fromkeys(labels)}})
         await world.rest(wait(kind))
-        owner = harness.SUBSCRIPTION if kind in OF_SUBSCRIPTION else harness.SERVICE
+        owner = harness.SUBSCRIPTION if kind in OF_SUBSCRIPTION else OTHER_OWNERS.get(kind, harness.SERVICE)
         told = [
             one["message"] for one in (await world.get(owner))["status"]["conditions"] if one["reason"] == "Conflict"
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -17,7 +17,7 @@ from kubernetes.aio.dynamic.resource import Resource
 from maas_operator.adapters.kubernetes.answers import broken, error_of, refused_name
 from maas_operator.domain.kinds import EVENT, TABLE, Kind
 from maas_operator.domain.objects import Manifest, Ref, ref_of
-from maas_operator.engine.cluster import MANAGER
+from maas_operator.engine.cluster import MANAGER, at_version
 from maas_operator.engine.errors import ApiError, Unavailable
 
 TRIES: Final = 4
@@ -30,6 +30,8 @@ WATCH_SECONDS: Final = 60
 """The server ends a watch after this time: a connection that died unnoticed is deaf no longer than that."""
 
 _PASSING: Final = frozenset({0, 429, 503, 504})
+
+JSON_PATCH: Final = "application/json-patch+json"
 
 RequestObserver: TypeAlias = Callable[[str, Kind, int, float], None]
 """Told of each try: verb, kind, HTTP status (0 = no answer), seconds."""
@@ -121,6 +123,18 @@ class KubernetesCluster:
             ref,
             lambda options: target.server_side_apply(
                 body=manifest, **_address(ref), field_manager=manager, force_conflicts=force, **options
+            ),
+        )
+
+    async def json_patch(self, ref: Ref, operations: Sequence[Manifest], *, resource_version: str) -> Manifest:
+        """Patch an object that is still at this version, else Conflict; return it as it is then."""
+        resource = self._resources[ref.kind]
+        body = at_version(resource_version, operations)
+        return await self._call(
+            "patch",
+            ref,
+            lambda options: resource.patch(
+                **_address(ref), body=body, content_type=JSON_PATCH, field_manager=MANAGER, **options
             ),
         )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from maas_operator.api.plans import Metric
 from maas_operator.domain.emitted import Emitted
 
 
@@ -46,6 +47,14 @@ METRICS: Final = HITS | {
         friendly_name="Total tokens", unit="token", description="Prompt and completion tokens together"
     ),
 }
+
+LIMITED: Final = {
+    Metric.REQUESTS: "hits",
+    Metric.PROMPT_TOKENS: "prompt_tokens",
+    Metric.COMPLETION_TOKENS: "completion_tokens",
+    Metric.TOTAL_TOKENS: "total_tokens",
+}
+"""What plans may limit, with the metric that counts it."""
 
 METHODS: Final = {
     "chat_completions": MethodSpec(friendly_name="Chat completions", description="POST /v1/chat/completions"),

@@ -11,6 +11,8 @@ from maas_operator.api.plans import Limit, Metric, Plan
 from maas_operator.domain.emitted import Emitted
 from maas_operator.domain.objects import Manifest
 
+from .metrics import LIMITED
+
 _STANDARD: Final = Plan(name="standard", display_name="Standard")
 
 
@@ -49,7 +51,7 @@ def plans_with_token_limits(plans: Iterable[Plan]) -> tuple[str, ...]:
 
 
 def application_plans(plans: Iterable[Plan]) -> dict[str, ApplicationPlan]:
-    """Return the plans by system name, with the limits that 3scale can hold by itself: those on requests."""
+    """Return the plans by system name; limits of tokens have an effect only where the gateways count tokens."""
     return {plan.name: _application_plan(plan) for plan in plans}
 
 
@@ -66,7 +68,7 @@ def with_plans_in_use(product: Manifest, current: Manifest | None, in_use: Colle
 
 
 def _application_plan(plan: Plan) -> ApplicationPlan:
-    limits = tuple(_request_limit(limit) for limit in plan.limits if limit.metric is Metric.REQUESTS)
+    limits = tuple(map(_limit, plan.limits))
     return ApplicationPlan(
         name=plan.display_name or plan.name,
         published=plan.published,
@@ -77,5 +79,6 @@ def _application_plan(plan: Plan) -> ApplicationPlan:
     )
 
 
-def _request_limit(limit: Limit) -> LimitSpec:
-    return LimitSpec(period=limit.period.lower(), value=limit.value, metric_method_ref=MetricRef(system_name="hits"))
+def _limit(limit: Limit) -> LimitSpec:
+    metric = MetricRef(system_name=LIMITED[limit.metric])
+    return LimitSpec(period=limit.period.lower(), value=limit.value, metric_method_ref=metric)

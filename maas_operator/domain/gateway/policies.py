@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from math import ceil
+from typing import Final
 
 from pydantic import JsonValue
 
-from maas_operator.api.model_service import Api, Timeouts
+from maas_operator.api.model_service import Api, Task, Timeouts
 from maas_operator.domain.emitted import Emitted
+from maas_operator.domain.metering.package import NAME
+
+from .mapping_rules import INFERENCE_PATHS
+
+_GENERATING: Final = (Task.CHAT, Task.COMPLETIONS, Task.RESPONSES, Task.EMBEDDINGS)
+"""The tasks whose answers tell how many tokens they took."""
 
 
 class NoReference(Emitted):
@@ -27,13 +34,39 @@ class Policy(Emitted):
     enabled: bool = True
 
 
-def policy_chain(api: Api) -> tuple[Policy, ...]:
+def metering_policy(version: str, tasks: Collection[Task]) -> Policy:
+    """Return the link that counts tokens.
+
+    It names all metrics of tokens, whether a plan limits them or not: so a changed plan needs no promotion.
+    """
+    metrics: dict[str, JsonValue] = {
+        "prompt": "prompt_tokens",
+        "completion": "completion_tokens",
+        "total": "total_tokens",
+    }
+    configuration: dict[str, JsonValue] = {
+        "metrics": metrics,
+        "limited_metrics": list(metrics.values()),
+        "inference_paths": [path for task in _GENERATING if task in tasks for path in INFERENCE_PATHS[task]],
+        # What an aborted stream has used so far is known only if each chunk tells it.
+        "continuous_usage": True,
+        # Clients that did not ask for usage trip over a chunk without choices.
+        "hide_injected_usage": True,
+    }
+    return Policy(name=NAME, version=version, configuration=configuration)
+
+
+def policy_chain(api: Api, metering: Policy | None = None) -> tuple[Policy, ...]:
     """Return the chain for a model's API."""
     return (
+        # A policy that can not be loaded would be left out: without this one, calls would go uncounted.
+        *([Policy(name="on_failed", configuration={"error_status_code": 503})] if metering else []),
         # Before apicast: a browser asks for permission without a key.
         *_cors(api.cors.allowed_origins),
         _timeouts(api.timeouts),
         Policy(name="apicast", configuration={}),
+        # After apicast: before it, what it adds would turn calls of unknown paths into allowed ones.
+        *([metering] if metering else []),
         # After apicast, which reads the key from the header: the model must not see it.
         Policy(name="headers", configuration={"request": [{"op": "delete", "header": "Authorization"}]}),
     )

@@ -14,7 +14,7 @@ from .backend import ProviderAccountRef
 from .mapping_rules import MappingRule, mapping_rules
 from .metrics import METHODS, METRICS, MethodSpec, MetricSpec
 from .plans import ApplicationPlan, application_plans, plans_of
-from .policies import Policy, policy_chain
+from .policies import Policy, metering_policy, policy_chain
 from .responses import GATEWAY_RESPONSE, GatewayResponse
 
 
@@ -66,8 +66,9 @@ class ProductSpec(Emitted):
     provider_account_ref: ProviderAccountRef
 
 
-def product(service: ModelService, platform: ModelPlatform) -> Manifest:
-    """Build the Product."""
+def product(service: ModelService, platform: ModelPlatform, metering: str | None) -> Manifest:
+    """Build the Product; `metering`: the version of the policy that counts its tokens, None if nobody does."""
+    tasks = service.spec.model.tasks
     spec = ProductSpec(
         name=title(service),
         system_name=system_name(service),
@@ -75,9 +76,9 @@ def product(service: ModelService, platform: ModelPlatform) -> Manifest:
         backend_usages={system_name(service): BackendUsage()},
         metrics=METRICS,
         methods=METHODS,
-        mapping_rules=mapping_rules(service.spec.model.tasks),
+        mapping_rules=mapping_rules(tasks),
         application_plans=application_plans(plans_of(service, platform)),
-        policies=policy_chain(service.spec.api),
+        policies=policy_chain(service.spec.api, metering_policy(metering, tasks) if metering else None),
         provider_account_ref=ProviderAccountRef(name=platform.spec.threescale.provider_account_secret_ref.name),
     )
     return manifest(product_ref(service, platform), spec)

@@ -62,13 +62,8 @@ def _threescale_not_ready(publication: Publication) -> Verdict | None:
 
 
 def _token_policy_missing(publication: Publication) -> Verdict | None:
-    plans = publication.plans_without_effect
-    if not plans:
-        return None
-    return false(
-        Reason.TOKEN_POLICY_MISSING,
-        f"spec.plans: {', '.join(plans)} limits tokens, which these gateways do not count: limit Requests instead",
-    )
+    problem = publication.metering_problem
+    return false(Reason.TOKEN_POLICY_MISSING, problem) if problem else None
 
 
 def _barred(publication: Publication) -> Verdict | None:
@@ -149,6 +144,6 @@ def _route_missing(publication: Publication) -> Verdict | None:
 
 def _gateways_caching(publication: Publication) -> Verdict | None:
     until = publication.live_after
-    if until is None or publication.world.now >= until:
+    if until is None or publication.is_live:
         return None
     return false(Reason.GATEWAY_CACHING, f"gateways may use the configuration before until {until:%Y-%m-%dT%H:%M:%SZ}")

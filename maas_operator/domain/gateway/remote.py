@@ -8,9 +8,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from maas_operator.api.meta import ConditionStatus
-from maas_operator.api.model_platform import ModelPlatform
-from maas_operator.api.reasons import ConditionType
 from maas_operator.domain.conditions import Verdict
 
 
@@ -93,9 +90,3 @@ class Remote:
 
 
 NOTHING_ASKED: Final = Remote()
-
-
-def can_be_asked(platform: ModelPlatform) -> bool:
-    """Tell whether the platform's last check found that 3scale answers."""
-    ready = (one for one in platform.status.conditions if one.type == ConditionType.THREESCALE_READY)
-    return any(one.status is ConditionStatus.TRUE for one in ready)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from copy import deepcopy
 from types import TracebackType
 from typing import Any, Final, TypeAlias
@@ -16,7 +16,7 @@ from kubernetes.aio.client import ApiException
 from maas_operator.adapters.kubernetes.answers import error_of
 from maas_operator.domain.kinds import Kind
 from maas_operator.domain.objects import Manifest, Ref, ref_of
-from maas_operator.engine.cluster import MANAGER
+from maas_operator.engine.cluster import MANAGER, at_version
 from maas_operator.engine.errors import Unavailable
 
 from ..kubeapi.api import FieldValidation, WriteOptions
@@ -123,6 +123,11 @@ class HttpClient:
         query = {"fieldManager": manager, "force": str(force).lower()}
         return await self.call("PATCH", ref, path_of(ref, subresource), query, manifest, APPLY_PATCH)
 
+    async def json_patch(self, ref: Ref, operations: Sequence[Manifest], *, resource_version: str) -> Manifest:
+        """Patch an object that is still at this version, else Conflict; return it as it is then."""
+        body = at_version(resource_version, operations)
+        return await self.call("PATCH", ref, path_of(ref), {"fieldManager": MANAGER}, body, PatchType.JSON)
+
     async def delete(self, ref: Ref, *, uid: str, resource_version: str = "") -> None:
         """Delete in the background this very object."""
         preconditions = {"uid": uid, **({"resourceVersion": resource_version} if resource_version else {})}
@@ -186,7 +191,7 @@ class HttpClient:
         ref: Ref,
         path: str,
         query: Mapping[str, str] | None = None,
-        body: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | Sequence[Any] | None = None,
         content_type: str = _JSON,
         *,
         accept: str = _JSON,

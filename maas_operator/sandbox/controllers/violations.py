@@ -19,6 +19,7 @@ class Rule(StrEnum):
     THREESCALE_CRASH = "ThreescaleOperatorCrashes"
     KEY_NOT_PUSHED = "KeyNeverReachesThreescale"
     IGNORED_NAMESPACE = "ThreescaleOperatorDoesNotLook"
+    POLICY_NOT_MOUNTED = "GatewayCannotLoadPolicy"
     SECRET_EXPOSED = "SecretExposed"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from typing import TypeVar
 
@@ -12,13 +12,14 @@ from kubernetes.aio.client import ApiException
 from maas_operator.adapters.kubernetes.answers import error_of
 from maas_operator.domain.kinds import Kind
 from maas_operator.domain.objects import Manifest, Ref, ref_of
-from maas_operator.engine.cluster import MANAGER
+from maas_operator.engine.cluster import MANAGER, at_version
 from maas_operator.engine.errors import ApiError as EngineError
 
 from .api import DeleteOptions, FieldValidation, WriteOptions
 from .errors import ApiError
 from .faults import Call, Verb
 from .kubeapi import KubeApi
+from .patch import PatchType
 from .resources import Resource
 from .store import Event, EventType
 
@@ -63,6 +64,16 @@ class InProcessCluster:
             ref,
             lambda: self._api.apply(resource, ref.namespace, ref.name, body, options, subresource),
             subresource,
+        )
+
+    async def json_patch(self, ref: Ref, operations: Sequence[Manifest], *, resource_version: str) -> Manifest:
+        """Patch an object that is still at this version, else Conflict; return it as it is then."""
+        resource, body = self._resource(ref.kind), deepcopy(at_version(resource_version, operations))
+        options = WriteOptions(manager=MANAGER, validation=FieldValidation.STRICT)
+        return await self._do(
+            Verb.PATCH,
+            ref,
+            lambda: self._api.patch(resource, ref.namespace, ref.name, PatchType.JSON, body, options),
         )
 
     async def delete(self, ref: Ref, *, uid: str, resource_version: str = "") -> None:

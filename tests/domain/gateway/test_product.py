@@ -4,15 +4,19 @@ import json
 import re
 from typing import Any
 
+import jsonschema_rs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maas_operator.api.model_service import Api, Cors, Task
+from maas_operator.api.model_service import Api, Cors, ModelService, Task
+from maas_operator.api.plans import Metric
 from maas_operator.domain.gateway.mapping_rules import mapping_rules
+from maas_operator.domain.gateway.metrics import METRICS
 from maas_operator.domain.gateway.plans import application_plans, plans_of, plans_with_token_limits
 from maas_operator.domain.gateway.policies import policy_chain
 from maas_operator.domain.gateway.responses import GATEWAY_RESPONSE
+from maas_operator.engine.packed_policy import packed_policy
 from tests.domain.children import PLATFORM, a_platform, a_service, children_of
 from tests.strategies import origins
 
@@ -101,12 +105,72 @@ def test_a_plan_without_limits_is_published() -> None:
     assert plans["free"].dump() == {"name": "free", "published": True, "appsRequireApproval": False, "trialPeriod": 0}
 
 
-def test_token_limits_are_reported_and_not_rendered() -> None:
+def test_plans_limit_what_they_say() -> None:
+    limits = [{"metric": metric, "period": "Day", "value": 10**15} for metric in Metric]
+    rendered = application_plans(a_service(plans=[{"name": "tokens", "limits": limits}]).spec.plans)["tokens"].limits
+    assert rendered is not None
+    names = [limit.metric_method_ref.system_name for limit in rendered]
+    assert names == ["hits", "prompt_tokens", "completion_tokens", "total_tokens"]
+    assert set(names) <= METRICS.keys()
+
+
+def test_plans_that_need_a_metering_policy_are_told_from_those_that_do_not() -> None:
     tokens = {"name": "tokens", "limits": [{"metric": "TotalTokens", "period": "Day", "value": 1}]}
     requests = {"name": "requests", "limits": [{"metric": "Requests", "period": "Day", "value": 1}]}
     plans = a_service(plans=[tokens, requests]).spec.plans
     assert plans_with_token_limits(plans) == ("tokens",)
-    assert application_plans(plans)["tokens"].limits is None
+
+
+def metered(service: ModelService) -> list[dict[str, Any]]:
+    """Return the chain of a model whose tokens are counted."""
+    chain: list[dict[str, Any]] = children_of(service, metering="1.0.0")["Product"]["spec"]["policies"]
+    return chain
+
+
+def test_tokens_are_counted_after_the_key_is_checked_and_before_it_is_hidden() -> None:
+    plain = children_of(a_service())["Product"]["spec"]["policies"]
+    chain = metered(a_service())
+    names = [policy["name"] for policy in chain]
+    assert names == ["on_failed", "upstream_connection", "apicast", "maas-llm-metering", "headers"]
+    assert [policy for policy in chain if policy["name"] not in ("on_failed", "maas-llm-metering")] == plain
+
+
+def test_a_gateway_that_can_not_load_the_policy_refuses_calls() -> None:
+    assert metered(a_service())[0] == {
+        "name": "on_failed",
+        "version": "builtin",
+        "configuration": {"error_status_code": 503},
+        "configurationRef": {},
+        "enabled": True,
+    }
+
+
+@given(tasks=st.lists(st.sampled_from(Task), min_size=1, unique=True))
+def test_exactly_the_open_paths_that_use_up_tokens_are_metered(tasks: list[Task]) -> None:
+    service = a_service(model={"source": {"uri": "oci://r"}, "tasks": tasks})
+    policy = next(one for one in metered(service) if one["name"] == "maas-llm-metering")
+    assert policy["version"] == "1.0.0"
+    paths = {f"POST {path}" for path in policy["configuration"]["inference_paths"]}
+    assert paths == {path for path in open_paths(*tasks) - CATALOG if not path.endswith("tokenize")}
+
+
+def test_the_policy_takes_its_configuration_and_names_metrics_that_the_product_has() -> None:
+    spec = children_of(a_service(), metering="1.0.0")["Product"]["spec"]
+    configuration = next(one for one in spec["policies"] if one["name"] == "maas-llm-metering")["configuration"]
+    jsonschema_rs.validate(packed_policy().schema["configuration"], configuration)
+    assert set(configuration["limited_metrics"]) == set(configuration["metrics"].values()) < spec["metrics"].keys()
+
+
+def test_whatever_plans_limit_the_policy_is_the_same_so_that_plans_act_without_a_promotion() -> None:
+    limits = [{"metric": "TotalTokens", "period": "Day", "value": 1}]
+    assert metered(a_service(plans=[{"name": "tokens", "limits": limits}])) == metered(a_service())
+
+
+@pytest.mark.parametrize("text", ["maas-llm-metering", "on_failed", '"policies":[]', "apicast"])
+def test_nothing_that_a_user_writes_reaches_the_counting(text: str) -> None:
+    plain = metered(a_service())
+    plans = [{"name": "standard", "displayName": text}]
+    assert metered(a_service(displayName=text, description=text, plans=plans)) == plain
 
 
 def chain_of(**api: Any) -> dict[str, Any]:

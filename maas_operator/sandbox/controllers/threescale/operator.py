@@ -1,4 +1,4 @@
-"""The 3scale-operator as one controller for `Runner`: seven kinds, one process that can go down."""
+"""The 3scale-operator as one controller for `Runner`: nine kinds, one process that can go down."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Final, Protocol
 
 from maas_operator.domain.kinds import (
+    API_MANAGER,
     APPLICATION,
     APPLICATION_AUTH,
     BACKEND,
+    CUSTOM_POLICY_DEFINITION,
     DEVELOPER_ACCOUNT,
     DEVELOPER_USER,
     PRODUCT,
@@ -26,15 +28,20 @@ from ..violations import Rule, Violations
 from .applications import ApplicationAuths, Applications
 from .backends import Backends
 from .context import Context
+from .definitions import Definitions
 from .developers import Accounts, Users
 from .errors import Crash
+from .installations import Installations, check_chains
 from .porta import Porta
 from .products import Products
 from .promotions import Promotions
 
 KINDS: Final = (
     BACKEND, PRODUCT, PROXY_CONFIG_PROMOTE, DEVELOPER_ACCOUNT, DEVELOPER_USER, APPLICATION, APPLICATION_AUTH,
+    CUSTOM_POLICY_DEFINITION, API_MANAGER,
 )  # fmt: skip
+
+_MOVES_GATEWAYS: Final = (PRODUCT, PROXY_CONFIG_PROMOTE, API_MANAGER)
 
 
 class _Reconciler(Protocol):
@@ -66,6 +73,8 @@ class ThreescaleOperator:
             DEVELOPER_USER: Users(context),
             APPLICATION: Applications(context),
             APPLICATION_AUTH: ApplicationAuths(context),
+            CUSTOM_POLICY_DEFINITION: Definitions(context),
+            API_MANAGER: Installations(context),
         }
 
     @property
@@ -88,6 +97,8 @@ class ThreescaleOperator:
         if (seconds := self._context.seconds_to_wait(manifest)) > 0:
             return seconds
         await self._act(manifest)
+        if ref.kind in _MOVES_GATEWAYS:
+            await check_chains(self._context, ref.namespace)
         return None
 
     async def _act(self, manifest: Manifest) -> None:

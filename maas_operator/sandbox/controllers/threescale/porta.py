@@ -11,6 +11,7 @@ from ..faults import Delays, PortaFault
 from .catalogue import Catalogue, numbers
 from .errors import Unreachable, forbidden
 from .people import People
+from .registry import Registry
 
 
 @dataclass
@@ -22,6 +23,7 @@ class Tenant:
     token: str
     catalogue: Catalogue
     people: People
+    registry: Registry
 
     @property
     def name(self) -> str:
@@ -49,7 +51,8 @@ class Porta:
         """Create a tenant that answers at this URL to this token."""
         ids = numbers()
         catalogue = Catalogue(self._clock, ids, self._delays)
-        tenant = Tenant(len(self._tenants) + 2, admin_url, token, catalogue, People(catalogue, ids))
+        people, registry = People(catalogue, ids), Registry(catalogue, ids)
+        tenant = Tenant(len(self._tenants) + 2, admin_url, token, catalogue, people, registry)
         self._tenants[_host(admin_url)] = tenant
         return tenant
 
