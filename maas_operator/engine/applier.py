@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from maas_operator.domain.decision import Patch
 from maas_operator.domain.emitted import digest
@@ -59,9 +59,9 @@ class _Memo:
     became: str = ""
     corrected_at: deque[float] = field(default_factory=deque)
 
-    def remember(self, applied: Applied, live: Manifest) -> None:
+    def remember(self, applied: Applied, became: str) -> None:
         """Note what became of our write."""
-        self.became = _fingerprint(live)
+        self.became = became
         if applied is Applied.CORRECTED:
             self.corrected_at.append(asyncio.get_running_loop().time())
 
@@ -109,7 +109,7 @@ class Applier:
         except ApiError as error:
             return Outcome(Applied.REFUSED, refusal=refusal_of(patch.ref, error))
         live = without_managed_fields(live)
-        memo.remember(Applied.CORRECTED, live)
+        memo.remember(Applied.CORRECTED, "")
         self._learn(live, ref_of(owner))
         return Outcome(Applied.CHANGED, live)
 
@@ -138,7 +138,7 @@ class Applier:
         memo = self._memos.get(ref)
         again = memo if memo is not None and memo.wanted == wanted else None
         if known is not None and again is not None:
-            if again.became == _fingerprint(known):
+            if again.became == _fingerprint(desired, known):
                 return Outcome(Applied.SKIPPED, known)
             if again.is_contended():
                 return Outcome(Applied.REFUSED, refusal=contention(ref, _rival(await self._cluster.get(ref))))
@@ -146,7 +146,7 @@ class Applier:
         outcome = _outcome(known, without_managed_fields(await self._write(desired, known)), again=again is not None)
         if outcome.live is not None:
             self._memos[ref] = again or _Memo(wanted)
-            self._memos[ref].remember(outcome.applied, outcome.live)
+            self._memos[ref].remember(outcome.applied, _fingerprint(desired, outcome.live))
         return outcome
 
     async def _read(self, ref: Ref, uid: str) -> Manifest | None:
@@ -207,10 +207,18 @@ def _uid(known: Manifest | None) -> str:
     return known["metadata"]["uid"] if known is not None else ""
 
 
-def _fingerprint(live: Manifest) -> str:
-    """Digest all but the status and the counters that it moves: a child's progress is no reason to write it again."""
-    metadata = {key: value for key, value in live["metadata"].items() if key not in {"resourceVersion", "generation"}}
-    return digest({key: value for key, value in live.items() if key != "status"} | {"metadata": metadata})
+def _fingerprint(desired: Manifest, live: Manifest) -> str:
+    """Digest what became of the fields that we want. What others add is theirs: no write of ours would change it.
+
+    In an object that somebody made anew the fields are not ours, even if they are as wanted.
+    """
+    return digest([_uid(live), _part(desired, live)])
+
+
+def _part(desired: Any, live: Any) -> Any:
+    if isinstance(desired, dict) and isinstance(live, dict):
+        return {key: _part(value, live.get(key)) for key, value in desired.items()}
+    return live
 
 
 def _rival(live: Manifest) -> str:

@@ -148,8 +148,9 @@ class Gatherer:
     async def _find(self, ref: Ref) -> Manifest | None:
         """Return an object; only a live read proves that it is not there."""
         cached = self.cache.get(ref)
-        if cached is not None:
-            return cached
+        return cached if cached is not None else await self._live(ref)
+
+    async def _live(self, ref: Ref) -> Manifest | None:
         try:
             return await self.cluster.get(ref)
         except NotFound:
@@ -187,7 +188,12 @@ class Gatherer:
         """Return the Applications that use a product; asked for only before its deletion."""
         if platform is None or service.metadata.deletion_timestamp is None:
             return ()
-        return tuple(sorted(str(ref_of(one)) for one in await self._applications(service, platform)))
+        product = names.product_ref(service, platform)
+        users = _of_product(self.cache.of_kind(APPLICATION, product.namespace), product)
+        # One that is there holds the product as well as all of them. That there is none, only a list of all proves.
+        if not users or await self._live(ref_of(users[0])) is None:
+            users = await self._applications(product)
+        return tuple(sorted(str(ref_of(one)) for one in users))
 
     async def _plans_in_use(self, service: ModelService, platform: ModelPlatform | None) -> frozenset[str]:
         """Return the plans that may have applications; asked for only when a product is about to lose a plan."""
@@ -197,15 +203,13 @@ class Gatherer:
         present = frozenset(product["spec"].get("applicationPlans", {}))
         if present <= {plan.name for plan in plans_of(service, platform)}:
             return frozenset()
-        applications = await self._applications(service, platform)
+        applications = await self._applications(ref_of(product))
         # One that is on its way to another plan may still be on any of them.
         moving = any(not application_state(one).ready for one in applications)
         return present if moving else frozenset(one["spec"]["applicationPlanName"] for one in applications)
 
-    async def _applications(self, service: ModelService, platform: ModelPlatform) -> list[Manifest]:
-        product = names.product_ref(service, platform)
-        applications = await self._list(APPLICATION, product.namespace)
-        return [one for one in applications if one["spec"]["productCR"]["name"] == product.name]
+    async def _applications(self, product: Ref) -> list[Manifest]:
+        return _of_product(await self._list(APPLICATION, product.namespace), product)
 
     async def _siblings(self, subscription: ModelSubscription) -> tuple[ModelSubscription, ...]:
         namespace = subscription.metadata.namespace
@@ -279,6 +283,10 @@ class Gatherer:
         routes = self.cache.of_kind(ROUTE, namespace)
         tenants = {labels_of(route).get(TENANT_ID, "") for route in routes if route["spec"].get("host") == host}
         return next((_host_of(routes, {ROUTE_TO: "system-developer", TENANT_ID: tenant}) for tenant in tenants), "")
+
+
+def _of_product(applications: Iterable[Manifest], product: Ref) -> list[Manifest]:
+    return [one for one in applications if one["spec"]["productCR"]["name"] == product.name]
 
 
 def _host_of(routes: Iterable[Manifest], labels: dict[str, str]) -> str:

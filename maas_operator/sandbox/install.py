@@ -88,7 +88,7 @@ class Installation:
         await self.apply(_provider_account(self.provider_token))
 
     async def surroundings(self, folder: Path | None = None) -> None:
-        """Install the APIManager and all CRDs, the real ones if `folder` has them; ForeignCluster if some are there.
+        """Install 3scale's APIManager and the CRDs, real ones if `folder` has them; ForeignCluster if some are there.
 
         Those of a sandbox before are no obstacle.
         """

@@ -134,9 +134,19 @@ async def test_what_somebody_else_adds_is_left_to_them(bench: Bench) -> None:
     await bench.apply(backend())
     await bench.stage.user.apply(manifest(BACK, spec={"more": 1}))
     await bench.see(BACK)
-    assert (await bench.apply(backend())).applied is Applied.NOOP
     assert (await bench.apply(backend())).applied is Applied.SKIPPED
     assert (await bench.stage.cluster.get(BACK))["spec"] == {"text": "a", "more": 1}
+
+
+async def test_a_child_that_somebody_made_anew_becomes_ours_by_one_call(bench: Bench) -> None:
+    await bench.apply(backend())
+    known = await bench.stage.cluster.get(BACK)
+    await bench.stage.user.delete(BACK)
+    made = {key: known["metadata"][key] for key in ("name", "namespace", "labels")}
+    await bench.stage.user.apply(known | {"metadata": made})
+    await bench.see(BACK)
+    assert (await bench.apply(backend())).applied is not Applied.SKIPPED
+    assert (await bench.apply(backend())).applied is Applied.SKIPPED
 
 
 async def test_after_a_restart_one_call_settles_a_child(bench: Bench) -> None:

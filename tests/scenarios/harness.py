@@ -20,13 +20,15 @@ from __future__ import annotations
 import asyncio
 import base64
 import itertools
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from copy import deepcopy
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import SecretStr
@@ -48,13 +50,17 @@ from maas_operator.engine.errors import NotFound
 from maas_operator.sandbox.controllers.clients import InProcessClient
 from maas_operator.sandbox.controllers.runner import Backoff
 from maas_operator.sandbox.controllers.surroundings import surroundings
+from maas_operator.sandbox.controllers.threescale.porta import Tenant
 from maas_operator.sandbox.crds import third_party_crds
 from maas_operator.sandbox.kubeapi.kubeapi import KubeApi
-from maas_operator.sandbox.kubeapi.resources import Object
+from maas_operator.sandbox.kubeapi.resources import Object, Resource
+from maas_operator.sandbox.kubeapi.store import Key
 from tests.scenarios.operator import Operator, calls_in_words
 from tests.scenarios.oracles import Historian, Listener, leftovers
 from tests.scenarios.snapshot import Snapshot, snapshot
-from tests.virtual_time import now
+from tests.virtual_time import VirtualTimeLoop, now
+
+T = TypeVar("T")
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 ROOT = Path(__file__).parents[2]
@@ -69,6 +75,7 @@ STORED_KEY = Ref(SECRET, GATEWAY, f"{HOME}.{NAME}-dev1.key")
 ADMIN_URL, TOKEN = "https://maas-admin.apps.example.com", "the-canary-of-the-tenant"
 QUIET_SECONDS = 720.0
 """Longer than any wait of anybody: the resync, the gateways' cache, the back-offs."""
+STARTED_SECONDS = 3.0
 HOUR = 3600.0
 
 
@@ -131,7 +138,7 @@ class World:
         self.client = InProcessClient(self.kubeapi)
         self.around = surroundings(self.client, clock=self.wall_clock, backoff=Backoff(longest=60.0))
         self.around.porta.add_tenant(ADMIN_URL, TOKEN)
-        numbers = itertools.count(1)
+        numbers = itertools.count(int(now()) + 1)
         self.operator = Operator(
             self.kubeapi, self.wall_clock, fresh=lambda: SecretStr(f"{next(numbers):06}canary{'x' * 31}")
         )
@@ -295,13 +302,81 @@ class World:
         assert not left, "\n".join(left)
 
 
+@dataclass(frozen=True)
+class Checkpoint:
+    """All that outlives processes, at one moment: the store and 3scale. Objects never change, so they are shared."""
+
+    at: float
+    version: int
+    objects: dict[str, dict[tuple[str, str], Object]]
+    dependents: dict[str, set[Key]]
+    kinds: dict[tuple[str, str, str], Resource]
+    tenants: dict[str, Tenant]
+
+    @classmethod
+    def of(cls, world: World) -> Checkpoint:
+        api, tenants = world.kubeapi.api, world.around.porta._tenants
+        return cls(
+            now(), api.store.version, api.store._objects, api.store._dependents, api.registry._by_plural, tenants
+        )
+
+    def restore(self, world: World) -> None:
+        """Put a new world into this state; its controllers and its operator begin with empty memories."""
+        store = world.kubeapi.api.store
+        store.version = self.version
+        store._objects = {storage: dict(objects) for storage, objects in self.objects.items()}
+        store._dependents = {uid: set(keys) for uid, keys in self.dependents.items()}
+        world.kubeapi.api.registry._by_plural = dict(self.kinds)
+        world.around.porta._tenants = deepcopy(self.tenants)
+        for tenant in world.around.porta:
+            tenant.catalogue._delays = world.around.delays
+        world.historian.begin(world.objects())
+
+
+def apart(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run something in a loop and a thread of its own, so that a scenario can ask for it too."""
+
+    def run() -> T:
+        with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+            return runner.run(coroutine)
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(run).result()
+
+
+async def _settle_the_sample() -> Checkpoint:
+    async with a_world(ends=False) as world:
+        await world.apply(*sample())
+        await world.settle()
+        return Checkpoint.of(world)
+
+
+@cache
+def _settled() -> Checkpoint:
+    return apart(_settle_the_sample())
+
+
 @asynccontextmanager
-async def a_world(*, install: bool = True, ends: bool = True) -> AsyncIterator[World]:
+async def a_settled_world(*, ends: bool = True) -> AsyncIterator[World]:
+    """Yield a cluster in which the sample is Ready for a while, and everybody has just started anew."""
+    checkpoint = _settled()
+    await asyncio.sleep(checkpoint.at)
+    async with a_world(checkpoint=checkpoint, ends=ends) as world:
+        await world.rest(STARTED_SECONDS)
+        yield world
+
+
+@asynccontextmanager
+async def a_world(
+    *, install: bool = True, ends: bool = True, checkpoint: Checkpoint | None = None
+) -> AsyncIterator[World]:
     """Yield a cluster with CRDs and 3scale but no object of ours; check everything at the end (`ends`)."""
     world, failure = World(), None
     with world.listener.attached():
         async with asyncio.TaskGroup() as group:
-            if install:
+            if checkpoint is not None:
+                checkpoint.restore(world)
+            elif install:
                 await world.install()
             tasks = [group.create_task(world.around.runner.run()), group.create_task(world.operator.run())]
             try:

@@ -29,6 +29,13 @@ class Historian:
     history: list[Event] = field(default_factory=list)
     credentials: dict[tuple[str, str, str], set[str]] = field(default_factory=lambda: defaultdict(set))
 
+    def begin(self, objects: Iterable[Manifest]) -> None:
+        """Begin with a cluster that is not empty."""
+        self.last_write_at = now()
+        for one in objects:
+            if one["kind"] == SECRET.name:
+                self._remember(one)
+
     def hear(self, event: Event) -> None:
         self.last_write_at = now()
         self.history.append(event)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from maas_operator.sandbox.kubeapi.faults import Moment
-from tests.scenarios.harness import CONSUMER_KEY, a_world
+from tests.scenarios.harness import CONSUMER_KEY, a_settled_world, a_world
 from tests.scenarios.operator import Fault, Killed, is_write
 from tests.scenarios.oracles import leftovers
 from tests.scenarios.snapshot import differences
@@ -46,8 +46,7 @@ async def test_a_crash_during_create_changes_nothing(number: int, moment: Moment
 
 @pytest.mark.matrix
 async def test_a_crash_during_delete_leaves_nothing(number: int, moment: Moment, calm: Undisturbed) -> None:
-    async with a_world() as world:
-        await create(world)
+    async with a_settled_world() as world:
         crash = a_crash(number, moment)
         world.operator.faults.append(crash)
         await delete(world)

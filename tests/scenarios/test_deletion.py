@@ -18,6 +18,7 @@ from tests.scenarios.harness import (
     SERVICE,
     SUBSCRIPTION,
     World,
+    a_settled_world,
     a_world,
     sample,
     the_account,
@@ -27,26 +28,19 @@ from tests.scenarios.oracles import leftovers
 ONE_PASS = 3.0
 
 
-async def a_settled_sample(world: World) -> None:
-    await world.apply(*sample())
-    await world.settle()
-
-
 def left(world: World) -> list[str]:
     return list(leftovers(world.objects(), world.around.porta, but="ModelPlatform"))
 
 
 async def test_a_deleted_service_leaves_nothing() -> None:
-    async with a_world() as world:
-        await a_settled_sample(world)
+    async with a_settled_world() as world:
         await world.delete(SERVICE)
         await world.rest(ONE_PASS)
         assert (await world.find(SERVICE), left(world)) == (None, [])
 
 
 async def test_a_deleted_namespace_goes_and_leaves_nothing() -> None:
-    async with a_world() as world:
-        await a_settled_sample(world)
+    async with a_settled_world() as world:
         await world.delete(Ref(NAMESPACE, "", HOME))
         await world.settle()
         assert await world.find(Ref(NAMESPACE, "", HOME)) is None
@@ -54,8 +48,7 @@ async def test_a_deleted_namespace_goes_and_leaves_nothing() -> None:
 
 
 async def test_a_new_service_of_the_same_name_has_new_children_and_a_new_key() -> None:
-    async with a_world() as world:
-        await a_settled_sample(world)
+    async with a_settled_world() as world:
         old, key = await world.get(SERVICE), await world.key()
         await world.delete(SERVICE)
         while await world.find(SERVICE) is not None:
@@ -69,8 +62,7 @@ async def test_a_new_service_of_the_same_name_has_new_children_and_a_new_key() -
 
 
 async def test_deleting_and_applying_at_once_ends_with_a_good_service() -> None:
-    async with a_world() as world:
-        await a_settled_sample(world)
+    async with a_settled_world() as world:
         await world.delete(SERVICE)
         await world.settle()
         await world.apply(*sample())
@@ -96,8 +88,7 @@ async def test_a_service_that_is_deleted_while_it_is_made_leaves_nothing(tenths:
 
 
 async def test_while_3scale_is_down_the_status_says_at_once_what_it_waits_for_and_then_it_finishes() -> None:
-    async with a_world() as world:
-        await a_settled_sample(world)
+    async with a_settled_world() as world:
         world.around.faults.porta = PortaFault.DOWN
         await world.delete(SERVICE)
         await world.rest(ONE_PASS)
@@ -110,8 +101,7 @@ async def test_while_3scale_is_down_the_status_says_at_once_what_it_waits_for_an
 
 
 async def test_while_the_provider_account_is_missing_deletion_waits_and_says_so() -> None:
-    async with a_world() as world:
-        await a_settled_sample(world)
+    async with a_settled_world() as world:
         await world.delete(ACCOUNT)
         await world.delete(SERVICE)
         await world.rest(60.0)
@@ -123,8 +113,7 @@ async def test_while_the_provider_account_is_missing_deletion_waits_and_says_so(
 
 
 async def test_a_platform_stays_while_something_needs_it_and_names_it() -> None:
-    async with a_world() as world:
-        await a_settled_sample(world)
+    async with a_settled_world() as world:
         await world.delete(PLATFORM)
         await world.settle()
         assert await world.told(PLATFORM, "Ready") == ("False", "DeletionBlocked")
@@ -135,8 +124,7 @@ async def test_a_platform_stays_while_something_needs_it_and_names_it() -> None:
 
 
 async def test_everything_at_once_goes_in_order() -> None:
-    async with a_world() as world:
-        await a_settled_sample(world)
+    async with a_settled_world() as world:
         async with asyncio.TaskGroup() as group:
             for ref in (PLATFORM, SERVICE, Ref(NAMESPACE, "", HOME)):
                 group.create_task(world.delete(ref))
@@ -146,8 +134,7 @@ async def test_everything_at_once_goes_in_order() -> None:
 
 
 async def test_a_subscription_that_the_service_does_not_own_outlives_it_and_says_so() -> None:
-    async with a_world() as world:
-        await a_settled_sample(world)
+    async with a_settled_world() as world:
         await world.apply(harness.a_subscription("guest"))
         await world.settle()
         await world.delete(SERVICE)
@@ -162,9 +149,7 @@ async def test_a_subscription_that_the_service_does_not_own_outlives_it_and_says
 
 
 async def test_a_paused_service_can_be_deleted() -> None:
-    async with a_world() as world:
-        await world.apply(*sample())
-        await world.settle()
+    async with a_settled_world() as world:
         await world.apply(*sample(managementPolicy="Paused"))
         await world.settle()
         await world.delete(SERVICE)

@@ -31,7 +31,7 @@ from maas_operator.domain.labels import labels_of, owner_uid_of
 from maas_operator.domain.objects import Manifest, ref_of
 from maas_operator.engine.controller import RESYNC_SECONDS
 from tests.scenarios import harness
-from tests.scenarios.harness import CONSUMER_KEY, World, a_world, sample
+from tests.scenarios.harness import CONSUMER_KEY, World, a_settled_world
 from tests.scenarios.snapshot import Snapshot, differences
 
 CHILDREN = [kind for kind, use in TABLE.items() if Use.WRITE in use]
@@ -69,12 +69,6 @@ async def a_child(world: World, kind: Kind) -> Manifest:
     return found
 
 
-async def a_settled_sample(world: World) -> Snapshot:
-    await world.apply(*sample())
-    await world.settle()
-    return world.snapshot()
-
-
 def changed(before: Snapshot, after: Snapshot) -> list[str]:
     return [line for line in differences(before, after) if not UNSTEADY.search(line)]
 
@@ -87,8 +81,8 @@ def wait(kind: Kind) -> float:
 @pytest.mark.matrix
 @pytest.mark.parametrize("kind", OWNED_FIELD, ids=str)
 async def test_a_changed_field_is_changed_back(kind: Kind) -> None:
-    async with a_world() as world:
-        before, key = await a_settled_sample(world), await world.key()
+    async with a_settled_world() as world:
+        before, key = world.snapshot(), await world.key()
         await world.edit(ref_of(await a_child(world, kind)), OWNED_FIELD[kind])
         assert changed(before, world.snapshot())
         await world.rest(wait(kind))
@@ -99,8 +93,8 @@ async def test_a_changed_field_is_changed_back(kind: Kind) -> None:
 @pytest.mark.matrix
 @pytest.mark.parametrize("kind", DELETABLE, ids=str)
 async def test_a_deleted_child_comes_back(kind: Kind) -> None:
-    async with a_world() as world:
-        before, key = await a_settled_sample(world), await world.key()
+    async with a_settled_world() as world:
+        before, key = world.snapshot(), await world.key()
         child = await a_child(world, kind)
         if kind == MODEL_SUBSCRIPTION:
             # Its password and key go with it: that is what somebody asked for.
@@ -118,8 +112,8 @@ async def test_a_deleted_child_comes_back(kind: Kind) -> None:
 @pytest.mark.matrix
 @pytest.mark.parametrize("kind", CHILDREN, ids=str)
 async def test_a_child_that_lost_its_labels_is_a_conflict_until_it_is_gone_or_ours_again(kind: Kind) -> None:
-    async with a_world() as world:
-        before, key = await a_settled_sample(world), await world.key()
+    async with a_settled_world() as world:
+        before, key = world.snapshot(), await world.key()
         child = await a_child(world, kind)
         labels = dict(labels_of(child))
         await world.edit(ref_of(child), {"metadata": {"labels": dict.fromkeys(labels)}})
@@ -136,8 +130,8 @@ async def test_a_child_that_lost_its_labels_is_a_conflict_until_it_is_gone_or_ou
 
 
 async def test_a_user_that_somebody_deleted_is_named_and_heals_with_its_account() -> None:
-    async with a_world() as world:
-        before, key = await a_settled_sample(world), await world.key()
+    async with a_settled_world() as world:
+        before, key = world.snapshot(), await world.key()
         await world.delete(ref_of(await a_child(world, DEVELOPER_USER)))
         await world.settle()
         assert await world.told(harness.SUBSCRIPTION, "Ready") == ("False", "AccountFailed")
@@ -149,8 +143,8 @@ async def test_a_user_that_somebody_deleted_is_named_and_heals_with_its_account(
 
 
 async def test_a_key_that_is_deleted_at_its_source_is_replaced_everywhere() -> None:
-    async with a_world() as world:
-        before = await a_settled_sample(world)
+    async with a_settled_world() as world:
+        before = world.snapshot()
         old = await world.key()
         world.historian.credentials.clear()
         await world.delete(harness.STORED_KEY)
@@ -162,8 +156,7 @@ async def test_a_key_that_is_deleted_at_its_source_is_replaced_everywhere() -> N
 
 
 async def test_a_promotion_that_somebody_deleted_is_made_again_without_a_gap() -> None:
-    async with a_world() as world:
-        await a_settled_sample(world)
+    async with a_settled_world() as world:
         (promotion,) = await world.client.list(PROXY_CONFIG_PROMOTE)
         await world.delete(ref_of(promotion))
         await world.settle()
@@ -171,16 +164,15 @@ async def test_a_promotion_that_somebody_deleted_is_made_again_without_a_gap() -
 
 
 async def test_a_service_that_lost_its_finalizer_gets_it_back() -> None:
-    async with a_world() as world:
-        await a_settled_sample(world)
+    async with a_settled_world() as world:
         await world.edit(harness.SERVICE, {"metadata": {"finalizers": None}})
         await world.settle()
         assert (await world.get(harness.SERVICE))["metadata"]["finalizers"]
 
 
 async def test_a_status_that_somebody_wiped_comes_back() -> None:
-    async with a_world() as world:
-        before = await a_settled_sample(world)
+    async with a_settled_world() as world:
+        before = world.snapshot()
         for ref in (harness.SERVICE, harness.SUBSCRIPTION, harness.PLATFORM):
             await world.edit(ref, {"status": None}, subresource="status")
         await world.settle()
@@ -190,8 +182,8 @@ async def test_a_status_that_somebody_wiped_comes_back() -> None:
 @pytest.mark.matrix
 @pytest.mark.parametrize("kind", [kind for kind in DELETABLE if kind != SECRET], ids=str)
 async def test_a_child_that_is_deleted_unnoticed_comes_back_with_the_next_resync(kind: Kind) -> None:
-    async with a_world() as world:
-        before = await a_settled_sample(world)
+    async with a_settled_world() as world:
+        before = world.snapshot()
         if kind in (MODEL_SUBSCRIPTION, DEVELOPER_ACCOUNT):
             world.historian.credentials.clear()
         plural = f"{kind.plural}.{kind.group}"
@@ -204,8 +196,7 @@ async def test_a_child_that_is_deleted_unnoticed_comes_back_with_the_next_resync
 
 
 async def test_a_rival_who_edits_for_ever_is_named_and_given_up_on() -> None:
-    async with a_world() as world:
-        await a_settled_sample(world)
+    async with a_settled_world() as world:
         backend = ref_of(await a_child(world, BACKEND))
         for number in range(12):
             await world.client.apply(

@@ -26,7 +26,7 @@ from maas_operator.engine.errors import Unavailable
 from maas_operator.sandbox.kubeapi.errors import ApiError
 from maas_operator.sandbox.kubeapi.faults import Call, Moment, Verb
 from tests.scenarios import harness
-from tests.scenarios.harness import a_world, sample
+from tests.scenarios.harness import a_settled_world, a_world, sample
 from tests.scenarios.operator import Fault
 from tests.scenarios.snapshot import differences
 from tests.scenarios.undisturbed import QUIET_SECONDS, Undisturbed, create
@@ -85,8 +85,7 @@ async def test_one_error_of_every_call_on_every_kind_is_survived_by_create(
 async def test_one_error_of_every_call_on_every_kind_is_survived_by_delete(
     error: Error, moment: Moment, calm: Undisturbed
 ) -> None:
-    async with a_world() as world:
-        await create(world)
+    async with a_settled_world() as world:
         verbs = (Verb.GET, Verb.LIST, Verb.DELETE, Verb.APPLY)
         faults = [Fault(of(verb, kind), error, moment) for verb in verbs for kind in WRITTEN]
         world.operator.faults.extend(faults)
@@ -206,8 +205,7 @@ async def test_a_refusal_is_told_where_it_belongs_and_heals_by_itself(kind: Kind
 @pytest.mark.matrix
 @pytest.mark.parametrize("kind", [kind for kind in DELETED if kind != DEVELOPER_USER], ids=str)
 async def test_a_deletion_that_is_forbidden_is_told_and_finished_later(kind: Kind) -> None:
-    async with a_world() as world:
-        await create(world)
+    async with a_settled_world() as world:
         refused = Fault(of(Verb.DELETE, kind), forbidden, times=100_000)
         world.operator.faults.append(refused)
         await world.delete(harness.SERVICE)

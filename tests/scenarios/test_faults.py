@@ -6,7 +6,7 @@ import pytest
 
 from maas_operator.sandbox.controllers.faults import PodFault, PortaFault
 from tests.scenarios import harness
-from tests.scenarios.harness import ACCOUNT, NAME, SERVICE, SUBSCRIPTION, a_world, sample
+from tests.scenarios.harness import ACCOUNT, NAME, SERVICE, SUBSCRIPTION, a_settled_world, a_world, sample
 
 PODS = {
     PodFault.IMAGE_PULL: ("ImagePullFailed", "Back-off pulling image"),
@@ -44,9 +44,7 @@ async def test_a_pod_that_does_not_come_up_is_explained_and_given_up_on_in_time(
 
 
 async def test_a_model_that_breaks_later_is_told_and_stays_published() -> None:
-    async with a_world() as world:
-        await world.apply(*sample())
-        await world.settle()
+    async with a_settled_world() as world:
         key = await world.key()
         world.around.faults.pods[NAME] = PodFault.OOM_KILLED
         await world.break_pods()
@@ -92,9 +90,7 @@ async def test_a_token_that_3scale_refuses_is_told_and_the_right_one_heals() -> 
 
 
 async def test_what_works_goes_on_working_while_3scale_is_down() -> None:
-    async with a_world() as world:
-        await world.apply(*sample())
-        await world.settle()
+    async with a_settled_world() as world:
         key = await world.key()
         world.around.faults.porta = PortaFault.DOWN
         await world.apply(*sample(displayName="Another name"))

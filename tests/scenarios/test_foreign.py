@@ -8,7 +8,7 @@ from maas_operator.domain.kinds import APPLICATION_AUTH, PROXY_CONFIG_PROMOTE, T
 from maas_operator.domain.labels import OWNER_NAME, OWNER_UID, owner_labels, owner_uid_of
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 from tests.scenarios import harness
-from tests.scenarios.harness import HOME, SERVICE, SUBSCRIPTION, World, a_world, sample
+from tests.scenarios.harness import HOME, SERVICE, SUBSCRIPTION, World, a_settled_world, a_world, sample
 
 ACT_ONCE = (PROXY_CONFIG_PROMOTE, APPLICATION_AUTH)
 """Their names hold a hash of what they do: nobody has such an object by chance."""
@@ -17,9 +17,7 @@ CHILDREN = [kind for kind, use in TABLE.items() if Use.WRITE in use and kind not
 
 async def children(kind: Kind) -> list[Manifest]:
     """Return what the sample makes of a kind."""
-    async with a_world(ends=False) as world:
-        await world.apply(*sample())
-        await world.settle()
+    async with a_settled_world(ends=False) as world:
         return [one for one in await world.client.list(kind) if owner_uid_of(one) is not None]
 
 
@@ -87,9 +85,7 @@ async def _a_dead_owner(world: World) -> Manifest:
 
 
 async def test_a_forged_inventory_does_not_make_us_delete() -> None:
-    async with a_world() as world:
-        await world.apply(*sample())
-        await world.settle()
+    async with a_settled_world() as world:
         victims = [
             await world.foreign(harness.a_secret(Ref(harness.SECRET, namespace, "victim"), password="precious"))
             for namespace in (HOME, harness.GATEWAY)
@@ -106,9 +102,7 @@ async def test_a_forged_inventory_does_not_make_us_delete() -> None:
 
 
 async def test_labels_of_another_owner_on_a_childs_name_do_not_make_it_ours() -> None:
-    async with a_world() as world:
-        await world.apply(*sample())
-        await world.settle()
+    async with a_settled_world() as world:
         owner = await world.get(SERVICE)
         for number, labels in enumerate(
             [

@@ -5,7 +5,16 @@ from __future__ import annotations
 from itertools import pairwise
 
 from maas_operator.domain.objects import ref_of
-from tests.scenarios.harness import CONSUMER_KEY, PLATFORM, SERVICE, SUBSCRIPTION, World, a_world, sample
+from tests.scenarios.harness import (
+    CONSUMER_KEY,
+    PLATFORM,
+    SERVICE,
+    SUBSCRIPTION,
+    World,
+    a_settled_world,
+    a_world,
+    sample,
+)
 
 
 async def test_the_sample_becomes_ready_and_live_and_its_developer_has_a_key() -> None:
@@ -49,9 +58,7 @@ async def test_no_stage_that_was_true_flaps_on_the_way() -> None:
 
 
 async def test_a_second_apply_writes_nothing() -> None:
-    async with a_world() as world:
-        await world.apply(*sample())
-        await world.settle()
+    async with a_settled_world() as world:
         version = world.kubeapi.api.store.version
         await world.apply(*sample())
         await world.check_quiet()
@@ -59,9 +66,7 @@ async def test_a_second_apply_writes_nothing() -> None:
 
 
 async def test_a_restart_writes_nothing() -> None:
-    async with a_world() as world:
-        await world.apply(*sample())
-        await world.settle()
+    async with a_settled_world() as world:
         version = world.kubeapi.api.store.version
         await world.operator.restart()
         await world.check_quiet()
@@ -69,9 +74,7 @@ async def test_a_restart_writes_nothing() -> None:
 
 
 async def test_restarts_while_it_is_deleted_do_no_harm() -> None:
-    async with a_world() as world:
-        await world.apply(*sample())
-        await world.settle()
+    async with a_settled_world() as world:
         await world.delete(SERVICE)
         for _ in range(5):
             await world.operator.restart()

@@ -11,7 +11,18 @@ from maas_operator.domain.labels import owner_labels
 from maas_operator.domain.objects import Manifest, Ref
 from maas_operator.engine.errors import Rejected
 from tests.scenarios import harness
-from tests.scenarios.harness import GATEWAY, HOME, NAME, SERVICE, SUBSCRIPTION, World, a_subscription, a_world, sample
+from tests.scenarios.harness import (
+    GATEWAY,
+    HOME,
+    NAME,
+    SERVICE,
+    SUBSCRIPTION,
+    World,
+    a_settled_world,
+    a_subscription,
+    a_world,
+    sample,
+)
 
 OTHER = "team-b"
 
@@ -29,14 +40,8 @@ def orgs(world: World) -> list[str]:
     return sorted(a.org_name for t in world.around.porta for a in t.people.accounts.values())
 
 
-async def a_settled_sample(world: World) -> None:
-    await world.apply(*sample())
-    await world.settle()
-
-
 async def test_two_services_share_the_account_of_a_developer_and_the_last_one_takes_it_along() -> None:
-    async with a_world() as world:
-        await a_settled_sample(world)
+    async with a_settled_world() as world:
         await world.apply(a_service("second"))
         await world.settle()
         assert await world.told(Ref(MODEL_SERVICE, HOME, "second"), "DevelopersReady") == ("True", "Ready")
@@ -53,8 +58,7 @@ async def test_two_services_share_the_account_of_a_developer_and_the_last_one_ta
 
 
 async def test_services_of_one_name_in_two_namespaces_do_not_meet() -> None:
-    async with a_world() as world:
-        await a_settled_sample(world)
+    async with a_settled_world() as world:
         developers = [{"name": "dev9", "email": "dev9@example.com", "plan": "standard"}]
         await world.apply(harness.a_namespace(OTHER), a_service(NAME, OTHER, developers=developers))
         await world.settle()
@@ -68,8 +72,7 @@ async def test_services_of_one_name_in_two_namespaces_do_not_meet() -> None:
 
 
 async def test_a_username_that_another_namespace_has_is_taken_and_never_adopted() -> None:
-    async with a_world() as world:
-        await a_settled_sample(world)
+    async with a_settled_world() as world:
         await world.apply(harness.a_namespace(OTHER), a_service("twin", OTHER))
         await world.settle()
         second = sub("twin-dev1", OTHER)
@@ -86,8 +89,7 @@ async def test_a_username_that_another_namespace_has_is_taken_and_never_adopted(
 
 
 async def test_a_model_of_another_namespace_is_denied_and_nothing_is_made() -> None:
-    async with a_world() as world:
-        await a_settled_sample(world)
+    async with a_settled_world() as world:
         await world.apply(harness.a_namespace(OTHER))
         await world.apply(a_subscription("thief", namespace=OTHER, modelRef={"namespace": HOME, "name": NAME}))
         await world.settle()
@@ -96,8 +98,7 @@ async def test_a_model_of_another_namespace_is_denied_and_nothing_is_made() -> N
 
 
 async def test_a_secret_of_somebody_else_is_not_overwritten() -> None:
-    async with a_world() as world:
-        await a_settled_sample(world)
+    async with a_settled_world() as world:
         await world.foreign(harness.a_secret(Ref(SECRET, HOME, "precious"), password="mine"))
         await world.apply(a_subscription("clumsy", secretName="precious"))
         await world.settle()
@@ -106,8 +107,7 @@ async def test_a_secret_of_somebody_else_is_not_overwritten() -> None:
 
 
 async def test_the_key_secret_of_another_subscription_is_not_taken_over() -> None:
-    async with a_world() as world:
-        await a_settled_sample(world)
+    async with a_settled_world() as world:
         key = await world.key()
         await world.apply(a_subscription("greedy", secretName=harness.CONSUMER_KEY.name))
         await world.settle()
@@ -133,8 +133,7 @@ async def test_a_plan_that_is_not_published_or_needs_approval_is_not_granted() -
 
 
 async def test_an_owner_reference_that_a_user_writes_grants_nothing() -> None:
-    async with a_world() as world:
-        await a_settled_sample(world)
+    async with a_settled_world() as world:
         await world.apply(*sample(plans=[*sample()[-1]["spec"]["plans"], {"name": "hidden", "published": False}]))
         service = await world.get(SERVICE)
         forged = a_subscription("forger", plan="hidden")
@@ -150,8 +149,7 @@ async def test_an_owner_reference_that_a_user_writes_grants_nothing() -> None:
 
 
 async def test_labels_and_annotations_that_imitate_ours_change_nothing() -> None:
-    async with a_world() as world:
-        await a_settled_sample(world)
+    async with a_settled_world() as world:
         await world.apply(harness.a_namespace(OTHER))
         service = a_service("imitator", OTHER, developers=[])
         service["metadata"]["labels"] = owner_labels(await world.get(SERVICE))
@@ -192,8 +190,7 @@ async def test_a_developer_whose_names_joined_look_like_anothers_is_kept_apart()
 
 @pytest.mark.parametrize("subresource", ["", "status"])
 async def test_an_edited_status_of_a_subscription_gives_nothing_away(subresource: str) -> None:
-    async with a_world() as world:
-        await a_settled_sample(world)
+    async with a_settled_world() as world:
         stored = await world.foreign(harness.a_secret(Ref(SECRET, GATEWAY, "stolen.key"), UserKey="canary-of-others"))
         patch = {"status": {"state": "Live", "secretName": "stolen", "keys": [], "children": []}}
         await world.edit(SUBSCRIPTION, patch, subresource=subresource)
@@ -203,8 +200,7 @@ async def test_an_edited_status_of_a_subscription_gives_nothing_away(subresource
 
 
 async def test_subscriptions_of_one_account_must_name_the_same_user() -> None:
-    async with a_world() as world:
-        await a_settled_sample(world)
+    async with a_settled_world() as world:
         user = {"username": "mallory", "email": "mallory@example.com"}
         await world.rest(2.0)
         await world.apply(a_subscription("usurper", account="dev1", user=user))

@@ -7,7 +7,7 @@ import pytest
 from maas_operator.domain.kinds import CUSTOM_RESOURCE_DEFINITION, INFERENCE_SERVICE, MODEL_SERVICE, PRODUCT, Kind
 from maas_operator.domain.objects import Ref
 from tests.scenarios import harness
-from tests.scenarios.harness import ACCOUNT, PLATFORM, SERVICE, a_world, sample, the_account
+from tests.scenarios.harness import ACCOUNT, PLATFORM, SERVICE, a_settled_world, a_world, sample, the_account
 
 
 async def test_a_service_waits_for_its_platform() -> None:
@@ -82,9 +82,7 @@ async def test_a_bad_provider_account_is_named_and_a_good_one_heals(case: str) -
 
 @pytest.mark.parametrize("kind", [INFERENCE_SERVICE, PRODUCT], ids=str)
 async def test_a_kind_that_vanishes_is_named_and_healed_when_it_is_back(kind: Kind) -> None:
-    async with a_world() as world:
-        await world.apply(*sample())
-        await world.settle()
+    async with a_settled_world() as world:
         key = await world.key()
         name = f"{kind.plural}.{kind.group}"
         await world.delete(Ref(CUSTOM_RESOURCE_DEFINITION, "", name))

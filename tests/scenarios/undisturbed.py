@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from functools import cache
 
 from maas_operator.sandbox.kubeapi.faults import Call
-from tests.scenarios.harness import SERVICE, World, a_world, sample
+from tests.scenarios.harness import SERVICE, World, a_settled_world, a_world, apart, sample
 from tests.scenarios.snapshot import Snapshot
-from tests.virtual_time import VirtualTimeLoop
 
 QUIET_SECONDS = 130.0
 
@@ -35,16 +33,16 @@ async def delete(world: World) -> None:
 
 
 async def _run_undisturbed() -> Undisturbed:
-    async with a_world() as world:
+    async with a_world(ends=False) as world:
         await create(world)
-        records, created = world.operator.records, world.snapshot()
-        first, calls = records.writes(), len(records.calls)
+        first, created = world.operator.records.writes(), world.snapshot()
+    async with a_settled_world(ends=False) as world:
+        calls = len(world.operator.records.calls)
         await delete(world)
-        return Undisturbed(first, records.writes(calls), created, world.snapshot())
+        return Undisturbed(first, world.operator.records.writes(calls), created, world.snapshot())
 
 
 @cache
 def undisturbed() -> Undisturbed:
-    """Return it; not from inside of a loop, unless somebody has asked before."""
-    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
-        return runner.run(_run_undisturbed())
+    """Return it; each process needs it once."""
+    return apart(_run_undisturbed())
