@@ -78,7 +78,7 @@ def decide(world: ModelPlatformWorld) -> Decision:
     stages = (threescale, *_kserve(world))
     if world.deleting:
         stages = (_in_use(world, metering), *stages)
-    settled = all(stage.status is ConditionStatus.TRUE for stage in stages) and not metering.is_moving
+    settled = all(stage.status is ConditionStatus.TRUE for stage in stages)
     return Decision(
         # Limits of requests work without the metering policy: it is no part of Ready.
         conditions=(*summarise(stages, ready="KServe and 3scale can be used"), threescale, metering.condition),
@@ -88,7 +88,7 @@ def decide(world: ModelPlatformWorld) -> Decision:
         namespaces=frozenset({world.platform.spec.threescale.namespace}),
         status=_status(world, metering),
         releasable=not world.tenants and metering.blocked is None,
-        wake_after=None if settled else POLL,
+        wake_after=metering.wake_after if settled else POLL,
     )
 
 

@@ -8,7 +8,7 @@ from maas_operator.domain.kinds import APPLICATION_AUTH, PROXY_CONFIG_PROMOTE, T
 from maas_operator.domain.labels import OWNER_NAME, OWNER_UID, owner_labels, owner_uid_of
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 from tests.scenarios import harness
-from tests.scenarios.harness import HOME, SERVICE, SUBSCRIPTION, World, a_settled_world, a_world, sample
+from tests.scenarios.harness import HOME, PLATFORM, SERVICE, SUBSCRIPTION, World, a_settled_world, a_world, sample
 
 ACT_ONCE = (PROXY_CONFIG_PROMOTE, APPLICATION_AUTH)
 """Their names hold a hash of what they do: nobody has such an object by chance."""
@@ -32,7 +32,7 @@ def as_somebody_elses(child: Manifest, **metadata: object) -> Manifest:
 
 
 async def complaints(world: World) -> list[str]:
-    owners = [await world.find(ref) for ref in (SERVICE, SUBSCRIPTION)]
+    owners = [await world.find(ref) for ref in (PLATFORM, SERVICE, SUBSCRIPTION)]
     conditions = [one for owner in owners if owner for one in owner.get("status", {}).get("conditions", ())]
     return [one["message"] for one in conditions if one["reason"] == "Conflict"]
 

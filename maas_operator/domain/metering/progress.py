@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from typing import Final
 
@@ -29,6 +30,9 @@ from .package import (
     secret_ref,
     wanted_version,
 )
+
+ROLLOUT_POLL: Final = timedelta(seconds=10)
+USE_POLL: Final = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,9 +110,11 @@ class Metering:
             yield change
 
     @property
-    def is_moving(self) -> bool:
-        """Tell whether something is on its way of which no event tells."""
-        return self.condition.reason is Reason.TOKEN_POLICY_ROLLING_OUT or bool(self.in_use - {self.wanted})
+    def wake_after(self) -> timedelta | None:
+        """Return when to look again at what no event tells of; None when there is no such thing."""
+        if self.condition.reason is Reason.TOKEN_POLICY_ROLLING_OUT:
+            return ROLLOUT_POLL
+        return USE_POLL if self.in_use - {self.wanted} else None
 
     @property
     def blocked(self) -> str | None:
