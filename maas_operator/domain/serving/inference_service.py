@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from maas_operator.api.model_platform import RuntimeProfile
-from maas_operator.api.model_service import ModelService
+from maas_operator.api.model_service import ModelService, Resources
 from maas_operator.domain.emitted import Emitted, digest, manifest
 from maas_operator.domain.labels import GROUP
 from maas_operator.domain.names import inference_service_ref, model_id
@@ -54,7 +54,7 @@ class PredictorModel(Emitted):
     runtime: str
     storage_uri: str
     args: tuple[str, ...]
-    resources: ResourceRequirements
+    resources: ResourceRequirements | None
 
 
 class Predictor(Emitted):
@@ -120,9 +120,16 @@ def _predictor(service: ModelService, profile: RuntimeProfile) -> Predictor:
             runtime=service.metadata.name,
             storage_uri=service.spec.model.source.uri or "",
             args=_args(service, accelerators(resources)),
-            resources=ResourceRequirements(requests=resources.requests or None, limits=resources.limits or None),
+            resources=_requirements(resources),
         ),
     )
+
+
+def _requirements(resources: Resources) -> ResourceRequirements | None:
+    # Other controllers drop what is empty when they write an object back.
+    if not (resources.requests or resources.limits):
+        return None
+    return ResourceRequirements(requests=resources.requests or None, limits=resources.limits or None)
 
 
 def _args(service: ModelService, devices: int) -> tuple[str, ...]:

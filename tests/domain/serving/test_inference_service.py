@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from maas_operator.api.model_platform import RuntimeProfile
 from maas_operator.domain.serving.inference_service import CONFIG_HASH, inference_service
 from tests.domain.children import a_platform, a_service, children_of, profile_of
 
@@ -121,3 +122,9 @@ def test_scaling_keeps_the_pods_that_run(replicas: int) -> None:
 def test_no_text_of_a_user_stands_where_it_would_restart_the_pods() -> None:
     plain = children_of(a_service())["InferenceService"]
     assert children_of(a_service(displayName="Other", description="Other"))["InferenceService"] == plain
+
+
+def test_where_nobody_asks_for_resources_none_are_written() -> None:
+    profile = RuntimeProfile(name="bare", image="registry.example.com/vllm:1", version="0.13.0")
+    spec = inference_service(a_service(), profile, deployment_mode=None)["spec"]
+    assert "resources" not in spec["predictor"]["model"]
