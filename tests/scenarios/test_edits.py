@@ -11,54 +11,16 @@ import pytest
 from maas_operator.api.crd import crd_manifests
 from maas_operator.domain.kinds import APPLICATION, BACKEND, DEVELOPER_ACCOUNT, PRODUCT
 from maas_operator.domain.objects import Ref
+from tests.edits import EDITS, NOT_READY, OTHERS, PREMIUM, TOGETHER, edited
 from tests.scenarios.harness import CONSUMER_KEY, GATEWAY, HOME, NAME, SERVICE, World, a_world, sample
 from tests.scenarios.snapshot import Snapshot, differences
 
 Path = tuple[str | int, ...]
 
-EDITS: dict[str, Any] = {
-    "displayName": "Another name",
-    "description": "Another description",
-    "model.name": "another-id",
-    "model.tasks": ["Chat", "Embeddings"],
-    "model.source.uri": "oci://registry.example.com/models/other:2",
-    "model.contextLength": 1000,
-    "serving.runtime": "vllm-rocm",
-    "serving.resources.requests": {"cpu": "1", "memory": "5Gi"},
-    "serving.resources.limits": {"cpu": "3", "memory": "7Gi"},
-    "serving.startupTimeout": "45m",
-    "serving.replicas": 2,
-    "api.timeouts.connect": "3s",
-    "api.timeouts.read": "120s",
-    "api.cors.allowedOrigins": ["https://app.example.com"],
-    "api.networkPolicy": "None",
-    "plans.name": "basic",
-    "plans.displayName": "Basic",
-    "plans.published": False,
-    "plans.approvalRequired": True,
-    "plans.trialDays": 14,
-    "plans.limits.metric": "TotalTokens",
-    "plans.limits.period": "Hour",
-    "plans.limits.value": 61,
-    "developers.email": "other@example.com",
-    "developers.plan": "premium",
-    "managementPolicy": "Paused",
-}
-"""Another valid value for each field of the schema that can be edited without replacing what it stands for."""
-
-OTHERS = {"platformRef.name", "developers.name"}
-"""Immutable, and the name of a developer, who is somebody else then: `test_a_developer_who_is_renamed...`."""
-
-TOGETHER = {"plans.name": ("developers.plan", "basic")}
-"""What must change in the same edit."""
-
 NEW_PODS = {name for name in EDITS if name.startswith(("model.", "serving."))} - {"model.tasks"}
 """What the pods run; `startupTimeout` is their probe's patience."""
 
-NOT_READY = {"plans.limits.metric", "managementPolicy"}
-"""While these have their other value, the service is not Ready: no policy counts tokens, nothing is looked at."""
-
-PLANS = [*sample()[-1]["spec"]["plans"], {"name": "premium", "displayName": "Premium"}]
+PLANS = [*sample()[-1]["spec"]["plans"], PREMIUM]
 
 
 def leaves(schema: dict[str, Any], path: str = "") -> Iterator[str]:
@@ -75,17 +37,6 @@ def test_every_field_of_the_schema_is_edited() -> None:
     (crd,) = (one for one in crd_manifests() if one["spec"]["names"]["kind"] == "ModelService")
     schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
     assert set(leaves(schema)) == EDITS.keys() | OTHERS
-
-
-def edited(spec: dict[str, Any], field: str, value: Any) -> dict[str, Any]:
-    """Return a spec with one field set; in a list, that of its first item."""
-    name, _, rest = field.partition(".")
-    if not rest:
-        return {**spec, name: value}
-    child = spec.get(name, {})
-    if isinstance(child, list):
-        return {**spec, name: [edited(child[0], rest, value), *child[1:]]}
-    return {**spec, name: edited(child, rest, value)}
 
 
 async def apply(world: World, **spec: Any) -> None:

@@ -160,6 +160,7 @@ class KServe:
         except InvalidPredictor as error:
             self._violations.add(Rule.KSERVE_CANNOT_RECONCILE, ref_of(isvc), str(error))
             raise InvalidSpec(FailureReason.INVALID_PREDICTOR_SPEC, str(error)) from error
+        await self._switch_strategy(desired[0])
         deployed, _ = [await self._client.apply(child, manager=MANAGER) for child in desired]
         fault = self._faults.of_pods(isvc, *await self._owner(isvc))
         deployed, delay = await self._rollout.reconcile(deployed, fault)
@@ -167,6 +168,17 @@ class KServe:
         status = serving_status(isvc, deployed, pods, self._settings, self._clock())
         await write_status(self._client, isvc, status)
         return delay
+
+    async def _switch_strategy(self, deployment: Manifest) -> None:
+        """Drop what the server has filled in for the strategy before: it refuses that beside Recreate."""
+        try:
+            live = await self._client.get(ref_of(deployment))
+        except NotFound:
+            return
+        strategy = deployment["spec"]["strategy"]
+        if live["spec"]["strategy"]["type"] != strategy["type"]:
+            content = {"spec": {"strategy": {"rollingUpdate": None, **strategy}}}
+            await self._client.merge_patch(ref_of(deployment), content)
 
     async def _pods(self, isvc: Manifest) -> list[Manifest]:
         metadata = isvc["metadata"]

@@ -1,0 +1,58 @@
+"""Another value for every field of a ModelService, for the walks that edit each and put it back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+EDITS: dict[str, Any] = {
+    "displayName": "Another name",
+    "description": "Another description",
+    "model.name": "another-id",
+    "model.tasks": ["Chat", "Embeddings"],
+    "model.source.uri": "oci://registry.example.com/models/other:2",
+    "model.contextLength": 1000,
+    "serving.runtime": "vllm-rocm",
+    "serving.resources.requests": {"cpu": "1", "memory": "5Gi"},
+    "serving.resources.limits": {"cpu": "3", "memory": "7Gi"},
+    "serving.startupTimeout": "45m",
+    "serving.replicas": 2,
+    "api.timeouts.connect": "3s",
+    "api.timeouts.read": "120s",
+    "api.cors.allowedOrigins": ["https://app.example.com"],
+    "api.networkPolicy": "None",
+    "plans.name": "basic",
+    "plans.displayName": "Basic",
+    "plans.published": False,
+    "plans.approvalRequired": True,
+    "plans.trialDays": 14,
+    "plans.limits.metric": "TotalTokens",
+    "plans.limits.period": "Hour",
+    "plans.limits.value": 61,
+    "developers.email": "other@example.com",
+    "developers.plan": "premium",
+    "managementPolicy": "Paused",
+}
+"""Another valid value for each field of the schema that can be edited without replacing what it stands for."""
+
+OTHERS = {"platformRef.name", "developers.name"}
+"""Immutable, and the name of a developer, who is somebody else then: `test_a_developer_who_is_renamed...`."""
+
+TOGETHER = {"plans.name": ("developers.plan", "basic")}
+"""What must change in the same edit."""
+
+NOT_READY = {"plans.limits.metric", "managementPolicy"}
+"""While these have their other value, the service is not Ready: no policy counts tokens, nothing is looked at."""
+
+PREMIUM = {"name": "premium", "displayName": "Premium"}
+"""A plan that developers can move to."""
+
+
+def edited(spec: dict[str, Any], field: str, value: Any) -> dict[str, Any]:
+    """Return a spec with one field set; in a list, that of its first item."""
+    name, _, rest = field.partition(".")
+    if not rest:
+        return {**spec, name: value}
+    child = spec.get(name, {})
+    if isinstance(child, list):
+        return {**spec, name: [edited(child[0], rest, value), *child[1:]]}
+    return {**spec, name: edited(child, rest, value)}
