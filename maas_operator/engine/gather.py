@@ -118,7 +118,7 @@ class Gatherer:
             siblings=await self._siblings(subscription),
             namespace_uid=namespace_uid,
             threescale_namespaces=self._threescale_namespaces(),
-            secrets=await self._secrets(_secret_refs(subscription, platform)),
+            secrets=await self._secrets(secret_refs(subscription, platform)),
             fresh=FreshSecrets(key=self.fresh(), password=self.fresh()),
         )
 
@@ -264,7 +264,8 @@ def _host_of(routes: Iterable[Manifest], labels: dict[str, str]) -> str:
     return min(hosts, default="")
 
 
-def _secret_refs(subscription: ModelSubscription, platform: ModelPlatform | None) -> Iterable[Ref]:
+def secret_refs(subscription: ModelSubscription, platform: ModelPlatform | None) -> Iterable[Ref]:
+    """Return the Secrets that a subscription may have to read."""
     if platform is not None:
         namespace = platform.spec.threescale.namespace
         yield access.key_ref(subscription, namespace)
