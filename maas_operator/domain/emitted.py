@@ -25,6 +25,12 @@ class Emitted(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
+class LocalReference(Emitted):
+    """An object of the same namespace, by name."""
+
+    name: str
+
+
 def manifest(
     ref: Ref,
     spec: Emitted,

@@ -6,17 +6,11 @@ from pydantic import Field
 
 from maas_operator.api.model_platform import ModelPlatform
 from maas_operator.api.model_service import ModelService
-from maas_operator.domain.emitted import Emitted, manifest
+from maas_operator.domain.emitted import Emitted, LocalReference, manifest
 from maas_operator.domain.names import backend_ref, internal_url, system_name, title
 from maas_operator.domain.objects import Manifest
 
 from .metrics import HITS, MetricSpec
-
-
-class ProviderAccountRef(Emitted):
-    """The Secret with which the 3scale-operator signs in."""
-
-    name: str
 
 
 class BackendSpec(Emitted):
@@ -27,7 +21,7 @@ class BackendSpec(Emitted):
     description: str
     private_base_url: str = Field(alias="privateBaseURL")
     metrics: dict[str, MetricSpec]
-    provider_account_ref: ProviderAccountRef
+    provider_account_ref: LocalReference
 
 
 def backend(service: ModelService, platform: ModelPlatform) -> Manifest:
@@ -38,6 +32,6 @@ def backend(service: ModelService, platform: ModelPlatform) -> Manifest:
         description=service.spec.description or title(service),
         private_base_url=internal_url(service),
         metrics=HITS,
-        provider_account_ref=ProviderAccountRef(name=platform.spec.threescale.provider_account_secret_ref.name),
+        provider_account_ref=LocalReference(name=platform.spec.threescale.provider_account_secret_ref.name),
     )
     return manifest(backend_ref(service, platform), spec)

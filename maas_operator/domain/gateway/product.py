@@ -6,11 +6,10 @@ from typing import Literal
 
 from maas_operator.api.model_platform import ModelPlatform
 from maas_operator.api.model_service import ModelService
-from maas_operator.domain.emitted import Emitted, manifest
+from maas_operator.domain.emitted import Emitted, LocalReference, manifest
 from maas_operator.domain.names import product_ref, system_name, title
 from maas_operator.domain.objects import Manifest
 
-from .backend import ProviderAccountRef
 from .mapping_rules import MappingRule, mapping_rules
 from .metrics import METHODS, METRICS, MethodSpec, MetricSpec
 from .plans import ApplicationPlan, application_plans, plans_of
@@ -63,7 +62,7 @@ class ProductSpec(Emitted):
     mapping_rules: tuple[MappingRule, ...]
     application_plans: dict[str, ApplicationPlan]
     policies: tuple[Policy, ...]
-    provider_account_ref: ProviderAccountRef
+    provider_account_ref: LocalReference
 
 
 def product(service: ModelService, platform: ModelPlatform, metering: str | None) -> Manifest:
@@ -79,6 +78,6 @@ def product(service: ModelService, platform: ModelPlatform, metering: str | None
         mapping_rules=mapping_rules(tasks),
         application_plans=application_plans(plans_of(service, platform)),
         policies=policy_chain(service.spec.api, metering_policy(metering, tasks) if metering else None),
-        provider_account_ref=ProviderAccountRef(name=platform.spec.threescale.provider_account_secret_ref.name),
+        provider_account_ref=LocalReference(name=platform.spec.threescale.provider_account_secret_ref.name),
     )
     return manifest(product_ref(service, platform), spec)

@@ -14,7 +14,7 @@ from pydantic import Field, JsonValue, SecretStr
 
 from maas_operator.api.model_platform import ModelPlatform, TokenPolicyMode
 from maas_operator.domain.decision import ChildState
-from maas_operator.domain.emitted import Emitted, manifest
+from maas_operator.domain.emitted import Emitted, LocalReference, manifest
 from maas_operator.domain.kinds import CUSTOM_POLICY_DEFINITION, SECRET
 from maas_operator.domain.objects import Manifest, Ref
 from maas_operator.domain.observed import is_fresh, status_of, true_conditions
@@ -46,12 +46,6 @@ class PolicyPackage:
         return str(self.schema["version"])
 
 
-class ProviderAccountRef(Emitted):
-    """The Secret with which the 3scale-operator signs in."""
-
-    name: str
-
-
 class PolicySchema(Emitted):
     """The policy's schema as the registry wants it."""
 
@@ -69,7 +63,7 @@ class CustomPolicyDefinitionSpec(Emitted):
     name: str
     version: str
     policy_schema: PolicySchema = Field(serialization_alias="schema")
-    provider_account_ref: ProviderAccountRef
+    provider_account_ref: LocalReference
 
 
 def wanted_version(platform: ModelPlatform, package: PolicyPackage, *, leaving: bool) -> str | None:
@@ -118,7 +112,7 @@ def definition(package: PolicyPackage, platform: ModelPlatform) -> Manifest:
             description=tuple(schema["description"]),
             configuration=schema["configuration"],
         ),
-        provider_account_ref=ProviderAccountRef(name=threescale.provider_account_secret_ref.name),
+        provider_account_ref=LocalReference(name=threescale.provider_account_secret_ref.name),
     )
     return manifest(definition_ref(package.version, threescale.namespace), spec)
 

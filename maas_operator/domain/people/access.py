@@ -8,12 +8,12 @@ from pydantic import Field, SecretStr
 
 from maas_operator.api.model_platform import ModelPlatform
 from maas_operator.api.model_subscription import ModelSubscription
-from maas_operator.domain.emitted import Emitted, manifest
+from maas_operator.domain.emitted import Emitted, LocalReference, manifest
 from maas_operator.domain.kinds import APPLICATION, APPLICATION_AUTH, SECRET
 from maas_operator.domain.labels import ACCEPTED, GROUP
 from maas_operator.domain.objects import Manifest, Ref
 
-from .accounts import LocalReference, account_ref
+from .accounts import account_ref
 from .secrets import fingerprint, secret
 
 PRODUCT_ID: Final = f"{GROUP}/product-id"

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from maas_operator.api.model_platform import Billing, ModelPlatform
 from maas_operator.api.model_subscription import ModelSubscription
 from maas_operator.domain import labels
-from maas_operator.domain.emitted import Emitted, manifest
+from maas_operator.domain.emitted import Emitted, LocalReference, manifest
 from maas_operator.domain.kinds import DEVELOPER_ACCOUNT, DEVELOPER_USER, NAMESPACE, SECRET
 from maas_operator.domain.objects import Manifest, Ref
 
@@ -47,12 +47,6 @@ def account_labels(subscription: ModelSubscription, namespace_uid: str) -> dict[
     namespace = subscription.metadata.namespace
     owner = {"kind": NAMESPACE.name, "metadata": {"name": namespace, "namespace": namespace, "uid": namespace_uid}}
     return labels.owner_labels(owner) | {labels.ACCOUNT: subscription.spec.account}
-
-
-class LocalReference(Emitted):
-    """An object of the same namespace."""
-
-    name: str
 
 
 class DeveloperAccountSpec(Emitted):

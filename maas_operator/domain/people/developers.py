@@ -9,15 +9,9 @@ from maas_operator.api.model_service import Developer, ModelService
 from maas_operator.api.model_subscription import ModelSubscription
 from maas_operator.api.reasons import ConditionType, Reason
 from maas_operator.domain.conditions import Condition, Verdict, decide_condition, false, refused, true
-from maas_operator.domain.emitted import Emitted, manifest
+from maas_operator.domain.emitted import Emitted, LocalReference, manifest
 from maas_operator.domain.kinds import MODEL_SUBSCRIPTION
 from maas_operator.domain.objects import Children, Manifest, Ref
-
-
-class SubscribedModel(Emitted):
-    """The model, in the subscription's own namespace."""
-
-    name: str
 
 
 class SubscribedUser(Emitted):
@@ -30,7 +24,7 @@ class SubscribedUser(Emitted):
 class SubscriptionSpec(Emitted):
     """The spec of a ModelSubscription for a developer."""
 
-    model_ref: SubscribedModel
+    model_ref: LocalReference
     plan: str
     account: str
     user: SubscribedUser
@@ -44,7 +38,7 @@ def subscription_ref(service: ModelService, developer: Developer) -> Ref:
 def subscription(service: ModelService, developer: Developer) -> Manifest:
     """Build a developer's subscription."""
     spec = SubscriptionSpec(
-        model_ref=SubscribedModel(name=service.metadata.name),
+        model_ref=LocalReference(name=service.metadata.name),
         plan=developer.plan,
         account=developer.name,
         user=SubscribedUser(username=developer.name, email=developer.email),
