@@ -5,13 +5,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from maas_operator.api.base import API_VERSION, ATOMIC, ApiModel, Bool, Int, ListOf, immutable, text
+from maas_operator.api.base import API_VERSION, ATOMIC, DISTINCT, ApiModel, Bool, Int, ListOf, immutable, text
 from maas_operator.api.fields import DNS_LABEL_PATTERN, DnsLabel, Duration, ObjectName, SystemName, between
 from maas_operator.api.meta import Children, Conditions, Named, ObjectMeta, Resource, SecretReference
 from maas_operator.api.model_service import Resources
 from maas_operator.api.plans import Plans
 
-Namespaces = Annotated[tuple[DnsLabel, ...], Field(max_length=16), ListOf()]
+Namespaces = Annotated[tuple[DnsLabel, ...], Field(max_length=16), ATOMIC, DISTINCT]
 
 
 class Billing(StrEnum):
