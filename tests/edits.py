@@ -19,6 +19,8 @@ EDITS: dict[str, Any] = {
     "api.timeouts.connect": "3s",
     "api.timeouts.read": "120s",
     "api.cors.allowedOrigins": ["https://app.example.com"],
+    "api.promotion.mode": "Manual",
+    "api.promotion.approved": "0123456789abcdef",
     "api.networkPolicy": "None",
     "plans.name": "basic",
     "plans.displayName": "Basic",

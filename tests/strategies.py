@@ -26,6 +26,8 @@ from maas_operator.api.model_service import (
     ModelServiceSpec,
     ModelSource,
     NetworkPolicyMode,
+    Promotion,
+    PromotionMode,
     Resources,
     Serving,
     Task,
@@ -129,6 +131,11 @@ apis = st.builds(
         read=durations(timedelta(seconds=1), timedelta(hours=1)),
     ),
     cors=st.builds(Cors, allowed_origins=st.lists(origins, max_size=8, unique=True).map(tuple)),
+    promotion=st.builds(
+        Promotion,
+        mode=st.sampled_from(PromotionMode),
+        approved=st.none() | st.text("0123456789abcdef", min_size=16, max_size=16),
+    ),
     network_policy=st.sampled_from(NetworkPolicyMode),
 )
 
