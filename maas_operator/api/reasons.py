@@ -118,6 +118,7 @@ class Reason(StrEnum):
     PROMOTED = "Promoted"
     PROMOTING = "Promoting"
     PROMOTION_FAILED = "PromotionFailed"
+    PROMOTION_NOT_APPROVED = "PromotionNotApproved"
     LIVE = "Live"
     GATEWAY_CACHING = "GatewayCaching"
     ROUTE_MISSING = "RouteMissing"
@@ -301,6 +302,11 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
     Reason.PROMOTION_FAILED: ReasonDoc(
         "3scale did not promote the configuration; it is tried again with a new promotion.",
         "Act on the message, which is 3scale's.",
+    ),
+    Reason.PROMOTION_NOT_APPROVED: ReasonDoc(
+        "spec.api.promotion.mode is Manual, and `approved` does not name this configuration. The one before stays in"
+        " production.",
+        "To publish it, set spec.api.promotion.approved to the hash in the message.",
     ),
     Reason.LIVE: ReasonDoc("Every gateway uses this generation's configuration.", _NOTHING),
     Reason.GATEWAY_CACHING: ReasonDoc(

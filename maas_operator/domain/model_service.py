@@ -32,6 +32,15 @@ from .serving.runtime_profiles import UnknownRuntime
 POLL: Final = timedelta(seconds=30)
 """How often to look while something is not as it should be, in case that its event was lost."""
 
+_OF_PROMOTION: Final = (
+    "stagingVersion",
+    "productionVersion",
+    "configHash",
+    "promotedGeneration",
+    "promotedAt",
+    "liveAfter",
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelServiceWorld(World):
@@ -229,17 +238,30 @@ def _status(world: ModelServiceWorld, serving: Serving, publication: Publication
 
 
 def _gateway_status(service: ModelService, publication: Publication) -> dict[str, Any]:
-    promotion, at, live_after = publication.promotion, publication.promoted_at, publication.live_after
+    promoted = _promoted_status(service, publication)
+    candidate = publication.config_hash
     fields = {
         "systemName": names.system_name(service),
         "productID": publication.product_id,
-        "stagingVersion": promotion.staging_version,
-        "productionVersion": promotion.production_version,
-        "configHash": publication.config_hash if promotion.done else None,
-        "promotedGeneration": service.metadata.generation if promotion.done else None,
-        "promotedAt": f"{at:%Y-%m-%dT%H:%M:%SZ}" if at else None,
-        "liveAfter": f"{live_after:%Y-%m-%dT%H:%M:%SZ}" if live_after else None,
+        "candidateHash": candidate if candidate != promoted.get("configHash") else None,
         "tokenPolicyVersion": publication.token_policy_version,
+    }
+    return promoted | {key: value for key, value in fields.items() if value is not None}
+
+
+def _promoted_status(service: ModelService, publication: Publication) -> dict[str, Any]:
+    """Return what was promoted last: this configuration, or else what the status says of one before."""
+    at, live_after, promotions = publication.promoted_at, publication.live_after, publication.promotions
+    if at is None or live_after is None or promotions is None:
+        before = service.status.gateway.dump() if service.status.gateway else {}
+        return {key: before[key] for key in _OF_PROMOTION if key in before}
+    fields = {
+        "stagingVersion": promotions.state.staging_version,
+        "productionVersion": promotions.state.production_version,
+        "configHash": publication.config_hash,
+        "promotedGeneration": service.metadata.generation,
+        "promotedAt": f"{at:%Y-%m-%dT%H:%M:%SZ}",
+        "liveAfter": f"{live_after:%Y-%m-%dT%H:%M:%SZ}",
     }
     return {key: value for key, value in fields.items() if value is not None}
 
