@@ -38,7 +38,7 @@ NEEDS_A_PERSON: Final = frozenset(
 )
 """Reasons that no time heals: they stall the object until somebody changes something."""
 
-AT_REST: Final = frozenset({Reason.STOPPED})
+AT_REST: Final = frozenset({Reason.STOPPED, Reason.CHANGES_PENDING})
 """Reasons for not being ready that somebody wanted: there is nothing to do and nothing to wait for."""
 
 

@@ -28,7 +28,7 @@ from .platform import lacks_admin_api_only, metering_version, problem_of
 from .product import product
 from .promotion import config_hash, proxy_config_promote
 from .remote import Remote
-from .status import PromotionPhase, PromotionState, SyncState, backend_state, product_state, promotion_state
+from .status import PromotionPhase, PromotionState, SyncPhase, SyncState, backend_state, product_state, promotion_state
 
 RETRY_PROMOTION: Final = timedelta(seconds=30)
 """How long a failed promotion stays before it is made anew."""
@@ -168,12 +168,16 @@ class Publication:
         if self.is_held:
             return
         yield self._corrected(backend(self.service, self.platform))
-        if not self.backend.synced:
+        if not (self.backend.synced or self._is_rehearsed(self.backend)):
             return
         rendered = self._corrected(self._rendered)
         yield with_plans_in_use(rendered, self.world.seen.get(self.product_ref), self.remote.plans_in_use)
         if self.product.synced and self.config_hash and not self._promotion_is_spent:
             yield proxy_config_promote(self.service, self.platform, self.config_hash)
+
+    def _is_rehearsed(self, state: SyncState) -> bool:
+        """Tell whether an object is new in a rehearsal: what follows does not depend on what 3scale answers."""
+        return self.world.rehearsed and state.phase is SyncPhase.SILENT
 
     def keep(self) -> frozenset[Ref]:
         """Return what stays as it is where it can not be written now."""
