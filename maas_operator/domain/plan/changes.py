@@ -6,7 +6,7 @@ Values of Secrets and of environment variables never show, and long ones are cut
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -119,7 +119,11 @@ def _differences(before: Any, after: Any, path: str = "") -> Iterator[FieldChang
 
 def _as_container(value: Any, other: Any) -> Any:
     """Return what is absent as an empty container where the other has content, so that its parts are told."""
-    return type(other)() if value is _ABSENT and other and isinstance(other, dict | list) else value
+    if value is not _ABSENT or not other:
+        return value
+    if isinstance(other, dict):
+        return {}
+    return [] if isinstance(other, list) and _is_of_objects(other) else value
 
 
 def _item_differences(before: list[Any], after: list[Any], path: str) -> Iterator[FieldChange]:
@@ -169,12 +173,3 @@ def _masked(field: FieldChange) -> FieldChange:
 def _replaced(field: FieldChange, word: str) -> FieldChange:
     before, after = (None if value is None else word for value in (field.before, field.after))
     return FieldChange(field.path, before, after)
-
-
-def by_kind(writes: Iterable[Write]) -> Mapping[str, list[Write]]:
-    """Return the writes that have an effect, by the name of their kind."""
-    found: dict[str, list[Write]] = {}
-    for write in writes:
-        if _change(write) is not None:
-            found.setdefault(write.ref.kind.name, []).append(write)
-    return found
