@@ -18,7 +18,16 @@ from maas_operator.api.fields import (
     Title,
     between,
 )
-from maas_operator.api.meta import Children, ClusterReference, Conditions, Named, ObjectMeta, Resource
+from maas_operator.api.meta import (
+    Children,
+    ClusterReference,
+    Conditions,
+    Consequences,
+    Named,
+    ObjectMeta,
+    PendingChanges,
+    Resource,
+)
 from maas_operator.api.plans import Plans
 
 
@@ -186,6 +195,7 @@ class ManagementPolicy(StrEnum):
 
     ACTIVE = "Active"
     PAUSED = "Paused"
+    OBSERVE = "Observe"
 
 
 class ModelServiceSpec(ApiModel):
@@ -222,7 +232,8 @@ class ModelServiceSpec(ApiModel):
     developers: Annotated[tuple[Developer, ...], Field(max_length=50), ListOf(("name",))] = ()
     """Consumers in this namespace."""
     management_policy: ManagementPolicy = ManagementPolicy.ACTIVE
-    """Paused: nothing is changed any more, except that deleting still works."""
+    """Paused: nothing is changed any more. Observe: neither, and status.pendingChanges tells what Active would change.
+    Deleting works in both."""
 
 
 class GatewayStatus(ApiModel):
@@ -271,6 +282,10 @@ class ModelServiceStatus(ApiModel):
     """What 3scale knows."""
     children: Children = ()
     """The objects that the operator made."""
+    pending_changes: PendingChanges = ()
+    """What would change, while managementPolicy is Observe."""
+    pending_consequences: Consequences = ()
+    """What would follow from that for the model and its users."""
     conditions: Conditions = ()
     """Ready, Reconciling, Stalled and one per stage."""
 

@@ -77,6 +77,8 @@ class Reason(StrEnum):
     SETTLED = "Settled"
     WAITING = "Waiting"
     PAUSED = "Paused"
+    OBSERVING = "Observing"
+    CHANGES_PENDING = "ChangesPending"
     DELETING = "Deleting"
     DELETION_BLOCKED = "DeletionBlocked"
     ACCEPTED = "Accepted"
@@ -179,6 +181,16 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
     Reason.PAUSED: ReasonDoc(
         "managementPolicy is Paused: nothing is changed, except that deleting works.",
         "Set spec.managementPolicy to Active.",
+    ),
+    Reason.OBSERVING: ReasonDoc(
+        "managementPolicy is Observe: nothing is changed, except that deleting works; the other conditions tell what is"
+        " there.",
+        "Set spec.managementPolicy to Active to have the operator act.",
+    ),
+    Reason.CHANGES_PENDING: ReasonDoc(
+        "managementPolicy is Observe, and what is there is not as the spec wants it: status.pendingChanges tells what"
+        " an active operator would change, and status.pendingConsequences what follows from it.",
+        "Set spec.managementPolicy to Active to have the changes made, or take the edit back.",
     ),
     Reason.DELETING: ReasonDoc(
         "The object's children are being deleted, in order; the message names those that are left.",

@@ -26,6 +26,8 @@ from .kinds import BACKEND, PRODUCT
 from .objects import Manifest
 from .observed import status_of
 from .people.developers import developers_ready, subscription
+from .plan.consequences import consequences
+from .plan.observation import observed
 from .serving.progress import Serving, model_ready
 from .serving.runtime_profiles import UnknownRuntime
 
@@ -76,9 +78,9 @@ def decide(world: ModelServiceWorld) -> Decision:
         return _farewell(world)
     if world.service.spec.management_policy is ManagementPolicy.PAUSED:
         return _paused(world)
-    if world.platform is None:
-        return _without_platform(world)
-    return _on_platform(world, world.platform)
+    decision = _without_platform(world) if world.platform is None else _on_platform(world, world.platform)
+    observes = world.service.spec.management_policy is ManagementPolicy.OBSERVE and not world.rehearsed
+    return _observed(world, decision) if observes else decision
 
 
 def _on_platform(world: ModelServiceWorld, platform: ModelPlatform) -> Decision:
@@ -181,6 +183,12 @@ def _paused(world: ModelServiceWorld) -> Decision:
     )
 
 
+def _observed(world: ModelServiceWorld, decision: Decision) -> Decision:
+    """Tell what is there, and what would be changed."""
+    follow = consequences(world.pending, plans_in_use=world.remote.plans_in_use)
+    return observed(decision, world.pending, follow, _kept_status(world.service))
+
+
 def _farewell(world: ModelServiceWorld) -> Decision:
     """Let go of everything; the Product stays while others' Applications use it."""
     unreachable = out_of_reach(world.service.status.children, world.namespaces)
@@ -268,5 +276,5 @@ def _promoted_status(service: ModelService, publication: Publication) -> dict[st
 
 def _kept_status(service: ModelService) -> dict[str, Any]:
     """Return the status fields as they were, for a pass that looks at nothing."""
-    handled = {"observedGeneration", "children", "conditions"}
+    handled = {"observedGeneration", "children", "conditions", "pendingChanges", "pendingConsequences"}
     return {key: value for key, value in service.status.dump().items() if key not in handled}

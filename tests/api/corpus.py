@@ -240,7 +240,7 @@ BAD = (
     _bad(SERVICE, "too short", "spec.developers.0.name", "me"),
     _bad(SERVICE, "no address", "spec.developers.0.email", "dev1"),
     _bad(SERVICE, "two addresses", "spec.developers.0.email", "a@b.example,c@d.example"),
-    _bad(SERVICE, "unknown policy", "spec.managementPolicy", "Observe"),
+    _bad(SERVICE, "unknown policy", "spec.managementPolicy", "Watch"),
     _bad(SERVICE, "not an object", "spec.serving", []),
     _bad(SUBSCRIPTION, "too long", "metadata.name", "a" * 64, "metadata"),
     _bad(SUBSCRIPTION, "missing", "spec.modelRef", ABSENT),

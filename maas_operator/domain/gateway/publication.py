@@ -28,7 +28,7 @@ from .promotion import config_hash, proxy_config_promote
 from .promotions import Promotions, known_promotions
 from .remote import Remote
 from .routes import PRODUCTION, ROUTE_TO, host_of, timeouts
-from .status import SyncState, backend_state, product_state
+from .status import SyncPhase, SyncState, backend_state, product_state
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,7 +187,9 @@ class Publication:
         if self.is_held:
             return
         yield self._corrected(backend(self.service, self.platform))
-        if not self.backend.synced or (self.promotions and self.promotions.unsafe):
+        if not (self.backend.synced or self._is_rehearsed(self.backend)) or (
+            self.promotions and self.promotions.unsafe
+        ):
             return
         rendered = self._corrected(self._rendered)
         yield with_plans_in_use(rendered, self.world.seen.get(self.product_ref), self.remote.plans_in_use)
@@ -197,6 +199,10 @@ class Publication:
     def patches(self) -> Iterable[Annotation]:
         """Return what others' objects lack."""
         return timeouts(self.routes, self.service.spec.api.timeouts, self.world.children)
+
+    def _is_rehearsed(self, state: SyncState) -> bool:
+        """Tell whether an object is new in a rehearsal: what follows does not depend on what 3scale answers."""
+        return self.world.rehearsed and state.phase is SyncPhase.SILENT
 
     def keep(self) -> frozenset[Ref]:
         """Return what stays as it is where it can not be written now."""
