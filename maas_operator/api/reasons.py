@@ -77,6 +77,8 @@ class Reason(StrEnum):
     SETTLED = "Settled"
     WAITING = "Waiting"
     PAUSED = "Paused"
+    OBSERVING = "Observing"
+    CHANGES_PENDING = "ChangesPending"
     DELETING = "Deleting"
     DELETION_BLOCKED = "DeletionBlocked"
     ACCEPTED = "Accepted"
@@ -118,9 +120,11 @@ class Reason(StrEnum):
     PROMOTED = "Promoted"
     PROMOTING = "Promoting"
     PROMOTION_FAILED = "PromotionFailed"
+    PROMOTION_NOT_APPROVED = "PromotionNotApproved"
     LIVE = "Live"
     GATEWAY_CACHING = "GatewayCaching"
     ROUTE_MISSING = "RouteMissing"
+    ROUTE_TIMEOUT_NOT_SET = "RouteTimeoutNotSet"
     # DevelopersReady
     NO_DEVELOPERS = "NoDevelopers"
     DEVELOPERS_PENDING = "DevelopersPending"
@@ -177,6 +181,16 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
     Reason.PAUSED: ReasonDoc(
         "managementPolicy is Paused: nothing is changed, except that deleting works.",
         "Set spec.managementPolicy to Active.",
+    ),
+    Reason.OBSERVING: ReasonDoc(
+        "managementPolicy is Observe: nothing is changed, except that deleting works; the other conditions tell what is"
+        " there.",
+        "Set spec.managementPolicy to Active to have the operator act.",
+    ),
+    Reason.CHANGES_PENDING: ReasonDoc(
+        "managementPolicy is Observe, and what is there is not as the spec wants it: status.pendingChanges tells what"
+        " an active operator would change, and status.pendingConsequences what follows from it.",
+        "Set spec.managementPolicy to Active to have the changes made, or take the edit back.",
     ),
     Reason.DELETING: ReasonDoc(
         "The object's children are being deleted, in order; the message names those that are left.",
@@ -301,6 +315,11 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
         "3scale did not promote the configuration; it is tried again with a new promotion.",
         "Act on the message, which is 3scale's.",
     ),
+    Reason.PROMOTION_NOT_APPROVED: ReasonDoc(
+        "spec.api.promotion.mode is Manual, and `approved` does not name this configuration. The one before stays in"
+        " production.",
+        "To publish it, set spec.api.promotion.approved to the hash in the message.",
+    ),
     Reason.LIVE: ReasonDoc("Every gateway uses this generation's configuration.", _NOTHING),
     Reason.GATEWAY_CACHING: ReasonDoc(
         "Gateways may still use the configuration before; status.gateway.liveAfter says until when.", _WAIT
@@ -308,6 +327,12 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
     Reason.ROUTE_MISSING: ReasonDoc(
         "3scale has the configuration, but zync has made no Route for it yet.",
         "Wait a minute; then check that zync runs.",
+    ),
+    Reason.ROUTE_TIMEOUT_NOT_SET: ReasonDoc(
+        "The operator can not set the annotation haproxy.router.openshift.io/timeout of the product's Route: the router"
+        " ends answers of which it has seen nothing for 30 seconds, or whatever somebody else has set.",
+        "Bind the role maas-operator-threescale-secrets in the namespace of the Route, or stop the other writer, as"
+        " the message says.",
     ),
     Reason.NO_DEVELOPERS: ReasonDoc("spec.developers is empty.", _NOTHING),
     Reason.DEVELOPERS_PENDING: ReasonDoc("Some developers have no working key yet.", _WAIT),

@@ -26,11 +26,22 @@ from .kinds import BACKEND, PRODUCT
 from .objects import Manifest
 from .observed import status_of
 from .people.developers import developers_ready, subscription
+from .plan.consequences import consequences
+from .plan.observation import observed
 from .serving.progress import Serving, model_ready
 from .serving.runtime_profiles import UnknownRuntime
 
 POLL: Final = timedelta(seconds=30)
 """How often to look while something is not as it should be, in case that its event was lost."""
+
+_OF_PROMOTION: Final = (
+    "stagingVersion",
+    "productionVersion",
+    "configHash",
+    "promotedGeneration",
+    "promotedAt",
+    "liveAfter",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +49,8 @@ class ModelServiceWorld(World):
     """What a pass knows.
 
     `deployment_mode`: KServe's word for how it runs this model; None before it has said one.
-    `deployment`, `pods`: KServe's, as the cache has them. `route_host`: the Product's production host, or empty.
+    `deployment`, `pods`: KServe's, as the cache has them. `routes`: the Product's, to production and staging.
+    `endpoint`: where 3scale publishes the Product, in a cluster that has no Routes; else empty.
     `remote`: what 3scale itself says, where it was asked.
     `applications`: who uses the Product; known only while the service is being deleted.
     """
@@ -49,7 +61,8 @@ class ModelServiceWorld(World):
     deployment_mode: str | None
     deployment: Manifest | None
     pods: tuple[Manifest, ...]
-    route_host: str
+    routes: tuple[Manifest, ...]
+    endpoint: str
     remote: Remote
     applications: tuple[str, ...]
 
@@ -65,9 +78,9 @@ def decide(world: ModelServiceWorld) -> Decision:
         return _farewell(world)
     if world.service.spec.management_policy is ManagementPolicy.PAUSED:
         return _paused(world)
-    if world.platform is None:
-        return _without_platform(world)
-    return _on_platform(world, world.platform)
+    decision = _without_platform(world) if world.platform is None else _on_platform(world, world.platform)
+    observes = world.service.spec.management_policy is ManagementPolicy.OBSERVE and not world.rehearsed
+    return _observed(world, decision) if observes else decision
 
 
 def _on_platform(world: ModelServiceWorld, platform: ModelPlatform) -> Decision:
@@ -83,6 +96,7 @@ def _on_platform(world: ModelServiceWorld, platform: ModelPlatform) -> Decision:
     return Decision(
         conditions=(*_summary(stages), *stages),
         children=(*serving.children, *publication.children(), *people),
+        patches=tuple(publication.patches()),
         keep=serving.keep() | publication.keep(),
         namespaces=world.namespaces,
         status=_status(world, serving, publication),
@@ -106,7 +120,8 @@ def _publication(world: ModelServiceWorld, platform: ModelPlatform) -> Publicati
         service=world.service,
         platform=platform,
         world=world,
-        route_host=world.route_host,
+        routes=world.routes,
+        endpoint=world.endpoint,
         remote=world.remote,
     )
 
@@ -168,6 +183,12 @@ def _paused(world: ModelServiceWorld) -> Decision:
     )
 
 
+def _observed(world: ModelServiceWorld, decision: Decision) -> Decision:
+    """Tell what is there, and what would be changed."""
+    follow = consequences(world.pending, plans_in_use=world.remote.plans_in_use)
+    return observed(decision, world.pending, follow, _kept_status(world.service))
+
+
 def _farewell(world: ModelServiceWorld) -> Decision:
     """Let go of everything; the Product stays while others' Applications use it."""
     unreachable = out_of_reach(world.service.status.children, world.namespaces)
@@ -225,22 +246,35 @@ def _status(world: ModelServiceWorld, serving: Serving, publication: Publication
 
 
 def _gateway_status(service: ModelService, publication: Publication) -> dict[str, Any]:
-    promotion, at, live_after = publication.promotion, publication.promoted_at, publication.live_after
+    promoted = _promoted_status(service, publication)
+    candidate = publication.config_hash
     fields = {
         "systemName": names.system_name(service),
         "productID": publication.product_id,
-        "stagingVersion": promotion.staging_version,
-        "productionVersion": promotion.production_version,
-        "configHash": publication.config_hash if promotion.done else None,
-        "promotedGeneration": service.metadata.generation if promotion.done else None,
-        "promotedAt": f"{at:%Y-%m-%dT%H:%M:%SZ}" if at else None,
-        "liveAfter": f"{live_after:%Y-%m-%dT%H:%M:%SZ}" if live_after else None,
+        "candidateHash": candidate if candidate != promoted.get("configHash") else None,
         "tokenPolicyVersion": publication.token_policy_version,
+    }
+    return promoted | {key: value for key, value in fields.items() if value is not None}
+
+
+def _promoted_status(service: ModelService, publication: Publication) -> dict[str, Any]:
+    """Return what was promoted last: this configuration, or else what the status says of one before."""
+    at, live_after, promotions = publication.promoted_at, publication.live_after, publication.promotions
+    if at is None or live_after is None or promotions is None:
+        before = service.status.gateway.dump() if service.status.gateway else {}
+        return {key: before[key] for key in _OF_PROMOTION if key in before}
+    fields = {
+        "stagingVersion": promotions.state.staging_version,
+        "productionVersion": promotions.state.production_version,
+        "configHash": publication.config_hash,
+        "promotedGeneration": service.metadata.generation,
+        "promotedAt": f"{at:%Y-%m-%dT%H:%M:%SZ}",
+        "liveAfter": f"{live_after:%Y-%m-%dT%H:%M:%SZ}",
     }
     return {key: value for key, value in fields.items() if value is not None}
 
 
 def _kept_status(service: ModelService) -> dict[str, Any]:
     """Return the status fields as they were, for a pass that looks at nothing."""
-    handled = {"observedGeneration", "children", "conditions"}
+    handled = {"observedGeneration", "children", "conditions", "pendingChanges", "pendingConsequences"}
     return {key: value for key, value in service.status.dump().items() if key not in handled}

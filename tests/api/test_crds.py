@@ -154,6 +154,12 @@ class TestStructuralForm:
         assert structural_schema(Inner)["properties"]["note"] == {"type": "string"}
         assert "required" not in structural_schema(Inner)
 
+    def test_an_optional_object_is_owned_as_a_whole_so_that_an_apply_can_take_it_away(self) -> None:
+        class Outer(BaseModel):
+            inner: Inner | None = None
+
+        assert structural_schema(Outer)["properties"]["inner"]["x-kubernetes-map-type"] == "atomic"
+
     def test_a_literal_is_an_enum(self) -> None:
         class Outer(BaseModel):
             kind: Literal["x"]

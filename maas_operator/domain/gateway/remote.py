@@ -82,11 +82,13 @@ class Remote:
     `barrier`: why Product and Backend may not be written for the first time.
     `plans_in_use`: who uses each plan that is not wanted any more, in words.
     `edited_at`: when the Product or the Backend was last found to be edited in 3scale itself, by kind.
+    `overtaken`: the uid of a promotion after which something else came to production; empty if there is none.
     """
 
     barrier: Verdict | None = None
     plans_in_use: Mapping[str, str] = field(default_factory=dict)
     edited_at: Mapping[str, datetime] = field(default_factory=dict)
+    overtaken: str = ""
 
 
 NOTHING_ASKED: Final = Remote()

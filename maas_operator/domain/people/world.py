@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 
 from maas_operator.api.model_platform import ModelPlatform
-from maas_operator.api.model_service import ModelService
+from maas_operator.api.model_service import ManagementPolicy, ModelService
 from maas_operator.api.model_subscription import ModelSubscription
 from maas_operator.api.plans import Plan
 from maas_operator.domain.child_state import state_of
@@ -17,6 +17,7 @@ from maas_operator.domain.gateway.plans import plans_of
 from maas_operator.domain.gateway.status import product_state
 from maas_operator.domain.kinds import SECRET
 from maas_operator.domain.labels import ACCEPTED, annotations_of
+from maas_operator.domain.names import model_id
 from maas_operator.domain.objects import Manifest, Ref
 
 from . import access, accounts, status
@@ -157,6 +158,12 @@ class Access:
     def product_id(self) -> int | None:
         """Return 3scale's number of the model's Product; None before it has one."""
         return product_state(self.world.product).remote_id
+
+    @property
+    def model_id(self) -> str:
+        """Return the id that clients send: while the model is not changed, the one by which it is served."""
+        active = self.service.spec.management_policy is ManagementPolicy.ACTIVE
+        return (None if active else self.service.status.model_name) or model_id(self.service)
 
     @property
     def model_is_published(self) -> bool:
