@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -16,10 +16,12 @@ from maas_operator.sandbox.controllers.threescale.catalogue import Product, Rule
 from maas_operator.sandbox.controllers.threescale.people import Application
 from maas_operator.sandbox.controllers.threescale.porta import Tenant
 from maas_operator.sandbox.kubeapi.faults import Call, Moment
-from tests.scenarios.harness import NAME, Checkpoint, World, a_world, apart
+from tests.edits import edited
+from tests.scenarios.harness import NAME, SERVICE, Checkpoint, World, a_world, apart
 from tests.scenarios.operator import Fault, Killed, is_write
 from tests.scenarios.sequences import (
     Apply,
+    Approve,
     Break,
     Heal,
     Kill,
@@ -127,6 +129,8 @@ class Course:
                 self.world.operator.faults.append(Fault(_any_call, ERRORS[error], skip=skip, times=times))
             case Kill(write, moment):
                 await self._kill(write, moment)
+            case Approve():
+                await self._approve()
             case Portal(edit):
                 self._edit_in_portal(edit)
             case Apply(plan):
@@ -146,6 +150,13 @@ class Course:
             await self.world.operator.restart()
         else:
             self.world.operator.faults.append(Fault(is_write, Killed, moment=moment, skip=write - 1))
+
+    async def _approve(self) -> None:
+        told = (await self.world.get(SERVICE)).get("status", {}).get("gateway", {})
+        waiting = told.get("candidateHash") or told.get("configHash")
+        if waiting is not None and self.wish.service.get("api", {}).get("promotion", {}).get("mode") == "Manual":
+            promotion = {"mode": "Manual", "approved": waiting}
+            await self.ask_for(replace(self.wish, service=edited(self.wish.service, "api.promotion", promotion)))
 
     # --- trouble -----------------------------------------------------------------------------------------------------
 
@@ -304,6 +315,12 @@ def _delete_the_product(tenant: Tenant, product: Product) -> None:
     tenant.catalogue.delete_product(product.id)
 
 
+def _promote(tenant: Tenant, product: Product) -> None:
+    newest = product.staging[-1:]
+    if newest and newest != product.production[-1:]:
+        tenant.catalogue.promote(product, newest[0].version)
+
+
 _PORTAL_EDITS: Mapping[PortalEdit, Callable[[Tenant, Product], None]] = {
     PortalEdit.RENAME: _rename,
     PortalEdit.OPEN_A_PATH: _open_a_path,
@@ -313,6 +330,7 @@ _PORTAL_EDITS: Mapping[PortalEdit, Callable[[Tenant, Product], None]] = {
     PortalEdit.ADD_A_PLAN: _add_a_plan,
     PortalEdit.ADD_A_METRIC: _add_a_metric,
     PortalEdit.LEAD_ELSEWHERE: _lead_elsewhere,
+    PortalEdit.PROMOTE: _promote,
     PortalEdit.DELETE_THE_PRODUCT: _delete_the_product,
 }
 

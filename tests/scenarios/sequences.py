@@ -27,8 +27,12 @@ Spec = dict[str, Any]
 INSTALLATION = Ref(API_MANAGER, GATEWAY, "apimanager")
 PLANS = ("standard", "gold", "trial", "batch")
 DEVELOPERS = ("dev1", "dev2", "dev3")
-FIELDS = sorted(field for field in EDITS if not field.startswith(("plans.", "developers.")))
+OF_STEPS_OF_THEIR_OWN = ("plans.", "developers.", "managementPolicy", "api.promotion.", "api.rateLimit.")
+FIELDS = {field: value for field, value in EDITS.items() if not field.startswith(OF_STEPS_OF_THEIR_OWN)} | {
+    "api.rateLimit": {"requestsPerSecond": 20, "burst": 40}
+}
 PLAN_FIELDS: dict[str, Any] = {
+    "pricing": {"setupFee": "50.00", "perMillionTokens": {"prompt": "0.20", "completion": "0.60"}},
     "displayName": "Another plan",
     "published": False,
     "approvalRequired": True,
@@ -39,6 +43,7 @@ PLATFORM_FIELDS: dict[str, Any] = {
     "gateway.tokenPolicy.patchAPIManager": False,
     "gateway.configurationCache": "5m",
     "gateway.namespaces": ["gateways"],
+    "currency": "USD",
     "monitoring.namespaces": ["monitoring"],
     "threescale.billing": "Enabled",
     "defaultPlans": [{"name": "basic", "limits": [{"metric": "Requests", "period": "Hour", "value": 9}]}],
@@ -112,7 +117,7 @@ class Wish:
 
     def concluded(self) -> Wish:
         """Return it without what makes the end depend on the way there: nothing is held, nothing is Paused."""
-        service = {**self.service, "managementPolicy": "Active"}
+        service = edited({**self.service, "managementPolicy": "Active"}, "api.promotion", {"mode": "Automatic"})
         policy = self.platform["gateway"].get("tokenPolicy", {})
         limited = any(limit["metric"] != "Requests" for plan in self.plans for limit in plan.get("limits", ()))
         managed = policy.get("mode", "Managed") == "Managed" or limited
@@ -158,7 +163,7 @@ class Set:
     back: bool = False
 
     def of(self, wish: Wish) -> Wish:
-        value = _at(sample()[-1]["spec"], self.field) if self.back else EDITS[self.field]
+        value = _at(sample()[-1]["spec"], self.field) if self.back else FIELDS[self.field]
         return replace(wish, service=_without_none(edited(wish.service, self.field, value)))
 
 
@@ -270,6 +275,26 @@ class Dismiss:
 
 
 @dataclass(frozen=True)
+class Manage:
+    """The management policy changes."""
+
+    policy: str
+
+    def of(self, wish: Wish) -> Wish:
+        return replace(wish, service={**wish.service, "managementPolicy": self.policy})
+
+
+@dataclass(frozen=True)
+class Promote:
+    """Promotions need an approval from now on, or come by themselves again."""
+
+    mode: str
+
+    def of(self, wish: Wish) -> Wish:
+        return replace(wish, service=edited(wish.service, "api.promotion", {"mode": self.mode}))
+
+
+@dataclass(frozen=True)
 class Mount:
     """Somebody adds the metering policy to the APIManager by hand."""
 
@@ -347,7 +372,13 @@ class PortalEdit(Enum):
     ADD_A_PLAN = "add a plan"
     ADD_A_METRIC = "add a metric"
     LEAD_ELSEWHERE = "change the backend's URL"
+    PROMOTE = "promote what is in staging"
     DELETE_THE_PRODUCT = "delete the product"
+
+
+@dataclass(frozen=True)
+class Approve:
+    """Somebody approves the configuration that waits for it."""
 
 
 @dataclass(frozen=True)
@@ -364,7 +395,7 @@ class Apply:
     plan: str
 
 
-Deed = Break | Heal | Refuse | Kill | Portal | Apply
+Deed = Break | Heal | Refuse | Kill | Approve | Portal | Apply
 Step = Edit | Deed
 
 
@@ -387,7 +418,7 @@ _limits = st.builds(
     value=st.sampled_from([None, 5, 500]),
 )
 edits: st.SearchStrategy[Edit] = st.one_of(
-    st.builds(Set, st.sampled_from(FIELDS), st.booleans()),
+    st.builds(Set, st.sampled_from(sorted(FIELDS)), st.booleans()),
     st.builds(AddPlan, _plans),
     st.builds(RemovePlan, _plans),
     st.builds(RenamePlan, _plans, _plans),
@@ -397,6 +428,8 @@ edits: st.SearchStrategy[Edit] = st.one_of(
     st.builds(Dismiss, _developers),
     st.builds(SetPlatform, st.sampled_from(sorted(PLATFORM_FIELDS)), st.booleans()),
     st.builds(Mount),
+    st.builds(Manage, st.sampled_from(["Active", "Paused", "Observe"])),
+    st.builds(Promote, st.sampled_from(["Manual", "Automatic"])),
 )
 kills = st.builds(Kill, st.integers(0, 12), st.sampled_from(Moment))
 deeds: st.SearchStrategy[Deed] = st.one_of(
@@ -404,6 +437,7 @@ deeds: st.SearchStrategy[Deed] = st.one_of(
     st.builds(Break, st.sampled_from(Trouble)),
     st.builds(Heal),
     st.builds(Refuse, st.sampled_from(["conflict", "internal", "timeout"]), st.integers(0, 10), st.integers(1, 4)),
+    st.builds(Approve),
     st.builds(Portal, st.sampled_from(PortalEdit)),
     st.builds(Apply, _plans),
 )
