@@ -93,11 +93,7 @@ class Child(ApiModel):
     """Why it has not."""
 
 
-# The API server makes null of a list map when an applier takes its last entry away.
-EMPTIABLE = Field(json_schema_extra={"nullable": True})
-Children = Annotated[
-    tuple[Child, ...], Field(max_length=256), EMPTIABLE, ListOf(("api_version", "kind", "namespace", "name"))
-]
+Children = Annotated[tuple[Child, ...], Field(max_length=256), ListOf(("api_version", "kind", "namespace", "name"))]
 
 
 class Action(StrEnum):

@@ -16,7 +16,7 @@ from maas_operator.api.fields import (
     Timestamp,
     Username,
 )
-from maas_operator.api.meta import EMPTIABLE, Children, Conditions, Named, ObjectMeta, Resource, SecretReference
+from maas_operator.api.meta import Children, Conditions, Named, ObjectMeta, Resource, SecretReference
 
 _MAKE_ANOTHER = "create another ModelSubscription"
 
@@ -84,7 +84,7 @@ class ModelSubscriptionStatus(ApiModel):
     """Whether the key works."""
     secret_name: Annotated[str, Field(max_length=253)] | None = None
     """The Secret with the key."""
-    keys: Annotated[tuple[Key, ...], Field(max_length=8), EMPTIABLE, ListOf(("application_id",))] = ()
+    keys: Annotated[tuple[Key, ...], Field(max_length=8), ListOf(("application_id",))] = ()
     """The keys."""
     children: Children = ()
     """The objects that the operator made."""

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+from maas_operator.domain.kinds import API_MANAGER
+from maas_operator.domain.metering import mounts
 from maas_operator.engine.relist import INTERVAL_SECONDS
 from maas_operator.engine.threescale import REGULARLY
 from maas_operator.sandbox.controllers.faults import PodFault, PortaFault
@@ -44,6 +46,8 @@ OF_THE_WAY = re.compile(
     # What was edited in the portal, and what was accepted there, is noted down.
     r"|\.annotations\.maas-operator\.io/(corrected-at|accepted|product-id)"
     r"|\.annotations: (appeared|disappeared)"
+    # An APIManager that was patched keeps empty lists.
+    r"|^\.APIManager [^:]*\.apicast: appeared"
 )
 """Differences that tell of the way to an end, not of the end."""
 
@@ -58,7 +62,8 @@ class End:
 
     @classmethod
     def of(cls, world: World) -> End:
-        return cls(Checkpoint.of(world), world.snapshot(), remote_state(world))
+        remote = {**remote_state(world), "mounted": mounted(world)}
+        return cls(Checkpoint.of(world), world.snapshot(), remote)
 
     def differences(self, other: End) -> list[str]:
         found = [*differences(self.objects, other.objects), *differences(self.remote, other.remote, "3scale")]
@@ -361,6 +366,12 @@ def remote_state(world: World) -> Mapping[str, Any]:
             for one in tenant.people.applications.values()
         },
     }
+
+
+def mounted(world: World) -> list[list[Any]]:
+    """Return the policies that each gateway mounts."""
+    found = [one for one in world.objects() if one["kind"] == API_MANAGER.name]
+    return [list(mounts.entries(one, environment)) for one in found for environment in mounts.ENVIRONMENTS]
 
 
 def _users(users: Any) -> Iterator[list[str]]:
