@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from maas_operator.domain.kinds import API_MANAGER
@@ -48,6 +48,8 @@ OF_THE_WAY = re.compile(
     r"|\.annotations: (appeared|disappeared)"
     # An APIManager that was patched keeps empty lists.
     r"|^\.APIManager [^:]*\.apicast: appeared"
+    # KServe remembers a failure.
+    r"|\.lastFailureInfo: appeared"
 )
 """Differences that tell of the way to an end, not of the end."""
 
@@ -70,7 +72,7 @@ class End:
         return [line for line in found if not OF_THE_WAY.search(line)]
 
 
-@cache
+@lru_cache(maxsize=16)
 def _fresh_end(text: str) -> End:
     wish = Wish.from_text(text)
 
