@@ -47,7 +47,8 @@ class ModelServiceWorld(World):
     """What a pass knows.
 
     `deployment_mode`: KServe's word for how it runs this model; None before it has said one.
-    `deployment`, `pods`: KServe's, as the cache has them. `route_host`: the Product's production host, or empty.
+    `deployment`, `pods`: KServe's, as the cache has them. `routes`: the Product's, to production and staging.
+    `endpoint`: where 3scale publishes the Product, in a cluster that has no Routes; else empty.
     `remote`: what 3scale itself says, where it was asked.
     `applications`: who uses the Product; known only while the service is being deleted.
     """
@@ -58,7 +59,8 @@ class ModelServiceWorld(World):
     deployment_mode: str | None
     deployment: Manifest | None
     pods: tuple[Manifest, ...]
-    route_host: str
+    routes: tuple[Manifest, ...]
+    endpoint: str
     remote: Remote
     applications: tuple[str, ...]
 
@@ -93,6 +95,7 @@ def _on_platform(world: ModelServiceWorld, platform: ModelPlatform) -> Decision:
     return Decision(
         conditions=(*_summary(stages), *stages),
         children=(*serving.children, *publication.children(), *people),
+        patches=tuple(publication.patches()),
         keep=serving.keep() | publication.keep(),
         namespaces=world.namespaces,
         status=_status(world, serving, publication),
@@ -116,7 +119,8 @@ def _publication(world: ModelServiceWorld, platform: ModelPlatform) -> Publicati
         service=world.service,
         platform=platform,
         world=world,
-        route_host=world.route_host,
+        routes=world.routes,
+        endpoint=world.endpoint,
         remote=world.remote,
     )
 

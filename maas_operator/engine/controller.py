@@ -16,7 +16,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from maas_operator.api.meta import ConditionStatus
 from maas_operator.api.reasons import ConditionType, Reason
 from maas_operator.domain.conditions import Condition, shorten
-from maas_operator.domain.decision import Acceptance, Decision, Patch, World
+from maas_operator.domain.decision import Acceptance, Annotation, Decision, Patch, World
 from maas_operator.domain.kinds import Kind
 from maas_operator.domain.labels import FINALIZER
 from maas_operator.domain.objects import Children, Manifest, Ref, Refusal, ref_of
@@ -149,7 +149,7 @@ class Pass(Generic[AnyWorld]):
         self._refused: dict[Ref, Refusal] = {}
         self._asked: dict[Ref, Manifest] = {}
         self._accepted: str | None = None
-        self._patched: list[Patch] = []
+        self._patched: list[Patch | Annotation] = []
         self._going = False
 
     async def run(self) -> float | None:
@@ -224,7 +224,7 @@ class Pass(Generic[AnyWorld]):
         self._asked[ref] = child
         self._note(ref, await self._tools.applier.apply(self._owner, child, self.guard))
 
-    async def _patch(self, patch: Patch) -> None:
+    async def _patch(self, patch: Patch | Annotation) -> None:
         self._patched.append(patch)
         self._note(patch.ref, await self._tools.applier.patch(self._owner, patch, self.guard))
 

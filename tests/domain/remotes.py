@@ -16,7 +16,7 @@ SETTINGS = {"credentials_location": "authorization", "error_status_auth_missing"
 
 
 def as_written(product: Manifest, *, backend_id: int = 8, version: int = 3) -> RemoteProduct:
-    """Return all of a product that nobody has edited, and that was promoted; plans have no fees."""
+    """Return all of a product that nobody has edited, and that was promoted."""
     spec = product["spec"]
     return RemoteProduct(
         name=spec["name"],
@@ -70,8 +70,9 @@ def _plan(number: int, name: str, spec: dict[str, Any]) -> RemotePlan:
         published=spec["published"],
         custom=False,
         trial_days=spec["trialPeriod"],
-        setup_fee=Decimal(0),
-        month_fee=Decimal("0.0"),
+        # 3scale tells numbers, without the zeros at their end.
+        setup_fee=Decimal(spec.get("setupFee", 0)).normalize(),
+        month_fee=Decimal(spec.get("costMonth", 0)).normalize(),
         approval_required=spec["appsRequireApproval"],
     )
 

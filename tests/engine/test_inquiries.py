@@ -65,6 +65,10 @@ class Threescale:
             raise RemoteNotFound("gone")
         return self.products
 
+    async def endpoint(self, tenant: Tenant, product_id: int) -> str:
+        self._ask("endpoint", tenant)
+        return f"https://product-{product_id}.example.com"
+
     async def backend(self, tenant: Tenant, backend_id: int) -> RemoteBackend:
         self._ask("backend", tenant)
         if self.backends is None:

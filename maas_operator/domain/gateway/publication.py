@@ -13,7 +13,7 @@ from functools import cached_property
 from maas_operator.api.model_platform import ModelPlatform, TokenPolicyMode
 from maas_operator.api.model_service import ModelService, PromotionMode
 from maas_operator.api.reasons import ConditionType
-from maas_operator.domain.decision import World
+from maas_operator.domain.decision import Annotation, World
 from maas_operator.domain.metering.package import NAME
 from maas_operator.domain.names import backend_ref, product_ref, promotion_ref
 from maas_operator.domain.objects import Manifest, Ref, ref_of
@@ -27,6 +27,7 @@ from .product import product
 from .promotion import config_hash, proxy_config_promote
 from .promotions import Promotions, known_promotions
 from .remote import Remote
+from .routes import PRODUCTION, ROUTE_TO, host_of, timeouts
 from .status import SyncState, backend_state, product_state
 
 
@@ -34,13 +35,14 @@ from .status import SyncState, backend_state, product_state
 class Publication:
     """What is published of one model, and how far that has come.
 
-    `route_host` is empty while there is no Route; `remote` is what 3scale itself says.
+    `routes`, `endpoint`: see `ModelServiceWorld`; `remote` is what 3scale itself says.
     """
 
     service: ModelService
     platform: ModelPlatform
     world: World
-    route_host: str
+    routes: tuple[Manifest, ...]
+    endpoint: str
     remote: Remote
 
     @property
@@ -120,7 +122,14 @@ class Publication:
     @property
     def url(self) -> str | None:
         """Return where consumers find the API."""
-        return f"https://{self.route_host}/v1" if self.route_host else None
+        host = host_of(self.routes, {ROUTE_TO: PRODUCTION})
+        base = f"https://{host}" if host else self._endpoint
+        return f"{base}/v1" if base else None
+
+    @property
+    def _endpoint(self) -> str:
+        """Return where 3scale publishes the Product; it tells it before there is anything to find."""
+        return self.endpoint if self.is_promoted or self.service.status.url else ""
 
     @property
     def metering(self) -> str | None:
@@ -184,6 +193,10 @@ class Publication:
         yield with_plans_in_use(rendered, self.world.seen.get(self.product_ref), self.remote.plans_in_use)
         if self.product.synced and self.config_hash and self.promotions and self.promotions.writable:
             yield proxy_config_promote(self.service, self.platform, self.config_hash)
+
+    def patches(self) -> Iterable[Annotation]:
+        """Return what others' objects lack."""
+        return timeouts(self.routes, self.service.spec.api.timeouts, self.world.children)
 
     def keep(self) -> frozenset[Ref]:
         """Return what stays as it is where it can not be written now."""

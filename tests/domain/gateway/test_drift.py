@@ -18,7 +18,7 @@ from tests.domain.remotes import as_written, configuration
 
 PLANS = [
     {"name": "basic", "limits": [{"metric": "Requests", "period": "Minute", "value": 60}]},
-    {"name": "gold", "approvalRequired": True},
+    {"name": "gold", "approvalRequired": True, "pricing": {"setupFee": "50.00", "monthlyFee": "9.90"}},
 ]
 CHILDREN = children_of(a_service(plans=PLANS))
 PRODUCT, BACKEND = CHILDREN["Product"], CHILDREN["Backend"] | {"status": {"backendId": 8}}
@@ -69,6 +69,7 @@ def test_a_plan_that_was_customised_for_one_application_is_no_edit() -> None:
         ({"plans": WRITTEN.plans | {"basic": replace(BASIC, trial_days=9)}}, "plan basic"),
         ({"plans": WRITTEN.plans | {"basic": replace(BASIC, month_fee=Decimal("9.9"))}}, "plan basic"),
         ({"plans": WRITTEN.plans | {"gold": replace(GOLD, approval_required=False)}}, "plan gold"),
+        ({"plans": WRITTEN.plans | {"gold": replace(GOLD, setup_fee=Decimal("50.01"))}}, "plan gold"),
         ({"limits": WRITTEN.limits | {"basic": {}}}, "plan basic"),
         ({"limits": WRITTEN.limits | {"basic": {("hits", "minute"): 61}}}, "plan basic"),
         ({"limits": WRITTEN.limits | {"gold": {("107", "day"): 1}}}, "plan gold"),
