@@ -92,7 +92,8 @@ def _on_platform(world: ModelServiceWorld, platform: ModelPlatform) -> Decision:
         *gateway_progress.stages(publication),
         developers_ready(world.service, world.children),
     )
-    settled = all(stage.status is ConditionStatus.TRUE for stage in stages) and not world.remote.plans_in_use
+    remote_settled = not (world.remote.plans_in_use or world.remote.look_again)
+    settled = remote_settled and all(stage.status is ConditionStatus.TRUE for stage in stages)
     return Decision(
         conditions=(*_summary(stages), *stages),
         children=(*serving.children, *publication.children(), *people),
