@@ -20,8 +20,13 @@ from .remote import RemoteBackend, RemotePlan, RemoteProduct, RemoteRule
 Spec = Mapping[str, Any]
 
 
-def product_edits(product: Manifest, backends: Mapping[str, Manifest], remote: RemoteProduct) -> tuple[str, ...]:
-    """Name what of a synced Product is not so in 3scale; `backends` by system name."""
+def product_edits(
+    product: Manifest, backends: Mapping[str, Manifest], configurations: Mapping[str, Any], remote: RemoteProduct
+) -> tuple[str, ...]:
+    """Name what of a synced Product is not so in 3scale.
+
+    `backends` by system name; `configurations`: what is in the Secrets that the chain refers to, by name.
+    """
     spec = product["spec"]
     wanted = {
         "name": (spec["name"], remote.name),
@@ -29,7 +34,7 @@ def product_edits(product: Manifest, backends: Mapping[str, Manifest], remote: R
         "backends": (_usages(spec, backends), remote.usages),
         "metrics": (spec["metrics"].keys() | spec["methods"].keys(), remote.metrics),
         "mapping rules": (_rules(spec), remote.rules),
-        "policies": (_policies(spec), remote.policies),
+        "policies": (_policies(spec, configurations), remote.policies),
     }
     edits = [what for what, (one, other) in wanted.items() if one != other]
     # Older releases do not tell all settings.
@@ -73,9 +78,18 @@ def _rules(spec: Spec) -> tuple[RemoteRule, ...]:
     )
 
 
-def _policies(spec: Spec) -> tuple[Mapping[str, Any], ...]:
-    told = ("name", "version", "enabled", "configuration")
-    return tuple({key: policy[key] for key in told} for policy in spec["policies"])
+def _policies(spec: Spec, configurations: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    return tuple(
+        {
+            **{key: policy[key] for key in ("name", "version", "enabled")},
+            "configuration": configurations.get(_source(policy), policy["configuration"]),
+        }
+        for policy in spec["policies"]
+    )
+
+
+def _source(policy: Spec) -> str:
+    return str((policy.get("configurationRef") or {}).get("name", ""))
 
 
 def _settings(spec: Spec) -> dict[str, str]:

@@ -52,7 +52,7 @@ def as_written() -> RemoteProduct:
 
 
 def edits(**changed: Any) -> tuple[str, ...]:
-    return product_edits(PRODUCT, BACKENDS, replace(as_written(), **changed))
+    return product_edits(PRODUCT, BACKENDS, {}, replace(as_written(), **changed))
 
 
 def test_what_3scale_has_as_it_was_written_is_no_edit() -> None:
