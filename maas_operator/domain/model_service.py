@@ -5,7 +5,7 @@ Three strands that do not wait for each other: `serving` (KServe), `gateway` (3s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -23,11 +23,13 @@ from .gateway import progress as gateway_progress
 from .gateway.publication import Publication
 from .gateway.remote import Remote
 from .kinds import BACKEND, PRODUCT
-from .objects import Manifest
+from .objects import Manifest, Ref
 from .observed import status_of
 from .people.developers import developers_ready, subscription
+from .people.secrets import StoredSecret
 from .plan.consequences import consequences
 from .plan.observation import observed
+from .policies.platform import PlatformPolicies
 from .serving.progress import Serving, model_ready
 from .serving.runtime_profiles import UnknownRuntime
 
@@ -52,6 +54,7 @@ class ModelServiceWorld(World):
     `deployment`, `pods`: KServe's, as the cache has them. `routes`: the Product's, to production and staging.
     `endpoint`: where 3scale publishes the Product, in a cluster that has no Routes; else empty.
     `remote`: what 3scale itself says, where it was asked.
+    `policy_secrets`, `installation`: see `PlatformPolicies`; `copied`: the copies of configurations that are there.
     `applications`: who uses the Product; known only while the service is being deleted.
     """
 
@@ -64,6 +67,9 @@ class ModelServiceWorld(World):
     routes: tuple[Manifest, ...]
     endpoint: str
     remote: Remote
+    policy_secrets: Mapping[str, StoredSecret]
+    installation: Manifest | None
+    copied: frozenset[Ref]
     applications: tuple[str, ...]
 
     @property
@@ -124,6 +130,8 @@ def _publication(world: ModelServiceWorld, platform: ModelPlatform) -> Publicati
         routes=world.routes,
         endpoint=world.endpoint,
         remote=world.remote,
+        policies=PlatformPolicies(platform=platform, secrets=world.policy_secrets, installation=world.installation),
+        copied=world.copied,
     )
 
 

@@ -8,14 +8,16 @@ from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from maas_operator.api.model_platform import ModelPlatform
 from maas_operator.domain.gateway.drift import backend_edits, product_edits, production_edits
 from maas_operator.domain.gateway.status import backend_state, product_state, promotion_state
-from maas_operator.domain.kinds import BACKEND, PRODUCT, PROXY_CONFIG_PROMOTE, Kind
-from maas_operator.domain.objects import Manifest
+from maas_operator.domain.kinds import BACKEND, PRODUCT, PROXY_CONFIG_PROMOTE, SECRET, Kind
+from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.domain.observed import status_of
+from maas_operator.domain.people.secrets import read_secret
+from maas_operator.domain.policies.platform import KEY, parse_configuration, referred_to
 
 from .errors import RemoteNotFound, RemoteUnavailable, ThreescaleError
 from .tenants import Tenants
@@ -126,8 +128,17 @@ class Comparisons:
             remote = await self._threescale.product(tenant, status_of(product)["productId"])
         except RemoteNotFound:
             return {PRODUCT: ("deleted",)}
-        edits = {PRODUCT: product_edits(product, backends, remote)}
+        configurations = await self._configurations(product)
+        edits = {PRODUCT: product_edits(product, backends, configurations, remote)}
         state = promotion_state(promotion)
         if not state.done:
             return edits
-        return edits | {PROXY_CONFIG_PROMOTE: production_edits(product, state, remote.production)}
+        return edits | {PROXY_CONFIG_PROMOTE: production_edits(product, configurations, state, remote.production)}
+
+    async def _configurations(self, product: Manifest) -> dict[str, Any]:
+        """Return what is in the Secrets that a Product's chain refers to; the 3scale-operator has read the same."""
+        namespace = ref_of(product).namespace
+        refs = [Ref(SECRET, namespace, name) for name in referred_to(product)]
+        found = {ref.name: await self._tenants.lookup.find(ref) for ref in refs}
+        secrets = {name: read_secret(one) for name, one in found.items() if one is not None}
+        return {name: parse_configuration(secret.get(KEY)) for name, secret in secrets.items()}

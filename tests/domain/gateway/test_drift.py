@@ -31,7 +31,7 @@ IN_PRODUCTION = configuration(PRODUCT)
 
 
 def edits(**changed: Any) -> tuple[str, ...]:
-    return product_edits(PRODUCT, BACKENDS, replace(WRITTEN, **changed))
+    return product_edits(PRODUCT, BACKENDS, {}, replace(WRITTEN, **changed))
 
 
 def test_what_3scale_has_as_it_was_written_is_no_edit() -> None:
@@ -92,18 +92,18 @@ def test_an_edit_is_named(changed: dict[str, Any], told: str) -> None:
     ],
 )
 def test_what_somebody_else_promoted_is_named(changed: dict[str, Any], told: tuple[str, ...]) -> None:
-    assert production_edits(PRODUCT, PROMOTED, replace(IN_PRODUCTION, **changed)) == told
+    assert production_edits(PRODUCT, {}, PROMOTED, replace(IN_PRODUCTION, **changed)) == told
 
 
 def test_a_production_that_is_empty_is_named() -> None:
-    assert production_edits(PRODUCT, PROMOTED, None) == ("nothing is in production",)
+    assert production_edits(PRODUCT, {}, PROMOTED, None) == ("nothing is in production",)
 
 
 def test_a_policy_that_is_switched_off_is_not_in_production() -> None:
     policies = [{**PRODUCT["spec"]["policies"][0], "enabled": False}, *PRODUCT["spec"]["policies"][1:]]
     product = PRODUCT | {"spec": PRODUCT["spec"] | {"policies": policies}}
-    assert production_edits(product, PROMOTED, IN_PRODUCTION) == ("policies",)
-    assert production_edits(product, PROMOTED, replace(IN_PRODUCTION, policies=IN_PRODUCTION.policies[1:])) == ()
+    assert production_edits(product, {}, PROMOTED, IN_PRODUCTION) == ("policies",)
+    assert production_edits(product, {}, PROMOTED, replace(IN_PRODUCTION, policies=IN_PRODUCTION.policies[1:])) == ()
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from .errors import TAKEN, PortaError, invalid, not_found
 _T = TypeVar("_T")
 _SYSTEM_NAME: Final = re.compile(r"\w[\w\-/_]+", re.ASCII)
 _LONGEST: Final = 255
+_LONGEST_CHAIN: Final = 2 * 1024 * 1024
 _HOST_LABEL: Final = 63
 _PATTERN: Final = re.compile(r"/[\w.\-~%!&'()*+,;=:@/{}]*\$?", re.ASCII)
 _METHODS: Final = frozenset({"GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"})
@@ -299,7 +300,11 @@ class Catalogue:
         self.deploy(product)
 
     def set_policies(self, product: Product, chain: Sequence[dict[str, Any]]) -> None:
-        """Replace the policy chain; porta deploys the result to staging by itself."""
+        """Replace the policy chain; porta deploys the result to staging by itself. 422 if a link lacks something."""
+        if not all(link.get("name") and link.get("version") for link in chain):
+            raise invalid(policies_config="contains an invalid policy")
+        if len(json.dumps(chain)) > _LONGEST_CHAIN:
+            raise invalid(policies_config="is too long")
         product.policies = list(chain)
         self._touch(product)
         self.deploy(product)
