@@ -111,7 +111,8 @@ class Bench:
         self.cluster = Cluster({})
         self.service = worlds.a_service()
         self.platform = worlds.a_platform()
-        self.inquiries = Inquiries(self.threescale, Lookup(Cache(), self.cluster), lambda: self.now)
+        self.cache = Cache()
+        self.inquiries = Inquiries(self.threescale, Lookup(self.cache, self.cluster), lambda: self.now)
         self.put(account())
 
     def put(self, *manifests: Manifest) -> None:
