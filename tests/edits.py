@@ -19,6 +19,8 @@ EDITS: dict[str, Any] = {
     "api.timeouts.connect": "3s",
     "api.timeouts.read": "120s",
     "api.cors.allowedOrigins": ["https://app.example.com"],
+    "api.rateLimit.requestsPerSecond": 20,
+    "api.rateLimit.burst": 40,
     "api.networkPolicy": "None",
     "plans.name": "basic",
     "plans.displayName": "Basic",
@@ -28,6 +30,10 @@ EDITS: dict[str, Any] = {
     "plans.limits.metric": "TotalTokens",
     "plans.limits.period": "Hour",
     "plans.limits.value": 61,
+    "plans.pricing.setupFee": "50.00",
+    "plans.pricing.monthlyFee": "9.90",
+    "plans.pricing.perMillionTokens.prompt": "0.20",
+    "plans.pricing.perMillionTokens.completion": "0.60",
     "developers.email": "other@example.com",
     "developers.plan": "premium",
     "managementPolicy": "Paused",
@@ -37,7 +43,13 @@ EDITS: dict[str, Any] = {
 OTHERS = {"platformRef.name", "developers.name"}
 """Immutable, and the name of a developer, who is somebody else then: `test_a_developer_who_is_renamed...`."""
 
-TOGETHER = {"plans.name": ("developers.plan", "basic")}
+TOGETHER = {
+    "plans.name": ("developers.plan", "basic"),
+    "api.rateLimit.requestsPerSecond": ("api.rateLimit.burst", 0),
+    "api.rateLimit.burst": ("api.rateLimit.requestsPerSecond", 5),
+    "plans.pricing.perMillionTokens.prompt": ("plans.pricing.perMillionTokens.completion", "0"),
+    "plans.pricing.perMillionTokens.completion": ("plans.pricing.perMillionTokens.prompt", "0.2"),
+}
 """What must change in the same edit."""
 
 NOT_READY = {"plans.limits.metric", "managementPolicy"}

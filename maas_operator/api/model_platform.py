@@ -43,7 +43,7 @@ class Threescale(ApiModel):
     ca_config_map_ref: ConfigMapKey | None = None
     """A ConfigMap in that namespace with the authority (PEM) of the admin portal's certificate; else the system's."""
     billing: Billing = Billing.DISABLED
-    """Whether 3scale bills and charges the accounts."""
+    """Whether 3scale bills and charges the accounts for the fees of their plans."""
     adopt: Annotated[tuple[SystemName, ...], Field(max_length=200), ListOf()] = ()
     """System names of products and backends that 3scale has already and that may be taken over: a rebuilt cluster."""
 
@@ -122,6 +122,8 @@ class ModelPlatformSpec(ApiModel):
     """Model servers besides the built-in ones."""
     default_plans: Plans = ()
     """Plans of ModelServices that name none."""
+    currency: Annotated[str, text(r"^[A-Z]{3}$", max_length=3)] = "EUR"
+    """The currency of all prices, by its ISO 4217 code; set the same in 3scale, which has its own setting for it."""
 
 
 class Capabilities(ApiModel):

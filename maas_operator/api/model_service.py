@@ -131,6 +131,16 @@ class Cors(ApiModel):
     """Origins such as https://app.example.com, or *; none switches CORS off."""
 
 
+class RateLimit(ApiModel):
+    """How fast one gateway pod passes calls on to the model, whoever makes them."""
+
+    requests_per_second: Annotated[Int, Field(ge=1, le=100_000)]
+    """Calls that pass without delay."""
+    burst: Annotated[Int, Field(ge=0, le=100_000)]
+    """Calls above that which are held back until they fit, each for burst / requestsPerSecond seconds at most; more
+    are refused with 429."""
+
+
 class NetworkPolicyMode(StrEnum):
     """Who closes the way around the gateway."""
 
@@ -145,6 +155,8 @@ class Api(ApiModel):
     """How long the gateway waits."""
     cors: Cors = Cors()
     """Calls from browsers."""
+    rate_limit: RateLimit | None = None
+    """Protects the model apart from plans, in each gateway pod by itself; no limit if absent."""
     network_policy: NetworkPolicyMode = NetworkPolicyMode.MANAGED
     """Managed: only the gateway and monitoring reach the model's pods. None: that is left to somebody else."""
 

@@ -123,6 +123,7 @@ class Reason(StrEnum):
     LIVE = "Live"
     GATEWAY_CACHING = "GatewayCaching"
     ROUTE_MISSING = "RouteMissing"
+    ROUTE_TIMEOUT_NOT_SET = "RouteTimeoutNotSet"
     # DevelopersReady
     NO_DEVELOPERS = "NoDevelopers"
     DEVELOPERS_PENDING = "DevelopersPending"
@@ -320,6 +321,12 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
     Reason.ROUTE_MISSING: ReasonDoc(
         "3scale has the configuration, but zync has made no Route for it yet.",
         "Wait a minute; then check that zync runs.",
+    ),
+    Reason.ROUTE_TIMEOUT_NOT_SET: ReasonDoc(
+        "The operator can not set the annotation haproxy.router.openshift.io/timeout of the product's Route: the router"
+        " ends answers of which it has seen nothing for 30 seconds, or whatever somebody else has set.",
+        "Bind the role maas-operator-threescale-secrets in the namespace of the Route, or stop the other writer, as"
+        " the message says.",
     ),
     Reason.NO_DEVELOPERS: ReasonDoc("spec.developers is empty.", _NOTHING),
     Reason.DEVELOPERS_PENDING: ReasonDoc("Some developers have no working key yet.", _WAIT),

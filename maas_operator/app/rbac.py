@@ -60,7 +60,8 @@ def operator_rules() -> list[Object]:
 def local_rules() -> list[Object]:
     """Return what the operator may do in the 3scale namespaces besides."""
     read = [_rule(kind.group, [kind.plural], ("get",)) for kind, use in TABLE.items() if Use.READ_LOCAL in use]
-    return [_rule(SECRET.group, [SECRET.plural], _READ), *read]
+    patch = [_rule(kind.group, [kind.plural], ("patch",)) for kind, use in TABLE.items() if Use.ANNOTATE in use]
+    return [_rule(SECRET.group, [SECRET.plural], _READ), *read, *patch]
 
 
 def _verbs(use: Use) -> set[str]:

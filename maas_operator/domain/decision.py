@@ -76,6 +76,16 @@ class Patch:
     operations: tuple[Manifest, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """An annotation that is to be ours on somebody else's object, which has this uid; no other field of it is."""
+
+    ref: Ref
+    uid: str
+    name: str
+    value: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What must be true after this pass.
@@ -96,7 +106,7 @@ class Decision:
     conditions: tuple[Condition, ...]
     children: tuple[Manifest, ...] = ()
     accept: Acceptance | None = None
-    patches: tuple[Patch, ...] = ()
+    patches: tuple[Patch | Annotation, ...] = ()
     prune: bool = True
     keep: frozenset[Ref] = frozenset()
     drop: Mapping[Ref, str] = field(default_factory=dict)

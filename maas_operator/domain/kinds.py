@@ -25,6 +25,8 @@ class Use(Flag):
     """Write the status subresource: our own kinds."""
     PATCH = auto()
     """Patch objects of others, in the 3scale namespaces only and where a ModelPlatform allows it."""
+    ANNOTATE = auto()
+    """Patch an annotation of objects of others, in the 3scale namespaces only."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -109,7 +111,7 @@ TABLE: Final[dict[Kind, Use]] = {
     CONFIG_MAP: Use.READ_LOCAL,
     POD: Use.WATCH,
     DEPLOYMENT: Use.WATCH,
-    ROUTE: Use.WATCH,
+    ROUTE: Use.WATCH | Use.ANNOTATE,
     NAMESPACE: Use.WATCH | Use.READ,
     CUSTOM_RESOURCE_DEFINITION: Use.WATCH | Use.READ,
 }

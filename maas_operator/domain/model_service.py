@@ -40,7 +40,8 @@ class ModelServiceWorld(World):
     """What a pass knows.
 
     `deployment_mode`: KServe's word for how it runs this model; None before it has said one.
-    `deployment`, `pods`: KServe's, as the cache has them. `route_host`: the Product's production host, or empty.
+    `deployment`, `pods`: KServe's, as the cache has them. `routes`: the Product's, to production and staging.
+    `endpoint`: where 3scale publishes the Product, in a cluster that has no Routes; else empty.
     `remote`: what 3scale itself says, where it was asked.
     `applications`: who uses the Product; known only while the service is being deleted.
     """
@@ -51,7 +52,8 @@ class ModelServiceWorld(World):
     deployment_mode: str | None
     deployment: Manifest | None
     pods: tuple[Manifest, ...]
-    route_host: str
+    routes: tuple[Manifest, ...]
+    endpoint: str
     remote: Remote
     applications: tuple[str, ...]
 
@@ -85,6 +87,7 @@ def _on_platform(world: ModelServiceWorld, platform: ModelPlatform) -> Decision:
     return Decision(
         conditions=(*_summary(stages), *stages),
         children=(*serving.children, *publication.children(), *people),
+        patches=tuple(publication.patches()),
         keep=serving.keep() | publication.keep(),
         namespaces=world.namespaces,
         status=_status(world, serving, publication),
@@ -108,7 +111,8 @@ def _publication(world: ModelServiceWorld, platform: ModelPlatform) -> Publicati
         service=world.service,
         platform=platform,
         world=world,
-        route_host=world.route_host,
+        routes=world.routes,
+        endpoint=world.endpoint,
         remote=world.remote,
     )
 

@@ -11,11 +11,13 @@ from typing import Final
 from pydantic import SecretStr
 
 from maas_operator.api.model_platform import ModelPlatform
-from maas_operator.api.model_service import ModelService
+from maas_operator.api.model_service import ManagementPolicy, ModelService
 from maas_operator.api.model_subscription import ModelSubscription
 from maas_operator.api.parse import InvalidObject, R
 from maas_operator.api.parse import read as read_object
 from maas_operator.domain import names
+from maas_operator.domain.gateway.routes import ROUTE_TO, host_of, leads_to_gateways
+from maas_operator.domain.gateway.status import product_state
 from maas_operator.domain.kinds import (
     API_MANAGER,
     APPLICATION,
@@ -50,7 +52,6 @@ from .lookup import Lookup, of_product
 from .packed_policy import packed_policy
 from .triggers import ServiceId
 
-ROUTE_TO: Final = "zync.3scale.net/route-to"
 TENANT_ID: Final = "3scale.net/tenant_id"
 
 
@@ -82,6 +83,7 @@ class Gatherer:
         """Gather for a ModelService."""
         service = read(ModelService, owner)
         platform = await self._platform(service)
+        routes = self._routes(service, platform) if platform else ()
         inference_service = await self._lookup.find(names.inference_service_ref(service))
         return ModelServiceWorld(
             owner=owner,
@@ -93,7 +95,8 @@ class Gatherer:
             deployment_mode=(inference_service or {}).get("status", {}).get("deploymentMode"),
             deployment=self.cache.get(names.deployment_ref(service)),
             pods=self._referring(names.inference_service_ref(service), POD),
-            route_host=self._route_host(service, platform),
+            routes=routes,
+            endpoint=await self._endpoint(service, platform) if platform and not routes else "",
             remote=await self.inquiries.about_service(service, platform),
             applications=await self._users(service, platform),
         )
@@ -174,11 +177,20 @@ class Gatherer:
         namespace = await self._lookup.find(Ref(NAMESPACE, "", name))
         return namespace["metadata"]["uid"] if namespace else ""
 
-    def _route_host(self, service: ModelService, platform: ModelPlatform | None) -> str:
-        product = self._product(service, platform) if platform else None
-        number = (product or {}).get("status", {}).get("productId")
-        routes = self.cache.referring_to(ServiceId(str(number))) if number else []
-        return _host_of(routes, {ROUTE_TO: "apicast-production"})
+    def _routes(self, service: ModelService, platform: ModelPlatform) -> tuple[Manifest, ...]:
+        """Return the product's Routes: those where gateways are, since elsewhere anybody may make one that says so."""
+        number = product_state(self._product(service, platform)).remote_id
+        found = self.cache.referring_to(ServiceId(str(number))) if number else []
+        namespaces = {platform.spec.threescale.namespace, *platform.spec.gateway.namespaces}
+        routes = [one for one in found if ref_of(one).kind == ROUTE and ref_of(one).namespace in namespaces]
+        return tuple(sorted((one for one in routes if leads_to_gateways(one)), key=ref_of))
+
+    async def _endpoint(self, service: ModelService, platform: ModelPlatform) -> str:
+        number = product_state(self._product(service, platform)).remote_id
+        looks = (
+            service.metadata.deletion_timestamp is None and service.spec.management_policy is ManagementPolicy.ACTIVE
+        )
+        return await self.inquiries.endpoint(service, platform, number) if number and looks else ""
 
     async def _users(self, service: ModelService, platform: ModelPlatform | None) -> tuple[str, ...]:
         """Return the Applications that use a product; asked for only before its deletion."""
@@ -256,12 +268,7 @@ class Gatherer:
         host = admin_url.get_secret_value().removeprefix("https://") if admin_url else ""
         routes = self.cache.of_kind(ROUTE, namespace)
         tenants = {labels_of(route).get(TENANT_ID, "") for route in routes if route["spec"].get("host") == host}
-        return next((_host_of(routes, {ROUTE_TO: "system-developer", TENANT_ID: tenant}) for tenant in tenants), "")
-
-
-def _host_of(routes: Iterable[Manifest], labels: dict[str, str]) -> str:
-    hosts = [route["spec"].get("host", "") for route in routes if labels.items() <= labels_of(route).items()]
-    return min(hosts, default="")
+        return next((host_of(routes, {ROUTE_TO: "system-developer", TENANT_ID: tenant}) for tenant in tenants), "")
 
 
 def secret_refs(subscription: ModelSubscription, platform: ModelPlatform | None) -> Iterable[Ref]:

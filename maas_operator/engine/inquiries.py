@@ -27,6 +27,7 @@ from maas_operator.domain.people.status import application_state
 from maas_operator.domain.people.world import ModelSubscriptionWorld
 
 from .comparisons import Comparisons
+from .endpoints import Endpoints
 from .errors import ThreescaleError
 from .lookup import Lookup, of_product
 from .refusals import threescale_problem
@@ -47,6 +48,7 @@ class Inquiries:
         self._now = now
         self._tenants = Tenants(lookup)
         self._comparisons = Comparisons(threescale, self._tenants, now)
+        self._endpoints = Endpoints(threescale, self._tenants, lookup, now)
         self._proven: dict[str, tuple[Tenant, datetime]] = {}
 
     async def platform_problem(self, platform: ModelPlatform) -> Verdict | None:
@@ -68,6 +70,7 @@ class Inquiries:
         uid, paused = service.metadata.uid, service.spec.management_policy is ManagementPolicy.PAUSED
         if platform is None or paused or service.metadata.deletion_timestamp is not None:
             self._comparisons.forget(uid)
+            self._endpoints.forget(uid)
             return NOTHING_ASKED
         refs = (backend_ref(service, platform), product_ref(service, platform))
         found = {ref.kind: await self._lookup.find(ref) for ref in refs}
@@ -81,6 +84,10 @@ class Inquiries:
             return Remote(barrier=await self._barrier(service, platform, absent), plans_in_use=plans_in_use)
         edited_at = await self._comparisons.edited_at(uid, platform, ours[PRODUCT], ours[BACKEND])
         return Remote(plans_in_use=plans_in_use, edited_at=edited_at)
+
+    async def endpoint(self, service: ModelService, platform: ModelPlatform, product_id: int) -> str:
+        """Return where 3scale publishes a product, in a cluster without Routes; empty where they tell it."""
+        return await self._endpoints.of(service, platform, product_id)
 
     async def accept(self, world: ModelSubscriptionWorld, acceptance: Acceptance) -> str:
         """Have 3scale accept an application; return nothing, or why that failed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import shutil
 import ssl
 import subprocess
@@ -18,7 +19,7 @@ import pytest_asyncio
 from aiohttp import web
 from pydantic import SecretStr
 
-from maas_operator.adapters.threescale import client
+from maas_operator.adapters.threescale import answers, client
 from maas_operator.adapters.threescale.client import AdminApi
 from maas_operator.domain.gateway.remote import RemoteApplication, RemoteBackend, RemoteRule
 from maas_operator.engine.errors import (
@@ -328,3 +329,31 @@ async def test_an_authority_that_is_no_certificate_is_told() -> None:
     async with AdminApi() as api:
         with pytest.raises(RemoteRefused, match="PEM"):
             await api.check(Tenant("https://127.0.0.1:1", SecretStr(TOKEN), "not a certificate"))
+
+
+async def test_the_endpoint_is_the_one_in_production_without_the_usual_port(stage: Stage) -> None:
+    product = stage.product()
+    endpoint = await stage.api.endpoint(stage.tenant, product.id)
+    assert re.fullmatch(r"https://tiny-1a2b3c-127-apicast-production\.0\.0\.1", endpoint)
+
+
+@pytest.mark.parametrize(
+    ("told", "read"),
+    [
+        ("https://a.example.com:443", "https://a.example.com"),
+        ("http://a.example.com:80", "http://a.example.com"),
+        ("https://a.example.com", "https://a.example.com"),
+        ("https://a.example.com:8443", "https://a.example.com:8443"),
+        ("http://a.example.com:443", "http://a.example.com:443"),
+    ],
+)
+def test_a_port_is_left_out_where_it_is_the_usual_one(told: str, read: str) -> None:
+    assert answers.endpoint(told) == read
+
+
+@pytest.mark.parametrize("told", ["", "ftp://a.example.com", "https://", "https://a.example.com:x"])
+async def test_what_is_no_public_url_is_no_answer_of_3scale(stage: Stage, told: str) -> None:
+    product = stage.product()
+    product.proxy["endpoint"] = told
+    with pytest.raises(RemoteRefused, match="no Admin API"):
+        await stage.api.endpoint(stage.tenant, product.id)

@@ -136,6 +136,12 @@ class TestStructuralForm:
         assert structural_schema(Inner)["properties"]["note"] == {"type": "string"}
         assert "required" not in structural_schema(Inner)
 
+    def test_an_optional_object_may_be_null_as_an_apply_leaves_it_when_its_last_field_goes(self) -> None:
+        class Outer(BaseModel):
+            inner: Inner | None = None
+
+        assert structural_schema(Outer)["properties"]["inner"]["nullable"] is True
+
     def test_a_literal_is_an_enum(self) -> None:
         class Outer(BaseModel):
             kind: Literal["x"]

@@ -86,7 +86,7 @@ def promotion_of(decision: Decision) -> Ref:
 
 
 def test_a_model_is_ready_when_it_serves_and_its_configuration_is_promoted() -> None:
-    decision = settle(decide, serving_well(a_model_world(route_host="tiny.example.com")), content)
+    decision = settle(decide, serving_well(a_model_world(routes=(worlds.a_route(),))), content)
     assert kinds(decision) == SERVING + GATEWAY
     assert told(decision, Type.READY) == ("True", "Ready")
     assert told(decision, Type.STALLED) == told(decision, Type.RECONCILING) == ("False", "Settled")
@@ -301,7 +301,7 @@ def test_a_3scale_operator_that_says_nothing_for_a_minute_is_suspected() -> None
 def test_a_configuration_is_live_when_the_gateways_have_dropped_the_one_before(
     ago: timedelta, truth: str, wake: timedelta | None
 ) -> None:
-    world = serving_well(a_model_world(route_host="tiny.example.com"))
+    world = serving_well(a_model_world(routes=(worlds.a_route(),)))
     decision = settle(decide, world, promoting(at=ago))
     assert told(decision, Type.LIVE)[0] == truth
     assert told(decision, Type.READY)[0] == "True"

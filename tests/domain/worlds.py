@@ -119,11 +119,21 @@ def a_model_world(service: ModelService | None = None, **known: Any) -> ModelSer
         "deployment_mode": None,
         "deployment": None,
         "pods": (),
-        "route_host": "",
+        "routes": (),
+        "endpoint": "",
         "remote": Remote(),
         "applications": (),
     }
     return ModelServiceWorld(owner=service.dump(), now=NOW, service=service, **(defaults | known))
+
+
+def a_route(host: str = "tiny.example.com", *, to: str = "production", annotated: str = "315s") -> Manifest:
+    """Return a Route as zync makes it, annotated for the default timeouts."""
+    name = f"zync-3scale-api-{to}"
+    labels = {"3scale.net/service_id": "7", "zync.3scale.net/route-to": f"apicast-{to}"}
+    annotations = {"haproxy.router.openshift.io/timeout": annotated} if annotated else {}
+    known = metadata(name, "3scale", labels=labels, annotations=annotations)
+    return {"apiVersion": "route.openshift.io/v1", "kind": "Route", "metadata": known, "spec": {"host": host}}
 
 
 def a_platform_world(platform: ModelPlatform | None = None, **known: Any) -> ModelPlatformWorld:

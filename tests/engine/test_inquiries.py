@@ -58,6 +58,10 @@ class Threescale:
         self._ask("product", tenant)
         raise RemoteNotFound("gone")
 
+    async def endpoint(self, tenant: Tenant, product_id: int) -> str:
+        self._ask("endpoint", tenant)
+        return f"https://product-{product_id}.example.com"
+
     async def backend(self, tenant: Tenant, backend_id: int) -> RemoteBackend:
         self._ask("backend", tenant)
         raise RemoteNotFound("gone")

@@ -97,7 +97,9 @@ def _plain(manifest: Manifest) -> Manifest:
 
 def _without_numbers(value: Any) -> Any:
     if isinstance(value, dict):
-        shown = {key: value for key, value in value.items() if key not in _VOLATILE and not _NUMBER.search(key)}
+        # What an apply has taken away from one of ours may be left as null, which is absent to us.
+        given = {key: entry for key, entry in value.items() if entry is not None}
+        shown = {key: entry for key, entry in given.items() if key not in _VOLATILE and not _NUMBER.search(key)}
         return {key: _without_numbers(entry) for key, entry in shown.items()}
     if not isinstance(value, list):
         return value

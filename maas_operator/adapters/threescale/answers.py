@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -28,6 +29,7 @@ from maas_operator.engine.errors import (
 )
 
 _WORDS_LIMIT: Final = 300
+_PORTS: Final = {"https": 443, "http": 80}
 _KINDS: Final = {401: TokenRefused, 403: TokenRefused, 404: RemoteNotFound}
 
 Json = dict[str, Any]
@@ -138,6 +140,16 @@ def plan(entry: Json) -> RemotePlan:
 
 def _money(value: Any) -> Decimal:
     return Decimal(str(value or 0))
+
+
+def endpoint(url: str) -> str:
+    """Read a public base URL: porta writes each with its port, which clients leave out where it is the usual one."""
+    parts = urlsplit(url)
+    usual = _PORTS[parts.scheme]
+    port = "" if parts.port in (None, usual) else f":{parts.port}"
+    if not parts.hostname:
+        raise ValueError("a URL without a host")
+    return f"{parts.scheme}://{parts.hostname}{port}"
 
 
 def backend(entry: Json) -> RemoteBackend:

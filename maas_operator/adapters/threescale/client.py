@@ -82,6 +82,12 @@ class AdminApi:
         )
         return _read(path, lambda: answers.product(parts))
 
+    async def endpoint(self, tenant: Tenant, product_id: int) -> str:
+        """Return a product's public base URL in production, without a slash at its end."""
+        path = f"services/{product_id}/proxy"
+        found = await self._get(tenant, path)
+        return _read(path, lambda: answers.endpoint(found["proxy"]["endpoint"]))
+
     async def backend(self, tenant: Tenant, backend_id: int) -> RemoteBackend:
         """Read a backend."""
         path = f"backend_apis/{backend_id}"

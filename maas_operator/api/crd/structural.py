@@ -74,7 +74,9 @@ def _resolved(schema: Mapping[str, Any], definitions: Mapping[str, Schema]) -> S
     if {"type": "null"} in members:
         del node["anyOf"]
         (present,) = (member for member in members if member != {"type": "null"})
-        return _merged(_resolved(present, definitions), node)
+        target = _resolved(present, definitions)
+        # An apply that takes its last field away leaves a null, which a server refuses where the schema does.
+        return _merged(target | ({"nullable": True} if target.get("type") == "object" else {}), node)
     return _without_empty_default(node)
 
 

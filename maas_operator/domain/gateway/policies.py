@@ -10,7 +10,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from maas_operator.api.model_service import Api, Task, Timeouts
+from maas_operator.api.model_service import Api, RateLimit, Task, Timeouts
 from maas_operator.domain.emitted import Emitted
 from maas_operator.domain.metering.package import NAME
 
@@ -65,6 +65,8 @@ def policy_chain(api: Api, metering: Policy | None = None) -> tuple[Policy, ...]
         *_cors(api.cors.allowed_origins),
         _timeouts(api.timeouts),
         Policy(name="apicast", configuration={}),
+        # After apicast: before it, strangers without a valid key could use up the model's share.
+        *_rate_limit(api.rate_limit),
         # After apicast: before it, what it adds would turn calls of unknown paths into allowed ones.
         *([metering] if metering else []),
         # After apicast, which reads the key from the header: the model must not see it.
@@ -92,6 +94,18 @@ def _timeouts(timeouts: Timeouts) -> Policy:
         name="upstream_connection",
         configuration={"connect_timeout": _seconds(timeouts.connect), "send_timeout": read, "read_timeout": read},
     )
+
+
+def _rate_limit(limit: RateLimit | None) -> tuple[Policy, ...]:
+    if limit is None:
+        return ()
+    # The scope makes the key this product's own. No error settings: APIcast would apply them to all products.
+    bucket: dict[str, JsonValue] = {
+        "key": {"name": "model", "scope": "service"},
+        "rate": limit.requests_per_second,
+        "burst": limit.burst,
+    }
+    return (Policy(name="rate_limit", configuration={"leaky_bucket_limiters": [bucket]}),)
 
 
 def _seconds(duration: timedelta) -> int:

@@ -7,7 +7,7 @@ from typing import Final
 
 from maas_operator.api.reasons import REASONS, ConditionType, Reason
 from maas_operator.domain.conditions import Condition, Verdict, decide_condition, false, refused, true, unknown
-from maas_operator.domain.objects import Ref
+from maas_operator.domain.objects import Ref, ref_of
 
 from .publication import Publication
 from .status import PromotionPhase, SyncPhase, SyncState
@@ -48,7 +48,7 @@ def stages(publication: Publication) -> tuple[Condition, ...]:
         ),
         decide_condition(
             ConditionType.LIVE,
-            (_not_promoted, _route_missing, _gateways_caching),
+            (_not_promoted, _route_missing, _gateways_caching, _timeout_not_set),
             publication,
             otherwise=true(Reason.LIVE, "every gateway uses this configuration"),
         ),
@@ -134,7 +134,7 @@ def _not_promoted(publication: Publication) -> Verdict | None:
 
 
 def _route_missing(publication: Publication) -> Verdict | None:
-    if publication.route_host:
+    if publication.url:
         return None
     return false(
         Reason.ROUTE_MISSING,
@@ -147,3 +147,13 @@ def _gateways_caching(publication: Publication) -> Verdict | None:
     if until is None or publication.is_live:
         return None
     return false(Reason.GATEWAY_CACHING, f"gateways may use the configuration before until {until:%Y-%m-%dT%H:%M:%SZ}")
+
+
+def _timeout_not_set(publication: Publication) -> Verdict | None:
+    """Tell that long answers may be cut; all else works."""
+    refusals = publication.world.children.refused
+    refusal = next((refusals[ref] for ref in map(ref_of, publication.routes) if ref in refusals), None)
+    if refusal is None:
+        return None
+    message = f"every gateway uses this configuration, but the router may cut long answers: {refusal.message}"
+    return true(Reason.ROUTE_TIMEOUT_NOT_SET, message)

@@ -14,7 +14,7 @@ from typing import Final
 from maas_operator.api.model_platform import ModelPlatform, TokenPolicyMode
 from maas_operator.api.model_service import ModelService
 from maas_operator.api.reasons import ConditionType
-from maas_operator.domain.decision import World
+from maas_operator.domain.decision import Annotation, World
 from maas_operator.domain.kinds import PROXY_CONFIG_PROMOTE
 from maas_operator.domain.metering.package import NAME
 from maas_operator.domain.names import backend_ref, product_ref, promotion_ref
@@ -28,6 +28,7 @@ from .platform import lacks_admin_api_only, metering_version, problem_of
 from .product import product
 from .promotion import config_hash, proxy_config_promote
 from .remote import Remote
+from .routes import PRODUCTION, ROUTE_TO, host_of, timeouts
 from .status import PromotionPhase, PromotionState, SyncPhase, SyncState, backend_state, product_state, promotion_state
 
 RETRY_PROMOTION: Final = timedelta(seconds=30)
@@ -38,13 +39,14 @@ RETRY_PROMOTION: Final = timedelta(seconds=30)
 class Publication:
     """What is published of one model, and how far that has come.
 
-    `route_host` is empty while there is no Route; `remote` is what 3scale itself says.
+    `routes`, `endpoint`: see `ModelServiceWorld`; `remote` is what 3scale itself says.
     """
 
     service: ModelService
     platform: ModelPlatform
     world: World
-    route_host: str
+    routes: tuple[Manifest, ...]
+    endpoint: str
     remote: Remote
 
     @property
@@ -110,7 +112,14 @@ class Publication:
     @property
     def url(self) -> str | None:
         """Return where consumers find the API."""
-        return f"https://{self.route_host}/v1" if self.route_host else None
+        host = host_of(self.routes, {ROUTE_TO: PRODUCTION})
+        base = f"https://{host}" if host else self._endpoint
+        return f"{base}/v1" if base else None
+
+    @property
+    def _endpoint(self) -> str:
+        """Return where 3scale publishes the Product; it tells it before there is anything to find."""
+        return self.endpoint if self.promotion.done or self.service.status.url else ""
 
     @property
     def metering(self) -> str | None:
@@ -178,6 +187,10 @@ class Publication:
     def _is_rehearsed(self, state: SyncState) -> bool:
         """Tell whether an object is new in a rehearsal: what follows does not depend on what 3scale answers."""
         return self.world.rehearsed and state.phase is SyncPhase.SILENT
+
+    def patches(self) -> Iterable[Annotation]:
+        """Return what others' objects lack."""
+        return timeouts(self.routes, self.service.spec.api.timeouts, self.world.children)
 
     def keep(self) -> frozenset[Ref]:
         """Return what stays as it is where it can not be written now."""

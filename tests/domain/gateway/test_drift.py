@@ -16,7 +16,7 @@ from tests.domain.children import a_service, children_of
 
 PLANS = [
     {"name": "basic", "limits": [{"metric": "Requests", "period": "Minute", "value": 60}]},
-    {"name": "gold", "approvalRequired": True},
+    {"name": "gold", "approvalRequired": True, "pricing": {"setupFee": "50.00", "monthlyFee": "9.90"}},
 ]
 CHILDREN = children_of(a_service(plans=PLANS))
 PRODUCT, BACKEND = CHILDREN["Product"], CHILDREN["Backend"] | {"status": {"backendId": 8}}
@@ -25,7 +25,11 @@ BASIC = RemotePlan(
     id=1, system_name="basic", name="basic", published=True, custom=False, trial_days=0,
     setup_fee=Decimal(0), month_fee=Decimal("0.0"), approval_required=False,
 )  # fmt: skip
-GOLD = replace(BASIC, id=2, system_name="gold", name="gold", approval_required=True)
+GOLD = replace(
+    BASIC, id=2, system_name="gold", name="gold", approval_required=True,
+    # 3scale tells numbers, without the zeros at their end.
+    setup_fee=Decimal("50.0"), month_fee=Decimal("9.9"),
+)  # fmt: skip
 
 
 def as_written() -> RemoteProduct:
@@ -89,6 +93,7 @@ WRITTEN = as_written()
         ({"plans": WRITTEN.plans | {"basic": replace(BASIC, trial_days=9)}}, "plan basic"),
         ({"plans": WRITTEN.plans | {"basic": replace(BASIC, month_fee=Decimal("9.9"))}}, "plan basic"),
         ({"plans": WRITTEN.plans | {"gold": replace(GOLD, approval_required=False)}}, "plan gold"),
+        ({"plans": WRITTEN.plans | {"gold": replace(GOLD, setup_fee=Decimal("50.01"))}}, "plan gold"),
         ({"limits": WRITTEN.limits | {"basic": {}}}, "plan basic"),
         ({"limits": WRITTEN.limits | {"basic": {("hits", "minute"): 61}}}, "plan basic"),
         ({"limits": WRITTEN.limits | {"gold": {("107", "day"): 1}}}, "plan gold"),

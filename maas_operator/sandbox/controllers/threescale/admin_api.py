@@ -16,6 +16,7 @@ from maas_operator.engine.errors import NotFound
 
 from ..client import Client
 from ..faults import Faults, PortaFault
+from ..zync import product_host
 from .catalogue import Metric, Plan, Product
 from .context import DEFAULT_SECRET
 from .errors import PortaError, Unreachable, invalid, not_found
@@ -146,7 +147,10 @@ def _service(product: Product) -> Json:
 def _proxy(tenant: Tenant, query: Mapping[str, str], number: int) -> Json:
     product = tenant.catalogue.product(number)
     told = {name: value for name, value in product.proxy.items() if name not in ("authentication", "deployment_option")}
-    return {"proxy": {"service_id": product.id, "lock_version": 1, **told}}
+    # Whatever the tenant's domain is, porta writes the port.
+    ends = {"endpoint": "production", "sandbox_endpoint": "staging"}
+    urls = {name: f"https://{product_host(product, tenant, where)}:443" for name, where in ends.items()}
+    return {"proxy": {"service_id": product.id, "lock_version": 1, **urls, **told}}
 
 
 def _usages(tenant: Tenant, query: Mapping[str, str], number: int) -> list[Json]:
