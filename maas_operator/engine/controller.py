@@ -19,7 +19,7 @@ from maas_operator.api.reasons import ConditionType, Reason
 from maas_operator.domain.conditions import Condition, shorten
 from maas_operator.domain.decision import Acceptance, Annotation, Decision, Patch, World
 from maas_operator.domain.kinds import Kind
-from maas_operator.domain.labels import FINALIZER
+from maas_operator.domain.labels import FINALIZER, is_owned_by
 from maas_operator.domain.objects import Children, Manifest, Ref, Refusal, ref_of
 
 from .applier import Applied, Applier, Learn, Outcome
@@ -202,7 +202,10 @@ class Pass(Generic[AnyWorld]):
         self._live, self._refused = rehearsal.live, dict(trial.refused)
         decision = self._decide(replace(world, pending=rehearsal.writes))
         # The inventory says what there is; what is wanted and what is not wanted any more are pending alike.
-        told = replace(decision, children=tuple(self._live.values()), prune=False)
+        uid = self._owner["metadata"]["uid"]
+        told = replace(
+            decision, children=tuple(one for one in self._live.values() if is_owned_by(one, uid)), prune=False
+        )
         await self._write_status(status_after(self._owner, told, self._children(), {}, world.now), world.now)
         return self._next(decision, waits=False)
 
