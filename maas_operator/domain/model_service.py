@@ -5,7 +5,7 @@ Three strands that do not wait for each other: `serving` (KServe), `gateway` (3s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -18,16 +18,18 @@ from maas_operator.api.reasons import ConditionType, Reason
 from . import names
 from .conditions import Condition, Verdict, decide_condition, false, summarise, true
 from .decision import Decision, World
-from .farewell import farewell, out_of_reach
+from .farewell import Farewell, Obstacles, refs_of
 from .gateway import progress as gateway_progress
 from .gateway.publication import Publication
 from .gateway.remote import Remote
 from .kinds import BACKEND, PRODUCT
-from .objects import Manifest
+from .objects import Manifest, Ref
 from .observed import status_of
 from .people.developers import developers_ready, subscription
+from .people.secrets import StoredSecret
 from .plan.consequences import consequences
 from .plan.observation import observed
+from .policies.platform import PlatformPolicies
 from .serving.progress import Serving, model_ready
 from .serving.runtime_profiles import UnknownRuntime
 
@@ -52,7 +54,8 @@ class ModelServiceWorld(World):
     `deployment`, `pods`: KServe's, as the cache has them. `routes`: the Product's, to production and staging.
     `endpoint`: where 3scale publishes the Product, in a cluster that has no Routes; else empty.
     `remote`: what 3scale itself says, where it was asked.
-    `applications`: who uses the Product; known only while the service is being deleted.
+    `policy_secrets`, `installation`: see `PlatformPolicies`; `copied`: the copies of configurations that are there.
+    `applications`: who uses the Product, and `obstacles`: known only while the service is being deleted.
     """
 
     service: ModelService
@@ -64,7 +67,11 @@ class ModelServiceWorld(World):
     routes: tuple[Manifest, ...]
     endpoint: str
     remote: Remote
+    policy_secrets: Mapping[str, StoredSecret]
+    installation: Manifest | None
+    copied: frozenset[Ref]
     applications: tuple[str, ...]
+    obstacles: Obstacles
 
     @property
     def namespaces(self) -> frozenset[str]:
@@ -92,7 +99,8 @@ def _on_platform(world: ModelServiceWorld, platform: ModelPlatform) -> Decision:
         *gateway_progress.stages(publication),
         developers_ready(world.service, world.children),
     )
-    settled = all(stage.status is ConditionStatus.TRUE for stage in stages) and not world.remote.plans_in_use
+    remote_settled = not (world.remote.plans_in_use or world.remote.look_again)
+    settled = remote_settled and all(stage.status is ConditionStatus.TRUE for stage in stages)
     return Decision(
         conditions=(*_summary(stages), *stages),
         children=(*serving.children, *publication.children(), *people),
@@ -123,6 +131,8 @@ def _publication(world: ModelServiceWorld, platform: ModelPlatform) -> Publicati
         routes=world.routes,
         endpoint=world.endpoint,
         remote=world.remote,
+        policies=PlatformPolicies(platform=platform, secrets=world.policy_secrets, installation=world.installation),
+        copied=world.copied,
     )
 
 
@@ -191,20 +201,31 @@ def _observed(world: ModelServiceWorld, decision: Decision) -> Decision:
 
 def _farewell(world: ModelServiceWorld) -> Decision:
     """Let go of everything; the Product stays while others' Applications use it."""
-    unreachable = out_of_reach(world.service.status.children, world.namespaces)
-    message = farewell(world.remaining, unreachable)
-    if world.applications and not world.remaining:
-        message = f"waiting for {', '.join(world.applications)}, which use the product, to be deleted"
-    leaving = Condition(ConditionType.GATEWAY_READY, ConditionStatus.FALSE, Reason.DELETING, message)
+    farewell = Farewell(
+        world=world,
+        inventory=refs_of(world.service.status.children),
+        namespaces=world.namespaces,
+        obstacles=world.obstacles,
+    )
+    leaving = decide_condition(ConditionType.GATEWAY_READY, (_used_by_others,), world, otherwise=farewell.verdict)
     in_use = [ref for ref in world.seen if ref.kind in (PRODUCT, BACKEND)] if world.applications else []
     return Decision(
         conditions=summarise((leaving,), ready=""),
-        keep=frozenset(in_use),
+        keep=frozenset(in_use) | farewell.held,
         namespaces=world.namespaces,
-        releasable=not (world.applications or unreachable),
+        releasable=farewell.releasable and not world.applications,
+        # Others' access is no remainder of this model: they lose it when they are deleted, and not before.
+        forced=farewell.forced and not world.applications,
         status=_kept_status(world.service),
         wake_after=POLL,
     )
+
+
+def _used_by_others(world: ModelServiceWorld) -> Verdict | None:
+    if not world.applications or world.remaining:
+        return None
+    users = ", ".join(world.applications)
+    return false(Reason.DELETING, f"waiting for {users}, which use the product, to be deleted")
 
 
 def _platform_ready(platform: ModelPlatform) -> Condition:

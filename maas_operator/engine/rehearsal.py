@@ -5,7 +5,8 @@ The same applier and the same pruner work on it as on the real one, so that what
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from uuid import NAMESPACE_URL, uuid5
 
 from maas_operator.domain.kinds import Kind
 from maas_operator.domain.labels import labels_of
@@ -16,14 +17,18 @@ from maas_operator.domain.plan.expectation import expected
 from .applier import Applied
 from .cache import without_managed_fields
 from .cluster import FINALIZER_MANAGER, MANAGER, STATUS_MANAGER, Cluster
-from .errors import NotFound
+from .errors import KindNotServed, NotFound
 
 
 class Rehearsal:
-    """A `Cluster` that reads from the real one and writes by dry runs; what it would have written it reads back."""
+    """A `Cluster` that reads from the real one and writes by dry runs; what it would have written it reads back.
 
-    def __init__(self, cluster: Cluster) -> None:
+    `new_namespaces`: namespaces that are still to be made; the API can not be asked about what is to be in them.
+    """
+
+    def __init__(self, cluster: Cluster, *, new_namespaces: Collection[str] = ()) -> None:
         self._cluster = cluster
+        self._new_namespaces = new_namespaces
         self._writes: dict[Ref, Write] = {}
         self._became: dict[Ref, Manifest | None] = {}
 
@@ -66,7 +71,14 @@ class Rehearsal:
         if manager in (STATUS_MANAGER, FINALIZER_MANAGER):
             return await self.get(ref)
         before = await self._before(ref)
-        after = await self._cluster.apply(manifest, manager=manager, force=force, dry_run=True)
+        try:
+            after = await self._cluster.apply(manifest, manager=manager, force=force, dry_run=True)
+        except KindNotServed:
+            raise
+        except NotFound:
+            if ref.namespace not in self._new_namespaces:
+                raise
+            after = _unborn(manifest)
         return self.note(before, after)
 
     async def json_patch(
@@ -101,6 +113,12 @@ class NobodyCounts:
 
     def child_applied(self, kind: Kind, applied: Applied) -> None:
         """Count nothing."""
+
+
+def _unborn(manifest: Manifest) -> Manifest:
+    """Return an object as the API would take it at the earliest; its uid is another one then."""
+    uid = str(uuid5(NAMESPACE_URL, str(ref_of(manifest))))
+    return manifest | {"metadata": manifest["metadata"] | {"uid": uid, "generation": 1}}
 
 
 def _is_in(manifest: Manifest, kind: Kind, namespace: str, labels: Mapping[str, str]) -> bool:

@@ -19,6 +19,7 @@ from maas_operator.api.model_subscription import ModelSubscription
 from maas_operator.api.reasons import ConditionType
 from maas_operator.domain.conditions import Condition
 from maas_operator.domain.decision import Decision, World
+from maas_operator.domain.farewell import NO_OBSTACLES
 from maas_operator.domain.gateway.remote import Remote
 from maas_operator.domain.kinds import INFERENCE_SERVICE, PRODUCT
 from maas_operator.domain.metering.package import PolicyPackage
@@ -27,6 +28,7 @@ from maas_operator.domain.model_service import ModelServiceWorld
 from maas_operator.domain.objects import Children, Manifest, Ref, Refusal, ref_of
 from maas_operator.domain.people.secrets import StoredSecret
 from maas_operator.domain.people.world import FreshSecrets, ModelSubscriptionWorld
+from maas_operator.domain.policies.platform import PlatformPolicies
 from maas_operator.engine.packed_policy import packed_policy
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -122,7 +124,11 @@ def a_model_world(service: ModelService | None = None, **known: Any) -> ModelSer
         "routes": (),
         "endpoint": "",
         "remote": Remote(),
+        "policy_secrets": {},
+        "installation": None,
+        "copied": frozenset(),
         "applications": (),
+        "obstacles": NO_OBSTACLES,
     }
     return ModelServiceWorld(owner=service.dump(), now=NOW, service=service, **(defaults | known))
 
@@ -147,6 +153,8 @@ def a_platform_world(platform: ModelPlatform | None = None, **known: Any) -> Mod
         "admin_api": None,
         "tenants": (),
         "portal_host": "",
+        "policies": PlatformPolicies(platform=platform, secrets={}, installation=None),
+        "copies_in_use": frozenset(),
         "policy": a_package(),
         "installation": None,
         "gateways": (),
@@ -173,6 +181,7 @@ def a_subscription_world(subscription: ModelSubscription | None = None, **known:
         "threescale_namespaces": frozenset({"3scale"}),
         "secrets": {},
         "fresh": FreshSecrets(key=SecretStr("fresh-key-" + "k" * 32), password=SecretStr("fresh-password-" + "p" * 16)),
+        "obstacles": NO_OBSTACLES,
     }
     return ModelSubscriptionWorld(owner=subscription.dump(), now=NOW, subscription=subscription, **(defaults | known))
 

@@ -1,6 +1,7 @@
 """From the JSON schema of a pydantic model to the structural schema that a CRD may carry."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 from pydantic import BaseModel
@@ -29,6 +30,7 @@ _KEYWORDS = (
     "maxProperties",
     "anyOf",
     "x-kubernetes-int-or-string",
+    "x-kubernetes-preserve-unknown-fields",
     "x-kubernetes-list-type",
     "x-kubernetes-list-map-keys",
     MAP_TYPE,
@@ -74,7 +76,7 @@ def _resolved(schema: Mapping[str, Any], definitions: Mapping[str, Schema]) -> S
     """Inline the reference and the optional of one node; what the node itself says wins over what it refers to."""
     node = dict(schema)
     if "$ref" in node:
-        return _merged(_resolved(definitions[node.pop("$ref").rsplit("/", 1)[-1]], definitions), node)
+        return _merged(_resolved(deepcopy(definitions[node.pop("$ref").rsplit("/", 1)[-1]]), definitions), node)
     members = node.get("anyOf", ())
     if {"type": "null"} in members:
         del node["anyOf"]
@@ -103,7 +105,8 @@ def _removable(node: Schema) -> Schema:
     """
     if "default" in node or node.get("type") != "object":
         return node
-    whole: Schema = {MAP_TYPE: "atomic"} if "properties" in node else {"default": {}}
+    # Of a map whose keys are anybody's, absent and empty mean the same; not so of an object.
+    whole: Schema = {"default": {}} if "additionalProperties" in node else {MAP_TYPE: "atomic"}
     return _ordered(node | whole)
 
 

@@ -30,6 +30,7 @@ def stages(publication: Publication) -> tuple[Condition, ...]:
             ConditionType.GATEWAY_READY,
             (
                 _threescale_not_ready,
+                _policies_not_ready,
                 _token_policy_missing,
                 _barred,
                 _gateway_refused,
@@ -57,6 +58,12 @@ def stages(publication: Publication) -> tuple[Condition, ...]:
 
 def _threescale_not_ready(publication: Publication) -> Verdict | None:
     problem = publication.threescale_problem
+    name = publication.platform.metadata.name
+    return false(Reason.PLATFORM_NOT_READY, f"ModelPlatform {name}: {problem}") if problem else None
+
+
+def _policies_not_ready(publication: Publication) -> Verdict | None:
+    problem = publication.policies_problem
     name = publication.platform.metadata.name
     return false(Reason.PLATFORM_NOT_READY, f"ModelPlatform {name}: {problem}") if problem else None
 

@@ -5,7 +5,7 @@ Written all at once, the 3scale-operator would back off for minutes, and a promo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -18,6 +18,7 @@ from maas_operator.domain.metering.package import NAME
 from maas_operator.domain.names import backend_ref, product_ref, promotion_ref
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.domain.observed import condition_of
+from maas_operator.domain.policies.platform import PlatformPolicies
 
 from .backend import backend
 from .drift import with_correction
@@ -35,7 +36,8 @@ from .status import SyncPhase, SyncState, backend_state, product_state
 class Publication:
     """What is published of one model, and how far that has come.
 
-    `routes`, `endpoint`: see `ModelServiceWorld`; `remote` is what 3scale itself says.
+    `routes`, `endpoint`: see `ModelServiceWorld`; `remote` is what 3scale itself says. `policies` are the platform's,
+    `copied` the copies of their configurations that are there.
     """
 
     service: ModelService
@@ -44,6 +46,8 @@ class Publication:
     routes: tuple[Manifest, ...]
     endpoint: str
     remote: Remote
+    policies: PlatformPolicies
+    copied: Collection[Ref]
 
     @property
     def backend_ref(self) -> Ref:
@@ -79,7 +83,7 @@ class Publication:
 
     @cached_property
     def _rendered(self) -> Manifest:
-        return product(self.service, self.platform, self.metering)
+        return product(self.service, self.platform, self.metering, self.policies)
 
     @cached_property
     def promotions(self) -> Promotions | None:
@@ -160,6 +164,12 @@ class Publication:
         return problem_of(self.platform, ConditionType.THREESCALE_READY)
 
     @property
+    def policies_problem(self) -> str | None:
+        """Return why no chain can be written; None when one can."""
+        missing = next((ref for ref in self.policies.copies if ref not in self.copied), None)
+        return self.policies.problem or (f"waiting for {missing}" if missing else None)
+
+    @property
     def metering_problem(self) -> str | None:
         """Return why tokens would go uncounted if this were published; None when they are counted or need not be."""
         if self.metering:
@@ -180,7 +190,7 @@ class Publication:
     @property
     def is_held(self) -> bool:
         """Tell whether nothing may be written to 3scale."""
-        return bool(self.metering_problem or self.threescale_problem or self.remote.barrier)
+        return bool(self.policies_problem or self.metering_problem or self.threescale_problem or self.remote.barrier)
 
     def children(self) -> Iterable[Manifest]:
         """Return what can be written now, in order."""

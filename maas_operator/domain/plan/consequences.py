@@ -12,7 +12,6 @@ from typing import Any, Final
 from maas_operator.domain.gateway.promotion import PUBLISHED_OF_PRODUCT
 from maas_operator.domain.kinds import (
     API_MANAGER,
-    APPLICATION,
     INFERENCE_SERVICE,
     MODEL_SUBSCRIPTION,
     NETWORK_POLICY,
@@ -221,20 +220,15 @@ def _served_name(inference_service: Manifest) -> str:
 
 
 def _people(known: _Known) -> Iterator[Consequence]:
-    for write in known.of(MODEL_SUBSCRIPTION, APPLICATION):
+    for write in known.of(MODEL_SUBSCRIPTION):
         if write.before is None:
             continue
         if write.after is None:
             yield LosesAccess(str(write.ref))
             continue
-        before, after = _plan_of(write.before), _plan_of(write.after)
+        before, after = write.before["spec"]["plan"], write.after["spec"]["plan"]
         if before != after:
             yield MovesPlan(str(write.ref), before, after)
-
-
-def _plan_of(consumer: Manifest) -> str:
-    spec = consumer["spec"]
-    return str(spec.get("plan") or spec.get("applicationPlanName") or "")
 
 
 def _plans(known: _Known) -> Iterator[Consequence]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from maas_operator.api.meta import ConditionStatus
+from maas_operator.api.reasons import ConditionType, Reason
 from maas_operator.domain.objects import Manifest
 from maas_operator.domain.observed import is_fresh, status_of
 
@@ -12,3 +16,24 @@ def expected(before: Manifest | None, after: Manifest) -> Manifest:
         return after
     seen = {**status_of(after), "observedGeneration": after["metadata"].get("generation")}
     return after | {"status": seen}
+
+
+def ready_platform(platform: Manifest, *, token_policy: str | None, now: datetime) -> Manifest:
+    """Return a platform that is new as it will be when everything that it needs is there."""
+    truths = {
+        ConditionType.READY: True,
+        ConditionType.THREESCALE_READY: True,
+        ConditionType.TOKEN_POLICY_READY: token_policy is not None,
+    }
+    conditions = [
+        {
+            "type": str(type_),
+            "status": str(ConditionStatus.TRUE if true else ConditionStatus.FALSE),
+            "reason": str(Reason.READY if true else Reason.TOKEN_POLICY_OFF),
+            "message": "" if true else "spec.gateway.tokenPolicy.mode is None",
+            "lastTransitionTime": f"{now:%Y-%m-%dT%H:%M:%SZ}",
+        }
+        for type_, true in truths.items()
+    ]
+    version = {"tokenPolicyVersion": token_policy} if token_policy else {}
+    return platform | {"status": {**status_of(platform), "conditions": conditions, **version}}

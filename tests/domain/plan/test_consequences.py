@@ -215,18 +215,3 @@ def test_texts_and_plans_of_a_product_need_no_promotion() -> None:
 def test_a_product_or_subscription_that_goes_with_everything_is_told_by_who_loses_access() -> None:
     gone = [Write(one, None) for one in children(worlds.a_service(plans=[PLAN], developers=[DEVELOPER])).values()]
     assert [type(one) for one in consequences(gone)] == [LosesAccess, OpensModel]
-
-
-def test_an_application_moves_plans_as_a_subscription_does() -> None:
-    def application(plan: str) -> Manifest:
-        metadata = {"name": "x", "namespace": "3scale"}
-        spec = {"applicationPlanName": plan}
-        return {
-            "apiVersion": "capabilities.3scale.net/v1beta1",
-            "kind": "Application",
-            "metadata": metadata,
-            "spec": spec,
-        }
-
-    assert consequences([Write(None, application("a"))]) == ()
-    assert consequences([Write(application("a"), application("b"))]) == (MovesPlan("Application 3scale/x", "a", "b"),)
