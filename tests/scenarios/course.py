@@ -11,6 +11,7 @@ from typing import Any
 
 from maas_operator.domain.kinds import API_MANAGER
 from maas_operator.domain.metering import mounts
+from maas_operator.domain.objects import ref_of
 from maas_operator.engine.relist import INTERVAL_SECONDS
 from maas_operator.engine.threescale import REGULARLY
 from maas_operator.sandbox.controllers.faults import PodFault, PortaFault
@@ -22,15 +23,18 @@ from tests.edits import edited
 from tests.scenarios.harness import NAME, SERVICE, Checkpoint, World, a_world, apart
 from tests.scenarios.operator import Fault, Killed, is_write
 from tests.scenarios.sequences import (
+    GUEST,
     Apply,
     Approve,
     Break,
+    Delete,
     Heal,
     Kill,
     Portal,
     PortalEdit,
     Refuse,
     Step,
+    Tamper,
     Trouble,
     Turn,
     Wish,
@@ -48,6 +52,8 @@ OF_THE_WAY = re.compile(
     r"|\.annotations: (appeared|disappeared)"
     # An APIManager that was patched keeps empty lists.
     r"|^\.APIManager [^:]*\.apicast: appeared"
+    # 3scale gives numbers in the order of arrival.
+    r"|\.metric_id: "
     # KServe remembers a failure.
     r"|\.lastFailureInfo: appeared"
 )
@@ -66,6 +72,16 @@ class End:
     def of(cls, world: World) -> End:
         remote = {**remote_state(world), "mounted": mounted(world)}
         return cls(Checkpoint.of(world), world.snapshot(), remote)
+
+    @property
+    def waits(self) -> list[str]:
+        """Return what is not ready of our kinds."""
+        ours = [one for one in self.objects.values() if one["kind"] in ("ModelService", "ModelSubscription")]
+        conditions = [(one["metadata"]["name"], each) for one in ours for each in one["status"]["conditions"]]
+        usual = {"Reconciling": "False", "Stalled": "False"}
+        return [
+            f"{name} {one['message']}" for name, one in conditions if one["status"] != usual.get(one["type"], "True")
+        ]
 
     def differences(self, other: End) -> list[str]:
         found = [*differences(self.objects, other.objects), *differences(self.remote, other.remote, "3scale")]
@@ -101,7 +117,9 @@ async def walk(turns: Sequence[Turn], start: Wish | None = None) -> None:
         for turn in turns:
             await course.take(turn)
         await course.conclude()
-        found = fresh_end(course.wish).differences(End.of(world))
+        end, expected = End.of(world), fresh_end(course.wish)
+        assert not expected.waits, f"a fresh apply does not become ready: {expected.waits}"
+        found = expected.differences(end)
         assert not found, "unlike a fresh apply:\n" + "\n".join(found)
         course.forget_the_dismissed()
 
@@ -116,7 +134,7 @@ class Course:
         self._known = {name: self._access(name) for name in self._throughout}
         self._guests: list[Application] = []
         self._patience = 0.0
-        self._product_deleted = False
+        self._renumbered = False
         self._edits = 0
 
     async def take(self, turn: Turn) -> None:
@@ -136,6 +154,10 @@ class Course:
                 self.world.operator.faults.append(Fault(_any_call, ERRORS[error], skip=skip, times=times))
             case Kill(write, moment):
                 await self._kill(write, moment)
+            case Tamper(kind):
+                await self._tamper(kind)
+            case Delete():
+                await self._delete_the_service()
             case Approve():
                 await self._approve()
             case Portal(edit):
@@ -147,8 +169,10 @@ class Course:
 
     async def ask_for(self, wish: Wish) -> None:
         """Apply what differs from what was asked for before."""
-        pairs = zip(self.wish.manifests(), wish.manifests(), strict=True)
-        await self.world.apply(*[after for before, after in pairs if before != after])
+        before = self.wish.manifests()
+        await self.world.apply(*[one for one in wish.manifests() if one not in before])
+        if self.wish.guest and not wish.guest:
+            await self.world.delete(GUEST)
         self.wish = wish
         self._throughout &= {one["name"] for one in wish.developers}
 
@@ -158,8 +182,20 @@ class Course:
         else:
             self.world.operator.faults.append(Fault(is_write, Killed, moment=moment, skip=write - 1))
 
+    async def _tamper(self, kind: str) -> None:
+        self._renumbered |= kind in ("Product", "Backend", "Application")
+        ours = [one for one in self.world.objects() if one["kind"] == kind]
+        await self.world.delete(*[ref_of(one) for one in ours if "deletionTimestamp" not in one["metadata"]])
+
+    async def _delete_the_service(self) -> None:
+        found = await self.world.find(SERVICE)
+        if found is not None and "deletionTimestamp" not in found["metadata"]:
+            await self.world.delete(SERVICE)
+        self._throughout.clear()
+        self._renumbered = True
+
     async def _approve(self) -> None:
-        told = (await self.world.get(SERVICE)).get("status", {}).get("gateway", {})
+        told = (await self.world.find(SERVICE) or {}).get("status", {}).get("gateway", {})
         waiting = told.get("candidateHash") or told.get("configHash")
         if waiting is not None and self.wish.service.get("api", {}).get("promotion", {}).get("mode") == "Manual":
             promotion = {"mode": "Manual", "approved": waiting}
@@ -214,7 +250,7 @@ class Course:
         if product is None:
             return
         _PORTAL_EDITS[edit](self._tenant, product)
-        self._product_deleted |= edit is PortalEdit.DELETE_THE_PRODUCT
+        self._renumbered |= edit is PortalEdit.DELETE_THE_PRODUCT
         self._edits += 1
 
     def _apply_in_portal(self, name: str) -> None:
@@ -239,9 +275,12 @@ class Course:
     async def conclude(self) -> None:
         """Let all heal and settle; no application or key may be lost, and none of the portal's."""
         self._heal()
-        await self.ask_for(self.wish.concluded())
+        while "deletionTimestamp" in (await self.world.find(SERVICE) or {"metadata": {}})["metadata"]:
+            await self.world.rest(60.0)
+        self.wish = self.wish.concluded()
+        await self.world.apply(*self.wish.manifests())
         await self._come_to_rest()
-        if not self._product_deleted:
+        if not self._renumbered:
             alive = self._tenant.people.applications.values()
             lost = [one.name for one in self._guests if all(one is not other for other in alive)]
             assert not lost, f"applications of the portal are lost: {lost}"
@@ -260,7 +299,7 @@ class Course:
     def _is_not_lost(self, developer: str) -> None:
         (number, key), known = self._access(developer), self._known[developer]
         assert key == known[1], f"the key of {developer} is another one"
-        assert number == known[0] or self._product_deleted, f"the application of {developer} is another one"
+        assert number == known[0] or self._renumbered, f"the application of {developer} is another one"
 
     def _access(self, developer: str) -> tuple[int, str]:
         """Return an application's id and the key that 3scale has of it."""

@@ -14,16 +14,18 @@ from typing import Any, Protocol
 
 from hypothesis import strategies as st
 
-from maas_operator.domain.kinds import API_MANAGER
+from maas_operator.domain.kinds import API_MANAGER, MODEL_SUBSCRIPTION
 from maas_operator.domain.metering import mounts
 from maas_operator.domain.objects import Manifest, Ref
 from maas_operator.engine.packed_policy import packed_policy
 from maas_operator.sandbox.kubeapi.faults import Moment
 from tests.edits import EDITS, edited
-from tests.scenarios.harness import GATEWAY, sample
+from tests.scenarios.harness import GATEWAY, HOME, a_subscription, sample
 
 Spec = dict[str, Any]
 
+TAMPERED = ("Product", "Backend", "ProxyConfigPromote", "Application", "ApplicationAuth", "InferenceService")
+GUEST = Ref(MODEL_SUBSCRIPTION, HOME, "guest")
 INSTALLATION = Ref(API_MANAGER, GATEWAY, "apimanager")
 PLANS = ("standard", "gold", "trial", "batch")
 DEVELOPERS = ("dev1", "dev2", "dev3")
@@ -43,6 +45,7 @@ PLATFORM_FIELDS: dict[str, Any] = {
     "gateway.tokenPolicy.patchAPIManager": False,
     "gateway.configurationCache": "5m",
     "gateway.namespaces": ["gateways"],
+    "gateway.policies": [{"name": "headers", "position": "BeforeAuth", "configuration": {"request": []}}],
     "currency": "USD",
     "monitoring.namespaces": ["monitoring"],
     "threescale.billing": "Enabled",
@@ -72,6 +75,8 @@ class Wish:
     service: Spec
     platform: Spec
     mounted: bool = False
+    guest: str = ""
+    """The plan of a ModelSubscription that the service does not own; empty if there is none."""
 
     def manifests(self) -> list[Manifest]:
         """Return what a GitOps tool applies."""
@@ -81,10 +86,11 @@ class Wish:
             namespace,
             platform | {"spec": self.platform},
             service | {"spec": self.service},
+            *([a_subscription(GUEST.name, plan=self.guest)] if self.guest else []),
         ]
 
     def as_text(self) -> str:
-        return json.dumps([self.service, self.platform, self.mounted], sort_keys=True)
+        return json.dumps([self.service, self.platform, self.mounted, self.guest], sort_keys=True)
 
     @classmethod
     def from_text(cls, text: str) -> Wish:
@@ -102,13 +108,21 @@ class Wish:
         """Return it with other plans; developers whose plan is gone move to the first one."""
         names = [plan["name"] for plan in plans] or self._default_plans()
         developers = [one if one["plan"] in names else one | {"plan": names[0]} for one in self.developers]
-        return replace(self, service={**self.service, "plans": plans, "developers": developers})
+        wish = replace(self, service={**self.service, "plans": plans, "developers": developers})
+        return wish.with_guest(self.guest) if self.guest else wish
 
     def _default_plans(self) -> list[str]:
         return [plan["name"] for plan in self.platform.get("defaultPlans", ())] or ["standard"]
 
     def with_developers(self, developers: list[Spec]) -> Wish:
         return replace(self, service={**self.service, "developers": developers})
+
+    def with_guest(self, plan: str) -> Wish:
+        """Return it with a guest on a plan, or on the first that guests may choose; without one if there is none."""
+        closed = {one["name"] for one in self.plans if one.get("approvalRequired") or not one.get("published", True)}
+        names = [one["name"] for one in self.plans] or self._default_plans()
+        choice = [name for name in names if name not in closed]
+        return replace(self, guest=plan if plan in choice else next(iter(choice), ""))
 
     def offered(self, plan: str) -> str:
         """Return the plan if there is such a one, else the first that there is."""
@@ -275,6 +289,24 @@ class Dismiss:
 
 
 @dataclass(frozen=True)
+class Invite:
+    """A subscription that the service does not own is made, or moves to a plan."""
+
+    plan: str
+
+    def of(self, wish: Wish) -> Wish:
+        return wish.with_guest(self.plan)
+
+
+@dataclass(frozen=True)
+class Leave:
+    """That subscription is deleted."""
+
+    def of(self, wish: Wish) -> Wish:
+        return replace(wish, guest="")
+
+
+@dataclass(frozen=True)
 class Manage:
     """The management policy changes."""
 
@@ -377,6 +409,18 @@ class PortalEdit(Enum):
 
 
 @dataclass(frozen=True)
+class Tamper:
+    """Somebody deletes the objects of a kind that we made."""
+
+    kind: str
+
+
+@dataclass(frozen=True)
+class Delete:
+    """The ModelService is deleted; the next edit, or the end, makes it again."""
+
+
+@dataclass(frozen=True)
 class Approve:
     """Somebody approves the configuration that waits for it."""
 
@@ -395,7 +439,7 @@ class Apply:
     plan: str
 
 
-Deed = Break | Heal | Refuse | Kill | Approve | Portal | Apply
+Deed = Break | Heal | Refuse | Kill | Tamper | Delete | Approve | Portal | Apply
 Step = Edit | Deed
 
 
@@ -428,6 +472,8 @@ edits: st.SearchStrategy[Edit] = st.one_of(
     st.builds(Dismiss, _developers),
     st.builds(SetPlatform, st.sampled_from(sorted(PLATFORM_FIELDS)), st.booleans()),
     st.builds(Mount),
+    st.builds(Invite, _plans),
+    st.builds(Leave),
     st.builds(Manage, st.sampled_from(["Active", "Paused", "Observe"])),
     st.builds(Promote, st.sampled_from(["Manual", "Automatic"])),
 )
@@ -437,6 +483,8 @@ deeds: st.SearchStrategy[Deed] = st.one_of(
     st.builds(Break, st.sampled_from(Trouble)),
     st.builds(Heal),
     st.builds(Refuse, st.sampled_from(["conflict", "internal", "timeout"]), st.integers(0, 10), st.integers(1, 4)),
+    st.builds(Tamper, st.sampled_from(TAMPERED)),
+    st.builds(Delete),
     st.builds(Approve),
     st.builds(Portal, st.sampled_from(PortalEdit)),
     st.builds(Apply, _plans),
