@@ -307,7 +307,7 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
     ),
     Reason.GATEWAY_FAILED: ReasonDoc(
         "3scale refuses product or backend, or can not be reached; it is tried again.",
-        "Act on the message, which is 3scale's.",
+        "Act on the message, which is 3scale's; move applications off the plans that it names.",
     ),
     Reason.TOKEN_POLICY_MISSING: ReasonDoc(
         "Tokens are to be counted, but the platform's metering policy is not ready. What is published stays as it is.",

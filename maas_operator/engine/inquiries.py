@@ -19,7 +19,7 @@ from maas_operator.domain.farewell import Obstacles
 from maas_operator.domain.gateway.plans import plans_of
 from maas_operator.domain.gateway.platform import problem_of
 from maas_operator.domain.gateway.remote import NOTHING_ASKED, Remote, RemoteApplication
-from maas_operator.domain.gateway.status import product_state
+from maas_operator.domain.gateway.status import SyncPhase, product_state
 from maas_operator.domain.kinds import APPLICATION, BACKEND, PRODUCT, Kind
 from maas_operator.domain.labels import is_owned_by
 from maas_operator.domain.names import backend_ref, product_ref, promotion_ref, system_name
@@ -89,6 +89,7 @@ class Inquiries:
         edits = await self._comparisons.findings(uid, platform, ours[PRODUCT], ours[BACKEND], promotion)
         return Remote(
             plans_in_use=plans_in_use,
+            stray_plans=await self._stray_plans(platform, ours[PRODUCT]),
             edited_at=edits.edited_at,
             overtaken=edits.overtaken,
             look_again=edits.look_again,
@@ -167,13 +168,29 @@ class Inquiries:
         if not plans or product_id is None:
             return {}
         try:
-            tenant = await self._tenants.of(platform)
-            numbers = {plan.id: plan.system_name for plan in await self._threescale.plans(tenant, product_id)}
-            applications = await self._threescale.applications(tenant, product_id)
+            users = await self._users(platform, product_id)
         except ThreescaleError as error:
             return dict.fromkeys(plans, f"its applications are not known: {error}")
-        users = {plan: [one for one in applications if numbers.get(one.plan_id) == plan] for plan in plans}
-        return {plan: _in_words(found) for plan, found in users.items() if found}
+        return {plan: _in_words(users[plan]) for plan in plans if users.get(plan)}
+
+    async def _stray_plans(self, platform: ModelPlatform, product: Manifest) -> dict[str, str]:
+        """Return who uses the plans that 3scale has besides a Product's: it can not delete them, and gets stuck."""
+        state = product_state(product)
+        if state.phase is not SyncPhase.FAILED or state.remote_id is None:
+            return {}
+        try:
+            users = await self._users(platform, state.remote_id)
+        except ThreescaleError:
+            return {}
+        named = product["spec"].get("applicationPlans", {})
+        return {plan: _in_words(found) for plan, found in users.items() if found and plan not in named}
+
+    async def _users(self, platform: ModelPlatform, product_id: int) -> dict[str, list[RemoteApplication]]:
+        """Return the applications on each plan that 3scale has of a product."""
+        tenant = await self._tenants.of(platform)
+        plans = await self._threescale.plans(tenant, product_id)
+        applications = await self._threescale.applications(tenant, product_id)
+        return {plan.system_name: [one for one in applications if one.plan_id == plan.id] for plan in plans}
 
 
 def _is_on(application: Manifest, plan: str) -> bool:

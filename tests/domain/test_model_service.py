@@ -658,6 +658,28 @@ def test_a_plan_in_use_is_named_with_its_users_and_holds_up_nothing() -> None:
     assert decision.wake_after is not None
 
 
+def refused_by_3scale(one: Manifest) -> Manifest:
+    words = "This application plan cannot be deleted"
+    told = [worlds.condition("Failed", words)]
+    return worlds.with_status(one, observedGeneration=1, productId=7, conditions=told)
+
+
+@pytest.mark.parametrize("answer", [but("Product", refused_by_3scale), content])
+def test_a_plan_that_was_made_in_3scale_is_named_with_its_users_where_it_is_in_the_way(
+    answer: worlds.Answer,
+) -> None:
+    remote = Remote(stray_plans={"lunch": "3scale has 1 applications on it: 12 of account 3"})
+    found = condition_of(settle(decide, a_model_world(remote=remote), answer), Type.GATEWAY_READY)
+    if answer is content:
+        assert (str(found.status), found.reason) == ("True", "Ready")
+        return
+    assert (str(found.status), found.reason) == ("False", "GatewayFailed")
+    assert "plan lunch was made in 3scale and can not go: 3scale has 1 applications on it: 12 of account 3" in (
+        found.message
+    )
+    assert "3scale says: This application plan cannot be deleted" in found.message
+
+
 def test_what_was_edited_in_3scale_is_marked_so_that_it_is_written_anew() -> None:
     decision = settle(decide, a_model_world(remote=Remote(edited_at={"Product": NOW})), content)
     marks = {one["kind"]: one["metadata"].get("annotations", {}).get(CORRECTED_AT) for one in decision.children}

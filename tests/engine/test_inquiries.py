@@ -6,6 +6,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -41,6 +42,8 @@ class Threescale:
     tenants: list[Tenant] = field(default_factory=list)
     products: RemoteProduct | None = None
     backends: RemoteBackend | None = None
+    plans_made: list[RemotePlan] = field(default_factory=list)
+    applications_made: list[RemoteApplication] = field(default_factory=list)
 
     def _ask(self, what: str, tenant: Tenant) -> None:
         self.asked.append(what)
@@ -77,11 +80,11 @@ class Threescale:
 
     async def plans(self, tenant: Tenant, product_id: int) -> list[RemotePlan]:
         self._ask("plans", tenant)
-        return []
+        return self.plans_made
 
     async def applications(self, tenant: Tenant, product_id: int) -> list[RemoteApplication]:
         self._ask("applications", tenant)
-        return []
+        return self.applications_made
 
     async def accept(self, tenant: Tenant, account_id: int, application_id: int) -> None:
         self._ask("accept", tenant)
@@ -312,6 +315,46 @@ async def test_who_can_not_say_who_uses_a_plan_keeps_it(bench: Bench) -> None:
     bench.threescale.fails = {"applications": RemoteUnavailable("no answer")}
     assert "no answer" in (await bench.plans_in_use())["old"]
     assert APPLICATION in {ref.kind for ref in bench.cluster.objects}
+
+
+def a_plan(name: str, number: int) -> RemotePlan:
+    nothing = {"setup_fee": Decimal(0), "month_fee": Decimal(0), "trial_days": 0}
+    told: dict[str, Any] = {"custom": False, "approval_required": None, "published": True, **nothing}
+    return RemotePlan(id=number, system_name=name, name=name, **told)
+
+
+async def stray_plans(bench: Bench, *, conditions: list[Manifest], **status: Any) -> Mapping[str, str]:
+    bench.publish()
+    ref = ref_of(children_of(bench.service)["Product"])
+    told = {"observedGeneration": 1, "conditions": conditions, **status}
+    bench.cluster.objects[ref] = worlds.with_status(bench.cluster.objects[ref], **told)
+    bench.threescale.plans_made = [a_plan("standard", 1), a_plan("lunch", 2), a_plan("empty", 3)]
+    users = [
+        RemoteApplication(id=number, account_id=3, plan_id=plan, state="live") for number, plan in [(11, 1), (12, 2)]
+    ]
+    bench.threescale.applications_made = users
+    return (await bench.remote()).stray_plans
+
+
+async def test_plans_of_the_portal_with_applications_are_looked_for_when_a_product_fails(bench: Bench) -> None:
+    found = await stray_plans(bench, conditions=[worlds.condition("Failed")], productId=7)
+    assert found.keys() == {"lunch"}
+    assert "12 of account 3" in found["lunch"]
+
+
+async def test_plans_of_the_portal_are_not_looked_for_while_all_is_well(bench: Bench) -> None:
+    assert await stray_plans(bench, conditions=[worlds.condition("Synced")], productId=7) == {}
+    assert "plans" not in bench.threescale.asked
+
+
+async def test_a_product_that_fails_before_3scale_has_it_has_no_plans(bench: Bench) -> None:
+    assert await stray_plans(bench, conditions=[worlds.condition("Failed")]) == {}
+    assert "plans" not in bench.threescale.asked
+
+
+async def test_no_answer_about_plans_of_the_portal_says_nothing_of_them(bench: Bench) -> None:
+    bench.threescale.fails = {"plans": RemoteUnavailable("no answer")}
+    assert await stray_plans(bench, conditions=[worlds.condition("Failed")], productId=7) == {}
 
 
 # --- comparisons -----------------------------------------------------------------------------------------------------

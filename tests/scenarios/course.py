@@ -259,7 +259,7 @@ class Course:
             return
         account = next((one for one in people.accounts.values() if one.org_name == "Guests"), None)
         account = account or people.sign_up(
-            org_name="Guests", username="guest", email="guest@guests.example.com", password="x" * 20
+            org_name="Guests", username="walk-in", email="walk-in@guests.example.com", password="x" * 20
         )
         plan = product.plans.get(name) or next(iter(product.plans.values()))
         names = {"name": f"guest-{len(self._guests)}", "description": "by hand"}

@@ -487,7 +487,7 @@ deeds: st.SearchStrategy[Deed] = st.one_of(
     st.builds(Delete),
     st.builds(Approve),
     st.builds(Portal, st.sampled_from(PortalEdit)),
-    st.builds(Apply, _plans),
+    st.builds(Apply, st.sampled_from([*PLANS, "free_lunch"])),
 )
 pauses = st.sampled_from([None, 0.0, 0.02, 0.3, 2.0, 15.0, 90.0])
 

@@ -151,6 +151,24 @@ async def test_a_plan_with_an_application_of_the_portal_stays_until_that_has_mov
         tenant_of(world).people.delete_application(application.account_id, application.id)
 
 
+async def test_a_plan_of_the_portal_that_3scale_can_not_delete_is_named_with_its_applications() -> None:
+    async with a_world() as world:
+        await world.apply(*sample())
+        await world.settle()
+        tenant_of(world).catalogue.put_plan(product_of(world), "lunch", published=True)
+        application = portal_application(world, "lunch")
+        await world.apply(*sample(displayName="Another"))
+        await asyncio.sleep(300)
+        assert await world.told(SERVICE, "GatewayReady") == ("False", "GatewayFailed")
+        message = await world.message(SERVICE, "GatewayReady")
+        assert "plan lunch was made in 3scale and can not go" in message
+        assert f"{application.id} of account {application.account_id}" in message
+        tenant_of(world).people.change_plan(application, product_of(world).plans["standard"])
+        await world.settle()
+        assert await world.told(SERVICE, "Ready") == ("True", "Ready")
+        tenant_of(world).people.delete_application(application.account_id, application.id)
+
+
 async def test_a_plan_stays_while_3scale_can_not_say_who_uses_it() -> None:
     async with a_world() as world:
         await world.apply(*sample(plans=OLD_AND_NEW))

@@ -35,6 +35,7 @@ def stages(publication: Publication) -> tuple[Condition, ...]:
                 _barred,
                 _gateway_refused,
                 _backend_not_synced,
+                _plan_astray,
                 _product_not_synced,
                 _plan_in_use,
             ),
@@ -83,6 +84,15 @@ def _gateway_refused(publication: Publication) -> Verdict | None:
 
 def _backend_not_synced(publication: Publication) -> Verdict | None:
     return _not_synced(publication, publication.backend_ref, publication.backend)
+
+
+def _plan_astray(publication: Publication) -> Verdict | None:
+    """Say which plans of the portal are in the way: 3scale only says that there is one."""
+    state, stray = publication.product, publication.remote.stray_plans
+    if state.phase is not SyncPhase.FAILED or not stray:
+        return None
+    plans = "; ".join(f"plan {name} was made in 3scale and can not go: {who}" for name, who in stray.items())
+    return false(Reason.GATEWAY_FAILED, f"{publication.product_ref}: {plans}; 3scale says: {state.message}")
 
 
 def _product_not_synced(publication: Publication) -> Verdict | None:

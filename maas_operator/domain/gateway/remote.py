@@ -103,6 +103,7 @@ class Remote:
 
     `barrier`: why Product and Backend may not be written for the first time.
     `plans_in_use`: who uses each plan that is not wanted any more, in words.
+    `stray_plans`: the same of plans that were made in 3scale itself, where they keep a Product from being synced.
     `edited_at`: when the Product or the Backend was last found to be edited in 3scale itself, by kind.
     `overtaken`: the uid of a promotion after which something else came to production; empty if there is none.
     `look_again`: what was found is being put back, and more may have to follow.
@@ -110,6 +111,7 @@ class Remote:
 
     barrier: Verdict | None = None
     plans_in_use: Mapping[str, str] = field(default_factory=dict)
+    stray_plans: Mapping[str, str] = field(default_factory=dict)
     edited_at: Mapping[str, datetime] = field(default_factory=dict)
     overtaken: str = ""
     look_again: bool = False
