@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,15 +12,6 @@ from maas_operator.adapters.kubernetes.access import Access, connect
 from maas_operator.adapters.kubernetes.client import KubernetesCluster
 from maas_operator.sandbox.control_plane import ControlPlane
 from maas_operator.sandbox.kubeapi.kubeapi import KubeApi
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def control_plane(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ControlPlane]:
-    assets = os.environ.get("KUBEBUILDER_ASSETS")
-    if not assets:
-        pytest.skip("KUBEBUILDER_ASSETS is not set: no real control plane")
-    async with ControlPlane(Path(assets), tmp_path_factory.mktemp("control-plane")) as plane:
-        yield plane
 
 
 @pytest_asyncio.fixture
