@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+from maas_operator.domain.gateway.promotion import config_hash
 from maas_operator.domain.kinds import API_MANAGER
 from maas_operator.domain.metering import mounts
 from maas_operator.domain.objects import ref_of
@@ -42,6 +43,7 @@ from tests.scenarios.sequences import (
 )
 from tests.scenarios.snapshot import Snapshot, differences
 from tests.scenarios.test_errors import conflict, internal, timeout
+from tests.virtual_time import now
 
 ERRORS = {"conflict": conflict, "internal": internal, "timeout": timeout}
 OF_THE_WAY = re.compile(
@@ -124,6 +126,10 @@ async def walk(turns: Sequence[Turn], start: Wish | None = None) -> None:
         course.forget_the_dismissed()
 
 
+GRACE_SECONDS = 60.0
+"""How long the operator may take to hear that promotions need an approval now."""
+
+
 class Course:
     """A sequence on its way."""
 
@@ -136,6 +142,27 @@ class Course:
         self._patience = 0.0
         self._renumbered = False
         self._edits = 0
+        self._rule_since = now()
+        self._unapproved: list[str] = []
+        self._watch_production()
+
+    def _watch_production(self) -> None:
+        """Note what comes to production a minute after somebody said that it must be approved, and is not."""
+        catalogue = self._tenant.catalogue
+        promote = catalogue.promote
+
+        def watched(product: Product, version: int) -> None:
+            promote(product, version)
+            wanted = self.wish.service.get("api", {}).get("promotion", {})
+            told_long_ago = now() - self._rule_since > GRACE_SECONDS and not self._patience
+            if wanted.get("mode") == "Manual" and told_long_ago and self._hash(product) != wanted.get("approved"):
+                self._unapproved.append(f"{now():.1f} s: {product.system_name} {version}")
+
+        catalogue.promote = watched  # type: ignore[method-assign]
+
+    def _hash(self, product: Product) -> str:
+        ours = {one["kind"]: one for one in self.world.objects() if one["kind"] in ("Product", "Backend")}
+        return config_hash(ours["Product"], ours["Backend"], product_id=product.id)
 
     async def take(self, turn: Turn) -> None:
         await self._do(turn.step)
@@ -173,6 +200,8 @@ class Course:
         await self.world.apply(*[one for one in wish.manifests() if one not in before])
         if self.wish.guest and not wish.guest:
             await self.world.delete(GUEST)
+        if wish.service.get("api", {}).get("promotion") != self.wish.service.get("api", {}).get("promotion"):
+            self._rule_since = now()
         self.wish = wish
         self._throughout &= {one["name"] for one in wish.developers}
 
@@ -274,6 +303,7 @@ class Course:
 
     async def conclude(self) -> None:
         """Let all heal and settle; no application or key may be lost, and none of the portal's."""
+        assert not self._unapproved, f"promoted without an approval: {self._unapproved}"
         self._heal()
         while "deletionTimestamp" in (await self.world.find(SERVICE) or {"metadata": {}})["metadata"]:
             await self.world.rest(60.0)
@@ -362,9 +392,8 @@ def _delete_the_product(tenant: Tenant, product: Product) -> None:
 
 
 def _promote(tenant: Tenant, product: Product) -> None:
-    newest = product.staging[-1:]
-    if newest and newest != product.production[-1:]:
-        tenant.catalogue.promote(product, newest[0].version)
+    if product.staging[-1:] != product.production[-1:]:
+        product.production += product.staging[-1:]
 
 
 _PORTAL_EDITS: Mapping[PortalEdit, Callable[[Tenant, Product], None]] = {
