@@ -13,6 +13,7 @@ from maas_operator.domain.gateway.promotion import config_hash
 from maas_operator.domain.kinds import API_MANAGER
 from maas_operator.domain.metering import mounts
 from maas_operator.domain.objects import ref_of
+from maas_operator.engine.packed_policy import packed_policy
 from maas_operator.engine.relist import INTERVAL_SECONDS
 from maas_operator.engine.threescale import REGULARLY
 from maas_operator.sandbox.controllers.faults import PodFault, PortaFault
@@ -20,11 +21,13 @@ from maas_operator.sandbox.controllers.threescale.catalogue import Product, Rule
 from maas_operator.sandbox.controllers.threescale.people import Application
 from maas_operator.sandbox.controllers.threescale.porta import Tenant
 from maas_operator.sandbox.kubeapi.faults import Call, Moment
+from tests.domain.worlds import a_package
 from tests.edits import edited
-from tests.scenarios.harness import NAME, SERVICE, Checkpoint, World, a_world, apart
+from tests.scenarios.harness import HOME, NAME, SERVICE, Checkpoint, World, a_world, apart
 from tests.scenarios.operator import Fault, Killed, is_write
 from tests.scenarios.sequences import (
     GUEST,
+    NEIGHBOUR,
     Apply,
     Approve,
     Break,
@@ -38,6 +41,7 @@ from tests.scenarios.sequences import (
     Tamper,
     Trouble,
     Turn,
+    Upgrade,
     Wish,
     the_first_wish,
 )
@@ -96,11 +100,19 @@ def _fresh_end(text: str) -> End:
 
     async def settled() -> End:
         async with a_world(ends=False) as world:
+            await _upgrade(world, wish.policy)
             await world.apply(*wish.manifests())
             await world.settle()
             return End.of(world)
 
     return apart(settled())
+
+
+async def _upgrade(world: World, version: str) -> None:
+    """Replace the operator by one that comes with a version of the metering policy."""
+    if version != packed_policy().version:
+        world.operator.policy = a_package(version)
+        await world.operator.restart()
 
 
 def fresh_end(wish: Wish) -> End:
@@ -153,6 +165,8 @@ class Course:
 
         def watched(product: Product, version: int) -> None:
             promote(product, version)
+            if product is not self._product:
+                return
             wanted = self.wish.service.get("api", {}).get("promotion", {})
             told_long_ago = now() - self._rule_since > GRACE_SECONDS and not self._patience
             if wanted.get("mode") == "Manual" and told_long_ago and self._hash(product) != wanted.get("approved"):
@@ -161,7 +175,8 @@ class Course:
         catalogue.promote = watched  # type: ignore[method-assign]
 
     def _hash(self, product: Product) -> str:
-        ours = {one["kind"]: one for one in self.world.objects() if one["kind"] in ("Product", "Backend")}
+        name = f"{HOME}.{NAME}"
+        ours = {one["kind"]: one for one in self.world.objects() if one["metadata"]["name"] == name}
         return config_hash(ours["Product"], ours["Backend"], product_id=product.id)
 
     async def take(self, turn: Turn) -> None:
@@ -181,6 +196,9 @@ class Course:
                 self.world.operator.faults.append(Fault(_any_call, ERRORS[error], skip=skip, times=times))
             case Kill(write, moment):
                 await self._kill(write, moment)
+            case Upgrade():
+                self.wish = replace(self.wish, policy="9.0.0")
+                await _upgrade(self.world, self.wish.policy)
             case Tamper(kind):
                 await self._tamper(kind)
             case Delete():
@@ -200,6 +218,8 @@ class Course:
         await self.world.apply(*[one for one in wish.manifests() if one not in before])
         if self.wish.guest and not wish.guest:
             await self.world.delete(GUEST)
+        if self.wish.neighbour and not wish.neighbour:
+            await self.world.delete(NEIGHBOUR)
         if wish.service.get("api", {}).get("promotion") != self.wish.service.get("api", {}).get("promotion"):
             self._rule_since = now()
         self.wish = wish

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from hypothesis import strategies as st
 
-from maas_operator.domain.kinds import API_MANAGER, MODEL_SUBSCRIPTION
+from maas_operator.domain.kinds import API_MANAGER, MODEL_SERVICE, MODEL_SUBSCRIPTION
 from maas_operator.domain.metering import mounts
 from maas_operator.domain.objects import Manifest, Ref
 from maas_operator.engine.packed_policy import packed_policy
@@ -25,6 +25,7 @@ from tests.scenarios.harness import GATEWAY, HOME, a_subscription, sample
 Spec = dict[str, Any]
 
 TAMPERED = ("Product", "Backend", "ProxyConfigPromote", "Application", "ApplicationAuth", "InferenceService")
+NEIGHBOUR = Ref(MODEL_SERVICE, HOME, "another-model")
 GUEST = Ref(MODEL_SUBSCRIPTION, HOME, "guest")
 INSTALLATION = Ref(API_MANAGER, GATEWAY, "apimanager")
 PLANS = ("standard", "gold", "trial", "batch")
@@ -77,6 +78,10 @@ class Wish:
     mounted: bool = False
     guest: str = ""
     """The plan of a ModelSubscription that the service does not own; empty if there is none."""
+    neighbour: bool = False
+    """Whether another model shares platform, namespace and a developer."""
+    policy: str = packed_policy().version
+    """The version of the metering policy that the operator comes with."""
 
     def manifests(self) -> list[Manifest]:
         """Return what a GitOps tool applies."""
@@ -87,10 +92,11 @@ class Wish:
             platform | {"spec": self.platform},
             service | {"spec": self.service},
             *([a_subscription(GUEST.name, plan=self.guest)] if self.guest else []),
+            *([a_neighbour()] if self.neighbour else []),
         ]
 
     def as_text(self) -> str:
-        return json.dumps([self.service, self.platform, self.mounted, self.guest], sort_keys=True)
+        return json.dumps(list(vars(self).values()), sort_keys=True)
 
     @classmethod
     def from_text(cls, text: str) -> Wish:
@@ -132,12 +138,19 @@ class Wish:
     def concluded(self) -> Wish:
         """Return it without what makes the end depend on the way there: nothing is held, nothing is Paused."""
         service = edited({**self.service, "managementPolicy": "Active"}, "api.promotion", {"mode": "Automatic"})
+        service = edited(service, "serving.replicas", service["serving"].get("replicas", 1) or 1)
         policy = self.platform["gateway"].get("tokenPolicy", {})
         limited = any(limit["metric"] != "Requests" for plan in self.plans for limit in plan.get("limits", ()))
         managed = policy.get("mode", "Managed") == "Managed" or limited
         token_policy = {"mode": "Managed", "patchAPIManager": True} if managed else policy
         platform = {**self.platform, "gateway": {**self.platform["gateway"], "tokenPolicy": token_policy}}
         return replace(self, service=service, platform=platform)
+
+
+def a_neighbour() -> Manifest:
+    """Return another model, with a developer of the first one's."""
+    _, _, service = sample(plans=[], developers=[_developer("dev1", "standard")])
+    return service | {"metadata": {"name": NEIGHBOUR.name, "namespace": HOME}}
 
 
 def the_first_wish() -> Wish:
@@ -307,6 +320,26 @@ class Leave:
 
 
 @dataclass(frozen=True)
+class Stop:
+    """The model is stopped, or with `back` started again."""
+
+    back: bool = False
+
+    def of(self, wish: Wish) -> Wish:
+        return replace(wish, service=edited(wish.service, "serving.replicas", 1 if self.back else 0))
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """Another model comes, or with `back` goes."""
+
+    back: bool = False
+
+    def of(self, wish: Wish) -> Wish:
+        return replace(wish, neighbour=not self.back)
+
+
+@dataclass(frozen=True)
 class Manage:
     """The management policy changes."""
 
@@ -409,6 +442,11 @@ class PortalEdit(Enum):
 
 
 @dataclass(frozen=True)
+class Upgrade:
+    """The operator is replaced by one that comes with another version of the metering policy."""
+
+
+@dataclass(frozen=True)
 class Tamper:
     """Somebody deletes the objects of a kind that we made."""
 
@@ -439,7 +477,7 @@ class Apply:
     plan: str
 
 
-Deed = Break | Heal | Refuse | Kill | Tamper | Delete | Approve | Portal | Apply
+Deed = Break | Heal | Refuse | Kill | Upgrade | Tamper | Delete | Approve | Portal | Apply
 Step = Edit | Deed
 
 
@@ -474,6 +512,8 @@ edits: st.SearchStrategy[Edit] = st.one_of(
     st.builds(Mount),
     st.builds(Invite, _plans),
     st.builds(Leave),
+    st.builds(Stop, st.booleans()),
+    st.builds(Neighbour, st.booleans()),
     st.builds(Manage, st.sampled_from(["Active", "Paused", "Observe"])),
     st.builds(Promote, st.sampled_from(["Manual", "Automatic"])),
 )
@@ -485,6 +525,7 @@ deeds: st.SearchStrategy[Deed] = st.one_of(
     st.builds(Refuse, st.sampled_from(["conflict", "internal", "timeout"]), st.integers(0, 10), st.integers(1, 4)),
     st.builds(Tamper, st.sampled_from(TAMPERED)),
     st.builds(Delete),
+    st.builds(Upgrade),
     st.builds(Approve),
     st.builds(Portal, st.sampled_from(PortalEdit)),
     st.builds(Apply, st.sampled_from([*PLANS, "free_lunch"])),
