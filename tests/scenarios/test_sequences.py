@@ -15,7 +15,7 @@ from tests.scenarios.course import walk
 from tests.scenarios.harness import apart
 from tests.scenarios.sequences import Turn, turns
 
-FEW, MANY = 25, 250
+FEW, MANY = 40, 400
 LONGEST = 12
 
 _count = int(os.environ.get("SEQUENCES") or (MANY if os.environ.get("SCENARIOS") == "all" else FEW))
