@@ -149,7 +149,7 @@ class Wish:
 
 def a_neighbour() -> Manifest:
     """Return another model, with a developer of the first one's."""
-    _, _, service = sample(plans=[], developers=[_developer("dev1", "standard")])
+    _, _, service = sample(plans=[{"name": "standard"}], developers=[_developer("dev1", "standard")])
     return service | {"metadata": {"name": NEIGHBOUR.name, "namespace": HOME}}
 
 
