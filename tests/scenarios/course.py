@@ -196,7 +196,7 @@ class Course:
                 self.world.operator.faults.append(Fault(_any_call, ERRORS[error], skip=skip, times=times))
             case Kill(write, moment):
                 await self._kill(write, moment)
-            case Upgrade():
+            case Upgrade() if not self.wish.mounted:
                 self.wish = replace(self.wish, policy="9.0.0")
                 await _upgrade(self.world, self.wish.policy)
             case Tamper(kind):
@@ -209,6 +209,8 @@ class Course:
                 self._edit_in_portal(edit)
             case Apply(plan):
                 self._apply_in_portal(plan)
+            case Upgrade():
+                pass
             case _:
                 await self.ask_for(step.of(self.wish))
 
