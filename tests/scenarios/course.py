@@ -17,12 +17,13 @@ from maas_operator.engine.packed_policy import packed_policy
 from maas_operator.engine.relist import INTERVAL_SECONDS
 from maas_operator.engine.threescale import REGULARLY
 from maas_operator.sandbox.controllers.faults import PodFault, PortaFault
-from maas_operator.sandbox.controllers.threescale.catalogue import Product, Rule
+from maas_operator.sandbox.controllers.threescale.catalogue import Product
 from maas_operator.sandbox.controllers.threescale.people import Application
 from maas_operator.sandbox.controllers.threescale.porta import Tenant
 from maas_operator.sandbox.kubeapi.faults import Call, Moment
 from tests.domain.worlds import a_package
 from tests.edits import edited
+from tests.scenarios import portal
 from tests.scenarios.harness import HOME, NAME, SERVICE, Checkpoint, World, a_world, apart
 from tests.scenarios.operator import Fault, Killed, is_write
 from tests.scenarios.sequences import (
@@ -371,64 +372,17 @@ def _any_call(call: Call) -> bool:
     return call.kind != "Event"
 
 
-# --- edits in the portal ---------------------------------------------------------------------------------------------
-
-
-def _rename(tenant: Tenant, product: Product) -> None:
-    product.name = "Edited"
-
-
-def _open_a_path(tenant: Tenant, product: Product) -> None:
-    tenant.catalogue.set_rules(product, [*product.rules, Rule("GET", "/", "hits", 1)])
-
-
-def _drop_a_policy(tenant: Tenant, product: Product) -> None:
-    tenant.catalogue.set_policies(product, [one for one in product.policies if one["name"] != "headers"])
-
-
-def _raise_a_limit(tenant: Tenant, product: Product) -> None:
-    for plan in product.plans.values():
-        tenant.catalogue.set_limits(plan, {("hits", 0, "minute"): 10**6})
-
-
-def _hide_a_plan(tenant: Tenant, product: Product) -> None:
-    for plan in product.plans.values():
-        plan.published = False
-
-
-def _add_a_plan(tenant: Tenant, product: Product) -> None:
-    tenant.catalogue.put_plan(product, "free_lunch", published=True)
-
-
-def _add_a_metric(tenant: Tenant, product: Product) -> None:
-    tenant.catalogue.put_metric(product, "clicks", friendly_name="Clicks")
-
-
-def _lead_elsewhere(tenant: Tenant, product: Product) -> None:
-    for backend in tenant.catalogue.backends.values():
-        tenant.catalogue.update_backend(backend, name=backend.name, description="", endpoint="http://evil.example.com")
-
-
-def _delete_the_product(tenant: Tenant, product: Product) -> None:
-    tenant.catalogue.delete_product(product.id)
-
-
-def _promote(tenant: Tenant, product: Product) -> None:
-    if product.staging[-1:] != product.production[-1:]:
-        product.production += product.staging[-1:]
-
-
 _PORTAL_EDITS: Mapping[PortalEdit, Callable[[Tenant, Product], None]] = {
-    PortalEdit.RENAME: _rename,
-    PortalEdit.OPEN_A_PATH: _open_a_path,
-    PortalEdit.DROP_A_POLICY: _drop_a_policy,
-    PortalEdit.RAISE_A_LIMIT: _raise_a_limit,
-    PortalEdit.HIDE_A_PLAN: _hide_a_plan,
-    PortalEdit.ADD_A_PLAN: _add_a_plan,
-    PortalEdit.ADD_A_METRIC: _add_a_metric,
-    PortalEdit.LEAD_ELSEWHERE: _lead_elsewhere,
-    PortalEdit.PROMOTE: _promote,
-    PortalEdit.DELETE_THE_PRODUCT: _delete_the_product,
+    PortalEdit.RENAME: portal.rename,
+    PortalEdit.OPEN_A_PATH: portal.open_a_path,
+    PortalEdit.DROP_A_POLICY: portal.drop_a_policy,
+    PortalEdit.RAISE_A_LIMIT: portal.raise_a_limit,
+    PortalEdit.HIDE_A_PLAN: portal.hide_a_plan,
+    PortalEdit.ADD_A_PLAN: portal.add_a_plan,
+    PortalEdit.ADD_A_METRIC: portal.add_a_metric,
+    PortalEdit.LEAD_ELSEWHERE: portal.lead_elsewhere,
+    PortalEdit.PROMOTE: portal.promote,
+    PortalEdit.DELETE_THE_PRODUCT: portal.delete_the_product,
 }
 
 

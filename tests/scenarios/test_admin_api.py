@@ -16,9 +16,10 @@ from maas_operator.domain.names import system_name
 from maas_operator.domain.objects import Ref
 from maas_operator.engine.controller import RESYNC_SECONDS
 from maas_operator.sandbox.controllers.faults import PortaFault
-from maas_operator.sandbox.controllers.threescale.catalogue import Product, Rule
+from maas_operator.sandbox.controllers.threescale.catalogue import Product
 from maas_operator.sandbox.controllers.threescale.people import Application
 from maas_operator.sandbox.controllers.threescale.porta import Tenant
+from tests.scenarios import portal
 from tests.scenarios.harness import (
     ACCOUNT,
     ADMIN_URL,
@@ -186,43 +187,6 @@ async def test_a_plan_stays_while_3scale_can_not_say_who_uses_it() -> None:
 # --- edits in the portal ---------------------------------------------------------------------------------------------
 
 
-def _rename(tenant: Tenant, product: Product) -> None:
-    product.name = "Edited"
-
-
-def _open_a_path(tenant: Tenant, product: Product) -> None:
-    tenant.catalogue.set_rules(product, [*product.rules, Rule("GET", "/", "hits", 1)])
-
-
-def _drop_a_policy(tenant: Tenant, product: Product) -> None:
-    tenant.catalogue.set_policies(product, [one for one in product.policies if one["name"] != "headers"])
-
-
-def _raise_a_limit(tenant: Tenant, product: Product) -> None:
-    tenant.catalogue.set_limits(product.plans["standard"], {("hits", 0, "minute"): 10**6})
-
-
-def _hide_a_plan(tenant: Tenant, product: Product) -> None:
-    product.plans["standard"].published = False
-
-
-def _add_a_plan(tenant: Tenant, product: Product) -> None:
-    tenant.catalogue.put_plan(product, "free_lunch", published=True)
-
-
-def _take_keys_from_the_query(tenant: Tenant, product: Product) -> None:
-    tenant.catalogue.update_proxy(product, {"credentials_location": "query"})
-
-
-def _add_a_metric(tenant: Tenant, product: Product) -> None:
-    tenant.catalogue.put_metric(product, "clicks", friendly_name="Clicks")
-
-
-def _lead_elsewhere(tenant: Tenant, product: Product) -> None:
-    for backend in tenant.catalogue.backends.values():
-        tenant.catalogue.update_backend(backend, name=backend.name, description="", endpoint="http://evil.example.com")
-
-
 def remote_state(world: World) -> dict[str, Any]:
     product = product_of(world)
     told = {name: value for name, value in vars(product).items() if name not in ("staging", "production", "updated_at")}
@@ -232,17 +196,17 @@ def remote_state(world: World) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "edit",
     [
-        _rename,
-        _open_a_path,
-        _drop_a_policy,
-        _raise_a_limit,
-        _hide_a_plan,
-        _add_a_plan,
-        _take_keys_from_the_query,
-        _add_a_metric,
-        _lead_elsewhere,
+        portal.rename,
+        portal.open_a_path,
+        portal.drop_a_policy,
+        portal.raise_a_limit,
+        portal.hide_a_plan,
+        portal.add_a_plan,
+        portal.take_keys_from_the_query,
+        portal.add_a_metric,
+        portal.lead_elsewhere,
     ],
-    ids=lambda edit: edit.__name__.strip("_"),
+    ids=lambda edit: edit.__name__,
 )
 async def test_what_is_edited_in_the_portal_is_put_back_within_one_resync(
     edit: Callable[[Tenant, Product], None],
@@ -272,7 +236,7 @@ async def test_one_edit_is_answered_by_one_nudge() -> None:
         await world.apply(*sample())
         await world.settle()
         assert CORRECTED_AT not in annotations_of(await world.get(REMOTE))
-        _rename(tenant_of(world), product_of(world))
+        portal.rename(tenant_of(world), product_of(world))
         await asyncio.sleep(A_RESYNC)
         first = annotations_of(await world.get(REMOTE))[CORRECTED_AT]
         await asyncio.sleep(3 * RESYNC_SECONDS)
@@ -286,7 +250,7 @@ async def test_an_edit_that_is_made_again_and_again_is_put_back_more_and_more_se
         await world.settle()
         nudges = set()
         for _ in range(600):
-            _rename(tenant_of(world), product_of(world))
+            portal.rename(tenant_of(world), product_of(world))
             await asyncio.sleep(60)
             nudges.add(annotations_of(await world.get(REMOTE)).get(CORRECTED_AT))
         assert 3 <= len(nudges - {None}) <= 8
