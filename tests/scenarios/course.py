@@ -11,8 +11,10 @@ from typing import Any
 
 from maas_operator.domain.gateway.promotion import config_hash
 from maas_operator.domain.kinds import API_MANAGER
+from maas_operator.domain.labels import ACCEPTED, CORRECTED_AT
 from maas_operator.domain.metering import mounts
 from maas_operator.domain.objects import ref_of
+from maas_operator.domain.people.access import PRODUCT_ID
 from maas_operator.engine.packed_policy import packed_policy
 from maas_operator.engine.relist import INTERVAL_SECONDS
 from maas_operator.engine.threescale import REGULARLY
@@ -53,10 +55,7 @@ from tests.virtual_time import now
 ERRORS = {"conflict": conflict, "internal": internal, "timeout": timeout}
 OF_THE_WAY = re.compile(
     # Each promotion makes a version, and what was promoted before may say "no changes".
-    r"\.\w*[vV]ersion: |^\.ProxyConfigPromote .*\.conditions"
-    # What was edited in the portal, and what was accepted there, is noted down.
-    r"|\.annotations\.maas-operator\.io/(corrected-at|accepted|product-id)"
-    r"|\.annotations: (appeared|disappeared)"
+    r"\.(latestS|s)tagingVersion: |\.(latestP|p)roductionVersion: |^\.ProxyConfigPromote .*\.conditions"
     # An APIManager that was patched keeps empty lists.
     r"|^\.APIManager [^:]*\.apicast: appeared"
     # 3scale gives numbers in the order of arrival.
@@ -65,6 +64,8 @@ OF_THE_WAY = re.compile(
     r"|\.lastFailureInfo: appeared"
 )
 """Differences that tell of the way to an end, not of the end."""
+NOTES = {CORRECTED_AT, ACCEPTED, PRODUCT_ID}
+"""What was edited or accepted in the portal is noted down."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class End:
     @classmethod
     def of(cls, world: World) -> End:
         remote = {**remote_state(world), "mounted": mounted(world)}
-        return cls(Checkpoint.of(world), world.snapshot(), remote)
+        return cls(Checkpoint.of(world), _without_notes(world.snapshot()), remote)
 
     @property
     def waits(self) -> list[str]:
@@ -93,6 +94,14 @@ class End:
     def differences(self, other: End) -> list[str]:
         found = [*differences(self.objects, other.objects), *differences(self.remote, other.remote, "3scale")]
         return [line for line in found if not OF_THE_WAY.search(line)]
+
+
+def _without_notes(objects: Snapshot) -> Snapshot:
+    for one in objects.values():
+        metadata = one["metadata"]
+        rest = {key: value for key, value in metadata.pop("annotations", {}).items() if key not in NOTES}
+        metadata |= {"annotations": rest} if rest else {}
+    return objects
 
 
 @lru_cache(maxsize=16)
