@@ -133,7 +133,8 @@ class Comparisons:
         state = promotion_state(promotion)
         if not state.done:
             return edits
-        return edits | {PROXY_CONFIG_PROMOTE: production_edits(product, configurations, state, remote.production)}
+        promoted = production_edits(product, backends, configurations, state, remote.production)
+        return edits | {PROXY_CONFIG_PROMOTE: promoted}
 
     async def _configurations(self, product: Manifest) -> dict[str, Any]:
         """Return what is in the Secrets that a Product's chain refers to; the 3scale-operator has read the same."""

@@ -149,6 +149,7 @@ async def test_a_product_is_read_with_what_its_gateways_load(stage: Stage) -> No
     assert (remote.staging.rules, remote.production.rules) == (told[1:], told)
     assert remote.staging.policies == ({"name": "apicast", "version": "builtin", "configuration": {}},)
     assert remote.production.settings["credentials_location"] == "query"
+    assert remote.production.target == "http://back.example.com:8080"
 
 
 async def test_a_backend_is_read(stage: Stage) -> None:

@@ -39,7 +39,8 @@ def as_written(product: Manifest, *, backend_id: int = 8, version: int = 3) -> R
 def configuration(product: Manifest, *, version: int = 3) -> RemoteConfiguration:
     """Return what gateways load of a product."""
     policies = _policies(product, "name", "version", "configuration")
-    return RemoteConfiguration(version=version, settings=SETTINGS, rules=_rules(product), policies=policies)
+    # As 3scale does not tell it: it is that of the Backend.
+    return RemoteConfiguration(version=version, target="", settings=SETTINGS, rules=_rules(product), policies=policies)
 
 
 def _rules(product: Manifest) -> tuple[RemoteRule, ...]:

@@ -58,6 +58,10 @@ SEQUENCES = {
         Turn(Apply("free_lunch"), 0.3),
         Turn(Set("api.timeouts.read")),
     ],
+    "a backend that leads elsewhere is promoted before that is found": [
+        Turn(Portal(PortalEdit.LEAD_ELSEWHERE), 0.0),
+        Turn(Set("api.timeouts.read")),
+    ],
     "metering is switched off and on while the operator is replaced": [
         Turn(Limit("gold", "TotalTokens", "Day", None), 0.3),
         Turn(SetPlatform("gateway.tokenPolicy.mode"), 0.3),

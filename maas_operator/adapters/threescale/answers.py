@@ -117,6 +117,7 @@ def _configuration(entry: Json, names: Mapping[int, str]) -> RemoteConfiguration
     chain = [{key: policy[key] for key in ("name", "version", "configuration")} for policy in proxy["policy_chain"]]
     return RemoteConfiguration(
         version=config["version"],
+        target=proxy.get("api_backend") or "",
         settings=_settings(content, proxy),
         rules=_rules(rules, names),
         policies=tuple(chain),

@@ -42,17 +42,23 @@ def product_edits(
 
 
 def production_edits(
-    product: Manifest, configurations: Mapping[str, Any], promotion: PromotionState, found: RemoteConfiguration | None
+    product: Manifest,
+    backends: Mapping[str, Manifest],
+    configurations: Mapping[str, Any],
+    promotion: PromotionState,
+    found: RemoteConfiguration | None,
 ) -> tuple[str, ...]:
-    """Name what of a Product that was promoted is not so in production; `configurations` as above.
+    """Name what of a Product that was promoted is not so in production; `backends` and `configurations` as above.
 
-    The version alone does not tell: what was edited in 3scale at that moment was promoted with the rest.
+    The version alone does not tell: what was edited in 3scale at that moment was promoted with the rest, and what is
+    put back in a backend does not come to the gateways by itself.
     """
     if found is None:
         return ("nothing is in production",)
     spec = product["spec"]
     wanted = {
         "version": (promotion.production_version, found.version),
+        "backend": (_target(spec, backends), (found.target or _target(spec, backends)).rstrip("/")),
         "mapping rules": (_rules(spec), found.rules),
         "policies": (_chain(spec, configurations), found.policies),
     }
@@ -83,6 +89,11 @@ def with_correction(rendered: Manifest, current: Manifest | None, edited_at: dat
 
 def _usages(spec: Spec, backends: Mapping[str, Manifest]) -> dict[int, str]:
     return {status_of(backends[name])["backendId"]: usage["path"] for name, usage in spec["backendUsages"].items()}
+
+
+def _target(spec: Spec, backends: Mapping[str, Manifest]) -> str:
+    (name,) = spec["backendUsages"]
+    return str(backends[name]["spec"]["privateBaseURL"]).rstrip("/")
 
 
 def _rules(spec: Spec) -> tuple[RemoteRule, ...]:

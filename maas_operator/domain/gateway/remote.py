@@ -59,9 +59,13 @@ class RemoteMetric:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteConfiguration:
-    """What gateways load: a version of a product's settings, rules and policies, those of its backends left out."""
+    """What gateways load: a version of a product's settings, rules and policies, those of its backends left out.
+
+    `target`: the URL of its backend; empty where 3scale does not tell it.
+    """
 
     version: int
+    target: str
     settings: Mapping[str, str]
     rules: tuple[RemoteRule, ...]
     policies: tuple[Mapping[str, Any], ...]

@@ -87,23 +87,28 @@ def test_an_edit_is_named(changed: dict[str, Any], told: str) -> None:
         ({"version": 2}, ("version",)),
         ({"rules": (*WRITTEN.rules, RemoteRule("GET", "/", "hits", 1, False))}, ("mapping rules",)),
         ({"policies": IN_PRODUCTION.policies[1:]}, ("policies",)),
+        ({"target": "http://evil.example.com:80"}, ("backend",)),
+        ({"target": f"{BACKEND['spec']['privateBaseURL']}/"}, ()),
         ({"settings": {"credentials_location": "query"}}, ("setting credentials_location",)),
         ({"settings": {}}, ()),
     ],
 )
 def test_what_somebody_else_promoted_is_named(changed: dict[str, Any], told: tuple[str, ...]) -> None:
-    assert production_edits(PRODUCT, {}, PROMOTED, replace(IN_PRODUCTION, **changed)) == told
+    assert production_edits(PRODUCT, BACKENDS, {}, PROMOTED, replace(IN_PRODUCTION, **changed)) == told
 
 
 def test_a_production_that_is_empty_is_named() -> None:
-    assert production_edits(PRODUCT, {}, PROMOTED, None) == ("nothing is in production",)
+    assert production_edits(PRODUCT, BACKENDS, {}, PROMOTED, None) == ("nothing is in production",)
 
 
 def test_a_policy_that_is_switched_off_is_not_in_production() -> None:
     policies = [{**PRODUCT["spec"]["policies"][0], "enabled": False}, *PRODUCT["spec"]["policies"][1:]]
     product = PRODUCT | {"spec": PRODUCT["spec"] | {"policies": policies}}
-    assert production_edits(product, {}, PROMOTED, IN_PRODUCTION) == ("policies",)
-    assert production_edits(product, {}, PROMOTED, replace(IN_PRODUCTION, policies=IN_PRODUCTION.policies[1:])) == ()
+    assert production_edits(product, BACKENDS, {}, PROMOTED, IN_PRODUCTION) == ("policies",)
+    assert (
+        production_edits(product, BACKENDS, {}, PROMOTED, replace(IN_PRODUCTION, policies=IN_PRODUCTION.policies[1:]))
+        == ()
+    )
 
 
 @pytest.mark.parametrize(

@@ -190,12 +190,13 @@ def _config(product: Product, configs: Sequence[ProxyConfig], environment: str) 
         if policy["enabled"]
     ]
     proxy = {key: value for key, value in content["proxy"].items() if key not in told}
+    target = {"api_backend": next((each["endpoint"] for each in content["backends"]), None)}
     composed = {
         "id": product.id,
         "system_name": product.system_name,
         "backend_version": versions[told["authentication"] or "userkey"],
         "deployment_option": told["deployment_option"] or "hosted",
-        "proxy": {**proxy, "proxy_rules": [*rules, *of_backends], "policy_chain": chain},
+        "proxy": {**proxy, **target, "proxy_rules": [*rules, *of_backends], "policy_chain": chain},
     }
     return {"proxy_config": {"id": version, "version": version, "environment": environment, "content": composed}}
 
