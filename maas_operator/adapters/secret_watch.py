@@ -16,6 +16,7 @@ from maas_operator.adapters.watches import OURS
 from maas_operator.domain.kinds import SECRET, Kind
 from maas_operator.domain.objects import Manifest
 from maas_operator.engine.errors import ApiError, Forbidden
+from maas_operator.engine.triggers import named_secrets
 
 REJOIN_SECONDS: Final = 1.0
 RETRY_SECONDS: Final = 5.0
@@ -120,12 +121,9 @@ class _Watch:
 
 
 def _scopes(platform: Manifest) -> set[Scope]:
-    spec = platform.get("spec", {})
-    namespace = spec.get("threescale", {}).get("namespace")
+    named = named_secrets(platform)
+    namespace = platform.get("spec", {}).get("threescale", {}).get("namespace")
     if not namespace:
         return set()
-    account = spec["threescale"].get("providerAccountSecretRef", {}).get("name")
-    sources = [policy.get("configurationSecretRef") or {} for policy in spec.get("gateway", {}).get("policies") or ()]
-    names = {account, *(source.get("name") for source in sources)} - {None}
-    named = {Scope(kind=SECRET, namespace=namespace, fields=f"metadata.name={name}") for name in names}
-    return {Scope(kind=SECRET, namespace=namespace, labels=OURS), *named}
+    each = {Scope(kind=SECRET, namespace=namespace, fields=f"metadata.name={ref.name}") for ref in named}
+    return {Scope(kind=SECRET, namespace=namespace, labels=OURS), *each}
