@@ -242,6 +242,17 @@ async def test_of_the_secrets_in_3scales_namespace_only_ours_and_the_account_are
     assert {ref.name for _, ref in told.events} == {"account", "mine"}
 
 
+async def test_a_secret_that_a_policy_is_configured_by_is_told_too(cluster: KubernetesCluster, namespace: str) -> None:
+    told = Told()
+    watches = SecretWatches(cluster, told)
+    policies = [{"name": "mine", "configurationSecretRef": {"name": "ip-list"}}, {"name": "other"}]
+    spec = platform(namespace)["spec"] | {"gateway": {"policies": policies}}
+    watches.platform_seen({"metadata": {"name": "default"}, "spec": spec}, None)
+    source = ref_of(await cluster.apply(secret(namespace, "ip-list")))
+    async with running(watches.run()):
+        await told.until((None, source))
+
+
 async def test_another_account_is_watched_as_soon_as_the_platform_names_it(
     cluster: KubernetesCluster, namespace: str
 ) -> None:
