@@ -80,8 +80,11 @@ class Reason(StrEnum):
     SETTLED = "Settled"
     WAITING = "Waiting"
     PAUSED = "Paused"
+    OBSERVING = "Observing"
+    CHANGES_PENDING = "ChangesPending"
     DELETING = "Deleting"
     DELETION_BLOCKED = "DeletionBlocked"
+    DELETION_FORCED = "DeletionForced"
     ACCEPTED = "Accepted"
     CONFLICT = "Conflict"
     CONTENDED = "Contended"
@@ -121,6 +124,7 @@ class Reason(StrEnum):
     PROMOTED = "Promoted"
     PROMOTING = "Promoting"
     PROMOTION_FAILED = "PromotionFailed"
+    PROMOTION_NOT_APPROVED = "PromotionNotApproved"
     LIVE = "Live"
     GATEWAY_CACHING = "GatewayCaching"
     ROUTE_MISSING = "RouteMissing"
@@ -187,13 +191,29 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
         "managementPolicy is Paused: nothing is changed, except that deleting works.",
         "Set spec.managementPolicy to Active.",
     ),
+    Reason.OBSERVING: ReasonDoc(
+        "managementPolicy is Observe: nothing is changed, except that deleting works; the other conditions tell what is"
+        " there.",
+        "Set spec.managementPolicy to Active to have the operator act.",
+    ),
+    Reason.CHANGES_PENDING: ReasonDoc(
+        "managementPolicy is Observe, and what is there is not as the spec wants it: status.pendingChanges tells what"
+        " an active operator would change, and status.pendingConsequences what follows from it.",
+        "Set spec.managementPolicy to Active to have the changes made, or take the edit back.",
+    ),
     Reason.DELETING: ReasonDoc(
         "The object's children are being deleted, in order; the message names those that are left.",
         "Wait. If one does not go, bring its controller back: for 3scale objects the 3scale-operator, 3scale and the"
         " provider account Secret.",
     ),
     Reason.DELETION_BLOCKED: ReasonDoc(
-        "Others still need the object; the message names them.", "Delete them first, or leave this object."
+        "Others still need the object, or 3scale can not delete what is left of it; the message says which, and why.",
+        "Delete the others first; or do what the message says, and deleting goes on by itself.",
+    ),
+    Reason.DELETION_FORCED: ReasonDoc(
+        "An Event, no condition: the annotation maas-operator.io/force-delete has let the object go before all that was"
+        " made for it was deleted. What is left, which the Event names, is being deleted if its controller is there.",
+        "Bring 3scale and the 3scale-operator back; or delete by hand, in the cluster and in 3scale, what is left.",
     ),
     Reason.CONFLICT: ReasonDoc(
         "An object with a name that the operator needs is there and is not the operator's; it was not touched.",
@@ -309,6 +329,11 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
     Reason.PROMOTION_FAILED: ReasonDoc(
         "3scale did not promote the configuration; it is tried again with a new promotion.",
         "Act on the message, which is 3scale's.",
+    ),
+    Reason.PROMOTION_NOT_APPROVED: ReasonDoc(
+        "spec.api.promotion.mode is Manual, and `approved` does not name this configuration. The one before stays in"
+        " production.",
+        "To publish it, set spec.api.promotion.approved to the hash in the message.",
     ),
     Reason.LIVE: ReasonDoc("Every gateway uses this generation's configuration.", _NOTHING),
     Reason.GATEWAY_CACHING: ReasonDoc(

@@ -6,9 +6,9 @@ Tokens are taken to be counted, unless the platform's `tokenPolicy` says None.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -41,7 +41,7 @@ class Unrenderable(ValueError):
 
 def render(paths: Sequence[Path]) -> list[Manifest]:
     """Return the children of all ModelServices and ModelSubscriptions in these files, in the order of their writing."""
-    objects = [parsed for path in paths for parsed in _read(path)]
+    objects = [one for path in paths for one in _read(path)]
     platforms = {one.metadata.name: one for one in objects if isinstance(one, ModelPlatform)}
     services = [one for one in objects if isinstance(one, ModelService)]
     subscriptions = [one for one in objects if isinstance(one, ModelSubscription)]
@@ -55,17 +55,23 @@ def render(paths: Sequence[Path]) -> list[Manifest]:
     return children
 
 
-def _read(path: Path) -> Iterable[ModelService | ModelSubscription | ModelPlatform]:
+def documents(path: Path) -> list[Manifest]:
+    """Return the documents of a YAML file, `-` for the standard input."""
     try:
-        documents = [document for document in yaml.safe_load_all(path.read_text()) if document]
+        text = sys.stdin.read() if str(path) == "-" else path.read_text()
+        return [document for document in yaml.safe_load_all(text) if isinstance(document, dict)]
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise Unrenderable(f"{path}: {error}") from None
-    for document in documents:
-        if isinstance(document, dict) and document.get("apiVersion") == API_VERSION:
-            yield _parsed(path, document)
 
 
-def _parsed(path: Path, document: dict[str, Any]) -> ModelService | ModelSubscription | ModelPlatform:
+def _read(path: Path) -> Iterable[ModelService | ModelSubscription | ModelPlatform]:
+    for document in documents(path):
+        if document.get("apiVersion") == API_VERSION:
+            yield parsed(path, document)
+
+
+def parsed(path: Path, document: Manifest) -> ModelService | ModelSubscription | ModelPlatform:
+    """Return a document of ours as a typed object; Unrenderable if it is not valid."""
     try:
         return parse(document)
     except InvalidObject as error:

@@ -40,8 +40,8 @@ NEEDS_A_PERSON: Final = frozenset(
 )
 """Reasons that no time heals: they stall the object until somebody changes something."""
 
-AT_REST: Final = frozenset({Reason.STOPPED})
-"""Reasons for not being ready that somebody wanted: there is nothing to do and nothing to wait for."""
+AT_REST: Final = frozenset({Reason.STOPPED, Reason.PROMOTION_NOT_APPROVED, Reason.CHANGES_PENDING})
+"""Reasons for not being ready that somebody wanted: nothing is wrong, and the operator has nothing to do."""
 
 
 @dataclass(frozen=True, slots=True)

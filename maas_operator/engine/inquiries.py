@@ -6,7 +6,7 @@ No answer is a reason to change less: what can not be proved free is taken, and 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -15,13 +15,14 @@ from maas_operator.api.model_service import ManagementPolicy, ModelService
 from maas_operator.api.reasons import ConditionType, Reason
 from maas_operator.domain.conditions import Verdict, false
 from maas_operator.domain.decision import Acceptance
+from maas_operator.domain.farewell import Obstacles
 from maas_operator.domain.gateway.plans import plans_of
 from maas_operator.domain.gateway.platform import problem_of
 from maas_operator.domain.gateway.remote import NOTHING_ASKED, Remote, RemoteApplication
 from maas_operator.domain.gateway.status import product_state
 from maas_operator.domain.kinds import APPLICATION, BACKEND, PRODUCT, Kind
 from maas_operator.domain.labels import is_owned_by
-from maas_operator.domain.names import backend_ref, product_ref, system_name
+from maas_operator.domain.names import backend_ref, product_ref, promotion_ref, system_name
 from maas_operator.domain.objects import Manifest, ref_of
 from maas_operator.domain.people.status import application_state
 from maas_operator.domain.people.world import ModelSubscriptionWorld
@@ -30,6 +31,7 @@ from .comparisons import Comparisons
 from .endpoints import Endpoints
 from .errors import ThreescaleError
 from .lookup import Lookup, of_product
+from .obstacles import ObstacleFinder
 from .refusals import threescale_problem
 from .tenants import Tenants
 from .threescale import REGULARLY, Tenant, Threescale
@@ -49,6 +51,7 @@ class Inquiries:
         self._tenants = Tenants(lookup)
         self._comparisons = Comparisons(threescale, self._tenants, now)
         self._endpoints = Endpoints(threescale, self._tenants, lookup, now)
+        self._obstacles = ObstacleFinder(threescale, self._tenants, lookup, now)
         self._proven: dict[str, tuple[Tenant, datetime]] = {}
 
     async def platform_problem(self, platform: ModelPlatform) -> Verdict | None:
@@ -82,12 +85,22 @@ class Inquiries:
             return Remote(plans_in_use=plans_in_use)
         if ours.keys() != found.keys():
             return Remote(barrier=await self._barrier(service, platform, absent), plans_in_use=plans_in_use)
-        edited_at = await self._comparisons.edited_at(uid, platform, ours[PRODUCT], ours[BACKEND])
-        return Remote(plans_in_use=plans_in_use, edited_at=edited_at)
+        promotion = self._published(service, platform)
+        edits = await self._comparisons.findings(uid, platform, ours[PRODUCT], ours[BACKEND], promotion)
+        return Remote(
+            plans_in_use=plans_in_use,
+            edited_at=edits.edited_at,
+            overtaken=edits.overtaken,
+            look_again=edits.look_again,
+        )
 
     async def endpoint(self, service: ModelService, platform: ModelPlatform, product_id: int) -> str:
         """Return where 3scale publishes a product, in a cluster without Routes; empty where they tell it."""
         return await self._endpoints.of(service, platform, product_id)
+
+    async def obstacles(self, children: Iterable[Manifest]) -> Obstacles:
+        """Return what keeps 3scale from deleting the children of an owner under deletion."""
+        return await self._obstacles.find(children)
 
     async def accept(self, world: ModelSubscriptionWorld, acceptance: Acceptance) -> str:
         """Have 3scale accept an application; return nothing, or why that failed."""
@@ -99,6 +112,13 @@ class Inquiries:
             return str(error)
         logger.info("application %d is accepted", acceptance.application_id)
         return ""
+
+    def _published(self, service: ModelService, platform: ModelPlatform) -> Manifest | None:
+        """Return the promotion that brought the present configuration to production, as the last pass found it."""
+        gateway = service.status.gateway
+        if gateway is None or gateway.config_hash is None or gateway.candidate_hash is not None:
+            return None
+        return self._lookup.cache.get(promotion_ref(service, platform, gateway.config_hash))
 
     async def _barrier(
         self, service: ModelService, platform: ModelPlatform, absent: Collection[Kind]

@@ -92,7 +92,7 @@ def _face(manifest: Manifest | None) -> Manifest:
         return {}
     status = manifest.get("status", {})
     conditions = {condition["type"]: condition["status"] for condition in status.get("conditions", ())}
-    hidden = {"children", "observedGeneration"}
+    hidden = {"children", "observedGeneration", "pendingChanges", "pendingConsequences"}
     return {
         **manifest,
         "metadata": {key: value for key, value in manifest["metadata"].items() if key != "resourceVersion"},
