@@ -131,7 +131,7 @@ def test_a_configuration_that_is_in_a_secret_is_compared_with_what_is_there() ->
     }
     product = PRODUCT | {"spec": PRODUCT["spec"] | {"policies": [policy]}}
     told = {"name": "mine", "version": "1", "enabled": True, "configuration": {"a": 1}}
-    remote = replace(as_written(), policies=(told,))
+    remote = replace(as_written(PRODUCT), policies=(told,))
     assert product_edits(product, BACKENDS, {"copy": {"a": 1.0}}, remote) == ()
     assert product_edits(product, BACKENDS, {"copy": {"a": 2}}, remote) == ("policies",)
 
