@@ -273,6 +273,23 @@ async def test_another_account_is_watched_as_soon_as_the_platform_names_it(
     assert {ref.kind for _, ref in told.events} == {SECRET}
 
 
+async def test_a_secret_that_goes_while_no_platform_names_it_is_told_as_deleted_when_one_does_again(
+    cluster: KubernetesCluster, namespace: str
+) -> None:
+    told = Told()
+    watches = SecretWatches(cluster, told)
+    first = await cluster.apply(secret(namespace, "first"))
+    second = ref_of(await cluster.apply(secret(namespace, "second")))
+    async with running(watches.run()):
+        watches.platform_seen(platform(namespace, "first"), None)
+        await told.until((None, ref_of(first)))
+        watches.platform_seen(platform(namespace, "second"), "MODIFIED")
+        await told.until((None, second))
+        await cluster.delete(ref_of(first), uid=first["metadata"]["uid"])
+        watches.platform_seen(platform(namespace, "first"), "MODIFIED")
+        await told.until(("DELETED", ref_of(first)))
+
+
 async def test_a_missing_permission_on_secrets_is_logged_once_and_cured_when_it_is_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
