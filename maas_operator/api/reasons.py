@@ -36,6 +36,8 @@ class ConditionType(StrEnum):
     """The key works and lies in the consumer's Secret."""
     THREESCALE_READY = "ThreescaleReady"
     """3scale's kinds, namespace and provider account can be used."""
+    POLICIES_READY = "PoliciesReady"
+    """The policies of spec.gateway.policies can stand in the chains."""
     TOKEN_POLICY_READY = "TokenPolicyReady"
     """The gateways can count tokens; not part of Ready, since limits of requests work without it."""
 
@@ -65,6 +67,7 @@ MODEL_PLATFORM_CONDITIONS: Final = (
     ConditionType.RECONCILING,
     ConditionType.STALLED,
     ConditionType.THREESCALE_READY,
+    ConditionType.POLICIES_READY,
     ConditionType.TOKEN_POLICY_READY,
 )
 
@@ -77,6 +80,8 @@ class Reason(StrEnum):
     SETTLED = "Settled"
     WAITING = "Waiting"
     PAUSED = "Paused"
+    OBSERVING = "Observing"
+    CHANGES_PENDING = "ChangesPending"
     DELETING = "Deleting"
     DELETION_BLOCKED = "DeletionBlocked"
     DELETION_FORCED = "DeletionForced"
@@ -119,6 +124,7 @@ class Reason(StrEnum):
     PROMOTED = "Promoted"
     PROMOTING = "Promoting"
     PROMOTION_FAILED = "PromotionFailed"
+    PROMOTION_NOT_APPROVED = "PromotionNotApproved"
     LIVE = "Live"
     GATEWAY_CACHING = "GatewayCaching"
     ROUTE_MISSING = "RouteMissing"
@@ -152,6 +158,11 @@ class Reason(StrEnum):
     TOKEN_REFUSED = "TokenRefused"
     ADMIN_API_UNAVAILABLE = "AdminAPIUnavailable"
     ADMIN_API_REFUSED = "AdminAPIRefused"
+    # PoliciesReady
+    POLICY_REFUSED = "PolicyRefused"
+    POLICY_INVALID = "PolicyInvalid"
+    POLICY_NOT_MOUNTED = "PolicyNotMounted"
+    POLICY_SECRET_MISSING = "PolicySecretMissing"
     # TokenPolicyReady
     TOKEN_POLICY_OFF = "TokenPolicyOff"
     TOKEN_POLICY_NOT_REGISTERED = "TokenPolicyNotRegistered"
@@ -179,6 +190,16 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
     Reason.PAUSED: ReasonDoc(
         "managementPolicy is Paused: nothing is changed, except that deleting works.",
         "Set spec.managementPolicy to Active.",
+    ),
+    Reason.OBSERVING: ReasonDoc(
+        "managementPolicy is Observe: nothing is changed, except that deleting works; the other conditions tell what is"
+        " there.",
+        "Set spec.managementPolicy to Active to have the operator act.",
+    ),
+    Reason.CHANGES_PENDING: ReasonDoc(
+        "managementPolicy is Observe, and what is there is not as the spec wants it: status.pendingChanges tells what"
+        " an active operator would change, and status.pendingConsequences what follows from it.",
+        "Set spec.managementPolicy to Active to have the changes made, or take the edit back.",
     ),
     Reason.DELETING: ReasonDoc(
         "The object's children are being deleted, in order; the message names those that are left.",
@@ -309,6 +330,11 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
         "3scale did not promote the configuration; it is tried again with a new promotion.",
         "Act on the message, which is 3scale's.",
     ),
+    Reason.PROMOTION_NOT_APPROVED: ReasonDoc(
+        "spec.api.promotion.mode is Manual, and `approved` does not name this configuration. The one before stays in"
+        " production.",
+        "To publish it, set spec.api.promotion.approved to the hash in the message.",
+    ),
     Reason.LIVE: ReasonDoc("Every gateway uses this generation's configuration.", _NOTHING),
     Reason.GATEWAY_CACHING: ReasonDoc(
         "Gateways may still use the configuration before; status.gateway.liveAfter says until when.", _WAIT
@@ -397,6 +423,24 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
     Reason.ADMIN_API_REFUSED: ReasonDoc(
         "What answers at the adminURL refuses the operator's calls, or is no Admin API of 3scale.",
         "Correct the adminURL; if it is right, act on the message, which is 3scale's.",
+    ),
+    Reason.POLICY_REFUSED: ReasonDoc(
+        "A policy of spec.gateway.policies may not stand in the chain, or not there: calls could pass unmetered, or a"
+        " key reach others. Nothing is written to 3scale; what is published stays.",
+        "Take it out, or do what the message says.",
+    ),
+    Reason.POLICY_INVALID: ReasonDoc(
+        "The configuration of a policy is not valid; the gateway would stop all calls over it. Nothing is written to"
+        " 3scale; what is published stays.",
+        "Correct the field that the message names, in spec.gateway.policies or in the Secret.",
+    ),
+    Reason.POLICY_NOT_MOUNTED: ReasonDoc(
+        "The APIManager does not mount a policy of your own in both gateways, which would stop all calls over it.",
+        "Add it to customPolicies of both, as the message says, or take it out of spec.gateway.policies.",
+    ),
+    Reason.POLICY_SECRET_MISSING: ReasonDoc(
+        "The Secret of a configurationSecretRef does not exist, or lacks the key `configuration`.",
+        "Create it in the 3scale namespace, with JSON under that key.",
     ),
     Reason.TOKEN_POLICY_OFF: ReasonDoc(
         "spec.gateway.tokenPolicy.mode is None: plans can limit requests only.",

@@ -13,6 +13,7 @@ from typing import Any
 
 from .conditions import Condition
 from .objects import NO_CHILDREN, Children, Manifest, Ref
+from .plan.changes import Write
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class World:
 
     `seen`: the owner's children as the cache had them before the pass: good for telling, not for acting.
     `remaining`: objects of this owner that are not wanted any more and are still there, as read live.
+    `rehearsed`: nothing is written in this pass: `children` are as they would be, and nobody answers for new ones.
+    `pending`: in a pass that only observes, the writes that it rehearsed; `children` are as they are.
     `accepted`: what 3scale said to the decision's `accept`: nothing, or why not; None while it was not asked.
     """
 
@@ -38,6 +41,8 @@ class World:
     seen: Mapping[Ref, Manifest] = field(default_factory=dict)
     remaining: tuple[Manifest, ...] = ()
     accepted: str | None = None
+    rehearsed: bool = False
+    pending: tuple[Write, ...] = ()
 
     def child(self, ref: Ref) -> Manifest | None:
         """Return a child as this pass wrote it, or else as it was before; None if neither is known."""

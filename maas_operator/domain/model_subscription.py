@@ -168,9 +168,7 @@ def _application(granted: Access) -> Manifest:
 
 
 def _consumer_secret(granted: Access, url: str) -> Manifest:
-    return access.consumer_secret(
-        granted.world.subscription, base_url=url, key=granted.key, model=names.model_id(granted.service)
-    )
+    return access.consumer_secret(granted.world.subscription, base_url=url, key=granted.key, model=granted.model_id)
 
 
 _LATER: Final = (ConditionType.ACCOUNT_READY, ConditionType.APPROVED, ConditionType.KEY_READY)

@@ -14,11 +14,12 @@ from datetime import datetime
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from maas_operator.api.meta import ConditionStatus
+from maas_operator.api.model_service import ManagementPolicy
 from maas_operator.api.reasons import ConditionType, Reason
 from maas_operator.domain.conditions import Condition, shorten
 from maas_operator.domain.decision import Acceptance, Annotation, Decision, Patch, World
 from maas_operator.domain.kinds import Kind
-from maas_operator.domain.labels import FINALIZER
+from maas_operator.domain.labels import FINALIZER, is_owned_by
 from maas_operator.domain.objects import Children, Manifest, Ref, Refusal, ref_of
 
 from .applier import Applied, Applier, Learn, Outcome
@@ -27,6 +28,7 @@ from .cluster import FINALIZER_MANAGER, STATUS_MANAGER, Cluster
 from .errors import ApiError, Conflict, InvalidSpec, NotFound, OperatorError, Rejected
 from .events import tell_left_behind, tell_transitions
 from .pruner import Pruned, Pruner
+from .rehearsal import NobodyCounts, Rehearsal
 from .status import Status, inventory_of, merge, same, status_after, status_of, with_intents
 
 RESYNC_SECONDS: Final = 600.0
@@ -69,6 +71,13 @@ class Tools:
     pruner: Pruner
     observer: ApplyObserver
     now: Callable[[], datetime]
+
+    def rehearsing(self, rehearsal: Rehearsal, learn: Learn = lambda manifest, by: None) -> Tools:
+        """Return the tools of a pass that writes nothing."""
+        applier = Applier(rehearsal, self.cache, learn)
+        return replace(
+            self, cluster=rehearsal, learn=learn, applier=applier, pruner=Pruner(rehearsal), observer=NobodyCounts()
+        )
 
 
 class OwnerChanged(OperatorError):
@@ -155,6 +164,8 @@ class Pass(Generic[AnyWorld]):
     async def run(self) -> float | None:
         """Run it; return after how many seconds to look again, None if the owner is let go."""
         if "deletionTimestamp" not in self._owner["metadata"]:
+            if _is_observed(self._owner):
+                return await self._observe()
             await self._hold()
         world = await self._behaviour.gather(self._owner)
         decision = await self._settle(world)
@@ -169,6 +180,34 @@ class Pass(Generic[AnyWorld]):
         status = status_after(self._owner, decision, self._children(), left, world.now)
         await self._write_status(status, world.now)
         return self._next(decision, waits=self._going or bool(left))
+
+    async def rehearse(self, world: AnyWorld) -> Decision:
+        """Run it with tools that write nothing, up to the status, and return what was decided."""
+        decision = await self._settle(replace(world, rehearsed=True))
+        await self._prune(decision)
+        return decision
+
+    @property
+    def refused(self) -> Mapping[Ref, Refusal]:
+        """Return what could not be written."""
+        return self._refused
+
+    async def _observe(self) -> float:
+        """Change nothing but the status: it tells what is there, and what an active pass would change."""
+        world = await self._behaviour.gather(self._owner)
+        rehearsal = Rehearsal(self._tools.cluster)
+        asks_nobody = replace(self._behaviour, accept=None)
+        trial = Pass(asks_nobody, self._tools.rehearsing(rehearsal), self._owner, proven=True)
+        await trial.rehearse(world)
+        self._live, self._refused = rehearsal.live, dict(trial.refused)
+        decision = self._decide(replace(world, pending=rehearsal.writes))
+        # The inventory says what there is; what is wanted and what is not wanted any more are pending alike.
+        uid = self._owner["metadata"]["uid"]
+        told = replace(
+            decision, children=tuple(one for one in self._live.values() if is_owned_by(one, uid)), prune=False
+        )
+        await self._write_status(status_after(self._owner, told, self._children(), {}, world.now), world.now)
+        return self._next(decision, waits=False)
 
     async def guard(self) -> None:
         """Prove, once in a pass, that the owner is as this pass believes."""
@@ -317,6 +356,10 @@ def _status_of_failure(owner: Manifest, reason: Reason, message: str, now: datet
 def _left(pruned: Pruned | None) -> Mapping[Ref, Manifest | None]:
     """Return what is not gone: what is there, and what nobody could look at."""
     return {**dict.fromkeys(pruned.refused), **pruned.remaining} if pruned is not None else {}
+
+
+def _is_observed(owner: Manifest) -> bool:
+    return bool(owner.get("spec", {}).get("managementPolicy") == ManagementPolicy.OBSERVE)
 
 
 def _is_released(owner: Manifest) -> bool:

@@ -458,3 +458,66 @@ async def test_the_status_of_a_successor_is_not_written(bench: Bench) -> None:
     with pytest.raises((Conflict, Rejected)):
         await bench.reconcile()
     assert "status" not in await bench.stage.owner()
+
+
+async def test_an_observed_owner_gets_a_status_and_nothing_else(bench: Bench) -> None:
+    seen: list[ToyWorld] = []
+
+    def watched(world: ToyWorld) -> Decision:
+        seen.append(world)
+        return decide(world)
+
+    await bench.stage.user.apply(toy(managementPolicy="Observe", backends=["more"]))
+    bench.decide = watched
+    bench.stage.calls.clear()
+    assert await bench.reconcile() == RESYNC_SECONDS
+    assert bench.stage.writes == ["apply ModelService toy status"]
+    owner = await bench.stage.owner()
+    assert "finalizers" not in owner["metadata"]
+    assert "children" not in owner["status"]
+    last = seen[-1]
+    assert [world.rehearsed for world in seen] == [True] * (len(seen) - 1) + [False]
+    assert [str(write.ref) for write in last.pending] == [
+        str(ref) for ref in (KEY, BACK, Ref(BACKEND, GATEWAY, "more"), RUNTIME)
+    ]
+    assert last.children.live == {}
+
+
+async def test_an_owner_that_is_observed_later_keeps_its_inventory_and_what_is_not_wanted_any_more(
+    bench: Bench,
+) -> None:
+    await bench.stage.user.apply(toy(backends=["more"]))
+    await bench.reconcile()
+    before = {entry["name"] for entry in (await bench.stage.owner())["status"]["children"]}
+    await bench.stage.user.apply(toy(managementPolicy="Observe", text="new"))
+    bench.stage.calls.clear()
+    await bench.reconcile()
+    assert bench.stage.writes == ["apply ModelService toy status"]
+    assert {entry["name"] for entry in (await bench.stage.owner())["status"]["children"]} == before
+    assert await bench.stage.find(Ref(BACKEND, GATEWAY, "more"))
+    bench.stage.calls.clear()
+    await bench.reconcile()
+    assert bench.stage.writes == []
+
+
+async def test_what_an_observed_owner_could_not_have_written_is_tried_again_sooner(bench: Bench) -> None:
+    async def refuse(call: Call) -> None:
+        if call.verb is Verb.APPLY and call.kind == BACKEND.name:
+            raise api.bad_request("no")
+
+    bench.stage.kubeapi.faults.add(refuse)
+    await bench.stage.user.apply(toy(managementPolicy="Observe"))
+    assert await bench.reconcile() == REFUSED_SECONDS
+    assert await bench.stage.ready() == ("False", "Rejected")
+    assert not (await bench.stage.find(KEY))
+
+
+async def test_an_observed_owner_is_deleted_as_any_other(bench: Bench) -> None:
+    await bench.stage.user.apply(toy(text="a"))
+    await bench.reconcile()
+    await bench.stage.user.apply(toy(managementPolicy="Observe"))
+    await bench.reconcile()
+    await bench.stage.user.delete(OWNER)
+    await bench.reconcile()
+    assert await bench.stage.find(OWNER) is None
+    assert await bench.stage.find(BACK) is None
