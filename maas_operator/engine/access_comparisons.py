@@ -123,9 +123,9 @@ class AccessComparisons:
 
 def _granted(world: ModelSubscriptionWorld) -> Access | None:
     """Return the access that a subscription has; None for one that leaves, or has none to compare."""
-    if world.deleting or model_accepted(world).status is not ConditionStatus.TRUE:
+    if world.deleting or world.service is None or world.platform is None:
         return None
-    if world.service is None or world.platform is None:
+    if model_accepted(world).status is not ConditionStatus.TRUE:
         return None
     return Access(world=world, service=world.service, platform=world.platform)
 

@@ -154,6 +154,11 @@ async def test_a_subscription_that_is_turned_away_is_not_compared(stage: Bench, 
     assert not stage.threescale.asked
 
 
+async def test_a_plan_that_is_withdrawn_leaves_what_was_given_and_is_not_compared(stage: Bench) -> None:
+    await compare(stage, replace(a_world(), service=worlds.a_service(plans=[{"name": "gold"}])))
+    assert not stage.threescale.asked
+
+
 async def test_a_subscription_that_leaves_is_forgotten(stage: Bench) -> None:
     world = a_world()
     stage.threescale.remote = RemoteAccess(plan_id=4, state="live", has_key=True)
