@@ -6,6 +6,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from maas_operator.domain.kinds import APPLICATION, CONFIG_MAP, Kind
 from maas_operator.domain.labels import owner_labels
 from maas_operator.domain.names import promotion_ref
 from maas_operator.domain.objects import Manifest, Ref, ref_of
+from maas_operator.domain.people.remote import RemoteAccess
 from maas_operator.engine import comparisons
 from maas_operator.engine.cache import Cache
 from maas_operator.engine.errors import KindNotServed, NotFound, RemoteNotFound, RemoteUnavailable
@@ -28,6 +30,7 @@ from tests.domain import worlds
 from tests.domain.children import children_of
 from tests.domain.remotes import as_written
 
+AS_IT_SHOULD_BE = RemoteAccess(plan_id=0, state="live", has_key=True)
 HASH = "0123456789abcdef"
 AUTHORITY = Ref(CONFIG_MAP, "3scale", "ca")
 
@@ -39,6 +42,9 @@ class Threescale:
     asked: list[str] = field(default_factory=list)
     fails: Mapping[str, BaseException] = field(default_factory=dict)
     tenants: list[Tenant] = field(default_factory=list)
+    remote: RemoteAccess = AS_IT_SHOULD_BE
+    plan_names: Mapping[int, str] = field(default_factory=dict)
+    users: bool = True
     products: RemoteProduct | None = None
     backends: RemoteBackend | None = None
 
@@ -77,14 +83,30 @@ class Threescale:
 
     async def plans(self, tenant: Tenant, product_id: int) -> list[RemotePlan]:
         self._ask("plans", tenant)
-        return []
+        return [a_plan(number, name) for number, name in self.plan_names.items()]
 
     async def applications(self, tenant: Tenant, product_id: int) -> list[RemoteApplication]:
         self._ask("applications", tenant)
         return []
 
+    async def access(self, tenant: Tenant, account_id: int, application_id: int, key: SecretStr) -> RemoteAccess:
+        self._ask("access", tenant)
+        return self.remote
+
+    async def has_user(self, tenant: Tenant, account_id: int, user_id: int) -> bool:
+        self._ask("has_user", tenant)
+        return self.users
+
     async def accept(self, tenant: Tenant, account_id: int, application_id: int) -> None:
         self._ask("accept", tenant)
+
+
+def a_plan(number: int, name: str) -> RemotePlan:
+    free = Decimal(0)
+    return RemotePlan(
+        id=number, system_name=name, name=name, published=True, custom=False, trial_days=0, setup_fee=free,
+        month_fee=free, approval_required=False,
+    )  # fmt: skip
 
 
 @dataclass
