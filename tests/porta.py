@@ -9,8 +9,6 @@ from urllib.parse import urlsplit
 SYSTEM_NAME = re.compile(r"[A-Za-z0-9_][\w\-/]+", re.ASCII)
 RESPONSE_TEXT = re.compile(r"[{}\[\],.;@#~%&()?\w\"= /\\:+-]*", re.ASCII)
 PERIODS = {"eternity", "year", "month", "week", "day", "hour", "minute"}
-BUILT_IN = {"cors", "upstream_connection", "apicast", "rate_limit", "headers", "on_failed"}
-CUSTOM = {"maas-llm-metering"}
 
 
 def porta_accepts_backend(backend: Mapping[str, Any]) -> list[str]:
@@ -131,10 +129,11 @@ def _plans(plans: Mapping[str, Any], counters: set[str]) -> Iterator[str]:
 
 def _chain(policies: list[Mapping[str, Any]]) -> Iterator[str]:
     names = [policy["name"] for policy in policies]
-    if names.count("apicast") != 1 or not set(names) <= BUILT_IN | CUSTOM or len(set(names)) < len(names):
+    ours = [policy for policy in policies if (policy["name"], policy["version"]) == ("apicast", "builtin")]
+    if len(ours) != 1:
         yield f"chain {names} is invalid"
     for policy in policies:
-        if (policy["version"] == "builtin") != (policy["name"] in BUILT_IN):
-            yield f"policy {policy} is of the wrong version"
+        if not policy["name"] or not policy["version"]:
+            yield f"policy {policy} lacks name or version"
         if not isinstance(policy["configuration"], dict) or not policy["enabled"]:
             yield f"policy {policy} is invalid"

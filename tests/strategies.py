@@ -13,6 +13,8 @@ from maas_operator.api.model_platform import (
     ModelPlatform,
     ModelPlatformSpec,
     Monitoring,
+    PlatformPolicy,
+    Position,
     RuntimeProfile,
     Threescale,
 )
@@ -197,6 +199,31 @@ def model_subscriptions() -> st.SearchStrategy[ModelSubscription]:
     return st.builds(ModelSubscription, metadata=metadata(labels(), labels()), spec=spec)
 
 
+json_values = st.recursive(
+    st.booleans() | st.integers(-(2**53), 2**53) | st.text(st.characters(codec="utf-8"), max_size=10),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts(10), inner, max_size=3),
+    max_leaves=5,
+)
+own_policies = st.builds(
+    PlatformPolicy,
+    name=words("-_.", max_size=63).filter(lambda name: name not in ("apicast", "maas-llm-metering")),
+    version=st.from_regex(r"[0-9]\.[0-9]{1,3}", fullmatch=True),
+    position=st.sampled_from(Position),
+    configuration=st.none() | st.dictionaries(texts(10), json_values, max_size=3),
+)
+built_in_policies = st.sampled_from(
+    [
+        PlatformPolicy(name="maintenance_mode", position=Position.AFTER_AUTH),
+        PlatformPolicy(name="retry", position=Position.BEFORE_AUTH, configuration={"retries": 3}),
+        PlatformPolicy(
+            name="ip_check",
+            position=Position.BEFORE_AUTH,
+            configuration={"check_type": "whitelist", "ips": ["10.0.0.0/8"]},
+        ),
+    ]
+)
+
+
 def model_platforms() -> st.SearchStrategy[ModelPlatform]:
     """Return valid ModelPlatforms."""
     namespaces = st.lists(labels(), max_size=4, unique=True).map(tuple)
@@ -226,6 +253,7 @@ def model_platforms() -> st.SearchStrategy[ModelPlatform]:
             Gateway,
             namespaces=namespaces,
             configuration_cache=durations(timedelta(0), timedelta(hours=24)),
+            policies=st.lists(own_policies | built_in_policies, max_size=3).map(tuple),
         ),
         monitoring=st.builds(Monitoring, namespaces=namespaces),
         runtimes=st.lists(runtimes, max_size=4, unique_by=lambda runtime: runtime.name).map(tuple),

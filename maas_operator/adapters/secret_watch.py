@@ -16,6 +16,7 @@ from maas_operator.adapters.watches import OURS
 from maas_operator.domain.kinds import SECRET, Kind
 from maas_operator.domain.objects import Manifest
 from maas_operator.engine.errors import ApiError, Forbidden
+from maas_operator.engine.triggers import named_secrets
 
 REJOIN_SECONDS: Final = 1.0
 RETRY_SECONDS: Final = 5.0
@@ -31,6 +32,8 @@ class SecretWatches:
         self._cluster = cluster
         self._seen = seen
         self._needed: dict[str, set[Scope]] = {}
+        # It outlives a watch: what goes while nobody watches is told when somebody does again.
+        self._known: dict[Scope, dict[str, Manifest]] = {}
         self._changed = asyncio.Event()
 
     def platform_seen(self, platform: Manifest, type_: str | None) -> None:
@@ -53,19 +56,24 @@ class SecretWatches:
                 for scope in running.keys() - wanted:
                     running.pop(scope).cancel()
                 for scope in wanted - running.keys():
-                    running[scope] = group.create_task(_Watch(self._cluster, scope, self._seen).run())
+                    watch = _Watch(self._cluster, scope, self._seen, self._known.setdefault(scope, {}))
+                    running[scope] = group.create_task(watch.run())
 
 
 class _Watch:
     """The list and watch of one scope; survives everything but its cancellation."""
 
     def __init__(
-        self, cluster: KubernetesCluster, scope: Scope, seen: Callable[[Manifest, Kind, str | None], None]
+        self,
+        cluster: KubernetesCluster,
+        scope: Scope,
+        seen: Callable[[Manifest, Kind, str | None], None],
+        known: dict[str, Manifest],
     ) -> None:
         self._cluster = cluster
         self._scope = scope
         self._seen = seen
-        self._known: dict[str, Manifest] = {}
+        self._known = known
         self._told = ""
 
     async def run(self) -> None:
@@ -87,7 +95,8 @@ class _Watch:
     async def _list(self) -> str:
         """Tell all Secrets as they are now, and those as deleted that went while nobody watched."""
         listing = await self._cluster.select(self._scope)
-        gone, self._known = self._known, {}
+        gone = dict(self._known)
+        self._known.clear()
         for manifest in listing.objects:
             gone.pop(manifest["metadata"]["uid"], None)
             self._tell(None, manifest)
@@ -120,12 +129,9 @@ class _Watch:
 
 
 def _scopes(platform: Manifest) -> set[Scope]:
-    spec = platform.get("spec", {})
-    namespace = spec.get("threescale", {}).get("namespace")
+    named = named_secrets(platform)
+    namespace = platform.get("spec", {}).get("threescale", {}).get("namespace")
     if not namespace:
         return set()
-    account = spec["threescale"].get("providerAccountSecretRef", {}).get("name")
-    sources = [policy.get("configurationSecretRef") or {} for policy in spec.get("gateway", {}).get("policies") or ()]
-    names = {account, *(source.get("name") for source in sources)} - {None}
-    named = {Scope(kind=SECRET, namespace=namespace, fields=f"metadata.name={name}") for name in names}
-    return {Scope(kind=SECRET, namespace=namespace, labels=OURS), *named}
+    each = {Scope(kind=SECRET, namespace=namespace, fields=f"metadata.name={ref.name}") for ref in named}
+    return {Scope(kind=SECRET, namespace=namespace, labels=OURS), *each}

@@ -122,7 +122,7 @@ def _is_of(one: ModelSubscription, service: ModelService) -> bool:
 def _people(one: ModelSubscription, service: ModelService, platform: ModelPlatform) -> Iterable[Manifest]:
     yield accounts.developer_user(one, platform, {})
     yield accounts.developer_account(one, platform, {})
-    yield access.application(one, platform, product_ref(service, platform), product_id=None)
+    yield access.application(one, platform, product_ref(service, platform), {})
 
 
 def _name(service: ModelService) -> str:

@@ -20,8 +20,9 @@ from . import names
 from .conditions import Condition, decide_condition, summarise
 from .decision import Decision
 from .farewell import Farewell, refs_of
+from .gateway.drift import with_correction
 from .kinds import APPLICATION, APPLICATION_AUTH
-from .objects import Manifest, Ref
+from .objects import Manifest, Ref, ref_of
 from .people import access, accounts
 from .people.acceptance import model_accepted
 from .people.progress import identity_problem, stages
@@ -112,7 +113,6 @@ def _children(granted: Access) -> tuple[tuple[Manifest, ...], frozenset[Ref]]:
         *granted.identity_refs,
         accounts.portal_ref(subscription),
         granted.application_ref,
-        granted.auth_ref,
         access.consumer_ref(subscription),
     }
     if granted.password is not None and identity_problem(granted) is None:
@@ -121,8 +121,10 @@ def _children(granted: Access) -> tuple[tuple[Manifest, ...], frozenset[Ref]]:
         children += _portal(granted)
         if granted.model_is_published:
             children.append(_application(granted))
-    if granted.application_id is not None:
-        children.append(access.application_auth(subscription, granted.platform, granted.key, granted.application_id))
+    # A push acts once: where 3scale has another key, this one goes, and the next pass makes it anew.
+    if not granted.world.findings.other_key:
+        waiting.add(granted.auth_ref)
+        children += _push(granted)
     if granted.state(granted.auth_ref).ready and granted.lifecycle == "live" and granted.service.status.url:
         children.append(_consumer_secret(granted, granted.service.status.url))
     return tuple(children), frozenset(waiting)
@@ -132,11 +134,23 @@ def _identity(granted: Access, password: SecretStr) -> Iterable[Manifest]:
     subscription, platform = granted.world.subscription, granted.platform
     owner = accounts.account_labels(subscription, granted.world.namespace_uid)
     yield accounts.password_secret(subscription, platform, password, owner)
-    yield accounts.developer_account(subscription, platform, owner)
+    yield _corrected(granted, accounts.developer_account(subscription, platform, owner))
     # Not into the account of somebody else, nor with somebody else's password.
     password_ref, _, account_ref = granted.identity_refs
     if {password_ref, account_ref} <= granted.world.children.live.keys():
-        yield accounts.developer_user(subscription, platform, owner)
+        yield _corrected(granted, accounts.developer_user(subscription, platform, owner))
+
+
+def _corrected(granted: Access, rendered: Manifest) -> Manifest:
+    """Return the object so that the 3scale-operator looks at it again, if something was found since it last did."""
+    found, ref = granted.world.findings, ref_of(rendered)
+    at = found.edited_at if ref.kind == APPLICATION else found.lost_at
+    return with_correction(rendered, granted.world.seen.get(ref), at)
+
+
+def _push(granted: Access) -> Iterable[Manifest]:
+    if granted.application_id is not None:
+        yield access.application_auth(granted.world.subscription, granted.platform, granted.key, granted.application_id)
 
 
 def _portal(granted: Access) -> Iterable[Manifest]:
@@ -148,9 +162,9 @@ def _portal(granted: Access) -> Iterable[Manifest]:
 
 def _application(granted: Access) -> Manifest:
     product = names.product_ref(granted.service, granted.platform)
-    return access.application(
-        granted.world.subscription, granted.platform, product, granted.product_id, accepted=granted.accepted
-    )
+    subscription, platform = granted.world.subscription, granted.platform
+    ids = {access.PRODUCT_ID: granted.product_id, access.ACCOUNT_ID: granted.account_id}
+    return _corrected(granted, access.application(subscription, platform, product, ids, accepted=granted.accepted))
 
 
 def _consumer_secret(granted: Access, url: str) -> Manifest:

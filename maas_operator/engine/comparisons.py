@@ -20,11 +20,10 @@ from maas_operator.domain.people.secrets import read_secret
 from maas_operator.domain.policies.platform import KEY, parse_configuration, referred_to
 
 from .errors import RemoteNotFound, RemoteUnavailable, ThreescaleError
+from .rhythm import Rhythm
 from .tenants import Tenants
-from .threescale import REGULARLY, Tenant, Threescale
+from .threescale import Tenant, Threescale
 
-DOUBLINGS: Final = 6
-"""An edit that comes back is looked for later and later, at last five times a day."""
 SOON: Final = timedelta(minutes=1)
 """How long the 3scale-operator may take to put back what was edited."""
 COMPARISON_SECONDS: Final = 60.0
@@ -43,10 +42,9 @@ class Findings:
 
 @dataclass(slots=True)
 class _History:
-    """When to compare next; how often in a row something differed; what was found last."""
+    """When to compare next, and what was found last."""
 
-    due: datetime
-    strikes: int = 0
+    rhythm: Rhythm
     findings: Findings = Findings()
 
 
@@ -66,11 +64,11 @@ class Comparisons:
 
         `promotion`: the one that brought this very Product to production; None while there is none.
         """
-        history = self._histories.setdefault(uid, _History(self._now() + REGULARLY))
+        history = self._histories.setdefault(uid, _History(Rhythm.beginning(self._now())))
         settled = product_state(product).synced and backend_state(backend).synced
-        if self._now() < history.due or not settled:
+        if self._now() < history.rhythm.due or not settled:
             return history.findings
-        history.due = self._now() + REGULARLY
+        history.rhythm.postpone(self._now())
         try:
             edits = await self._edits(platform, product, backend, promotion)
         except ThreescaleError as error:
@@ -84,13 +82,13 @@ class Comparisons:
         self._histories.pop(uid, None)
 
     def _learn(self, history: _History, edits: AbstractSet[Kind], promotion: Manifest | None) -> None:
-        history.strikes = min(history.strikes + 1, DOUBLINGS) if edits else 0
+        history.rhythm.note(self._now(), differs=bool(edits))
         put_back = edits - {PROXY_CONFIG_PROMOTE}
         overtaken = promotion is not None and edits == {PROXY_CONFIG_PROMOTE}
         # Promoted before it is put back, an edit would only come to production anew.
-        look_again = put_back != edits and bool(put_back) and history.strikes == 1
-        wait = SOON if look_again else REGULARLY * 2 ** max(history.strikes - 1, 0)
-        history.due = self._now() + wait
+        look_again = put_back != edits and bool(put_back) and history.rhythm.strikes == 1
+        if look_again:
+            history.rhythm.due = self._now() + SOON
         history.findings = Findings(
             edited_at={**history.findings.edited_at, **{kind.name: self._now() for kind in put_back}},
             overtaken=promotion["metadata"]["uid"] if promotion is not None and overtaken else "",

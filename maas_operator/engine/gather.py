@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -119,7 +119,7 @@ class Gatherer:
         platform = await self._platform(service) if service else None
         namespace_uid = await self._namespace_uid(namespace)
         seen = self._seen(subscription.metadata.uid) | self._seen(namespace_uid)
-        return ModelSubscriptionWorld(
+        world = ModelSubscriptionWorld(
             owner=owner,
             now=self.now(),
             seen=seen,
@@ -134,6 +134,7 @@ class Gatherer:
             fresh=FreshSecrets(key=self.fresh(), password=self.fresh()),
             obstacles=await self._obstacles(owner, seen),
         )
+        return replace(world, findings=await self.inquiries.about_subscription(world))
 
     async def model_platform(self, owner: Manifest) -> ModelPlatformWorld:
         """Gather for a ModelPlatform."""

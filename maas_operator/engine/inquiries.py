@@ -24,9 +24,11 @@ from maas_operator.domain.kinds import APPLICATION, BACKEND, PRODUCT, Kind
 from maas_operator.domain.labels import is_owned_by
 from maas_operator.domain.names import backend_ref, product_ref, promotion_ref, system_name
 from maas_operator.domain.objects import Manifest, ref_of
+from maas_operator.domain.people.remote import Findings
 from maas_operator.domain.people.status import application_state
 from maas_operator.domain.people.world import ModelSubscriptionWorld
 
+from .access_comparisons import AccessComparisons
 from .comparisons import Comparisons
 from .endpoints import Endpoints
 from .errors import ThreescaleError
@@ -50,6 +52,7 @@ class Inquiries:
         self._now = now
         self._tenants = Tenants(lookup)
         self._comparisons = Comparisons(threescale, self._tenants, now)
+        self._access = AccessComparisons(threescale, self._tenants, now)
         self._endpoints = Endpoints(threescale, self._tenants, lookup, now)
         self._obstacles = ObstacleFinder(threescale, self._tenants, lookup, now)
         self._proven: dict[str, tuple[Tenant, datetime]] = {}
@@ -98,6 +101,10 @@ class Inquiries:
     async def endpoint(self, service: ModelService, platform: ModelPlatform, product_id: int) -> str:
         """Return where 3scale publishes a product, in a cluster without Routes; empty where they tell it."""
         return await self._endpoints.of(service, platform, product_id)
+
+    async def about_subscription(self, world: ModelSubscriptionWorld) -> Findings:
+        """Return what of a subscription is not so in 3scale, where it was compared."""
+        return await self._access.findings(world)
 
     async def obstacles(self, children: Iterable[Manifest]) -> Obstacles:
         """Return what keeps 3scale from deleting the children of an owner under deletion."""

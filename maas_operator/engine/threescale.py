@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from pydantic import SecretStr
 
 from maas_operator.domain.gateway.remote import RemoteApplication, RemoteBackend, RemotePlan, RemoteProduct
+from maas_operator.domain.people.remote import RemoteAccess
 
 REGULARLY: Final = timedelta(seconds=500)
 """How long an answer holds: a little less than a resync takes, so that each resync finds it time to ask."""
@@ -52,6 +53,12 @@ class Threescale(Protocol):
 
     async def applications(self, tenant: Tenant, product_id: int) -> list[RemoteApplication]:
         """Read the applications of a product, whoever made them."""
+
+    async def access(self, tenant: Tenant, account_id: int, application_id: int, key: SecretStr) -> RemoteAccess:
+        """Read an application; whether it has this key is found out where the answer is: no key gets out."""
+
+    async def has_user(self, tenant: Tenant, account_id: int, user_id: int) -> bool:
+        """Tell whether an account is there and has this user."""
 
     async def accept(self, tenant: Tenant, account_id: int, application_id: int) -> None:
         """Accept an application; nothing happens to one that is accepted already."""

@@ -51,6 +51,14 @@ def references(manifest: Manifest) -> Iterable[Hashable]:
     return rule(ref, manifest) if rule else ()
 
 
+def named_secrets(platform: Manifest) -> frozenset[Ref]:
+    """Return the Secrets that a ModelPlatform names: the provider account, and what policies are configured by."""
+    spec = platform.get("spec", {})
+    threescale, policies = spec.get("threescale", {}), spec.get("gateway", {}).get("policies") or ()
+    named = [threescale.get("providerAccountSecretRef"), *(policy.get("configurationSecretRef") for policy in policies)]
+    return frozenset(Ref(SECRET, threescale.get("namespace", ""), one["name"]) for one in named if one)
+
+
 def affected(cache: Cache, before: Manifest | None, after: Manifest | None) -> set[Ref]:
     """Return the owners for whom the change of an object may matter: those of what it was and of what it is."""
     versions = [version for version in (before, after) if version is not None]
@@ -150,13 +158,8 @@ def _model(ref: Ref, subscription: Manifest) -> Iterable[Hashable]:
 
 
 def _installation(ref: Ref, platform: Manifest) -> Iterable[Hashable]:
-    threescale = platform.get("spec", {}).get("threescale", {})
-    secret = threescale.get("providerAccountSecretRef", {})
-    yield Ref(NAMESPACE, "", threescale.get("namespace", ""))
-    yield Ref(SECRET, threescale.get("namespace", ""), secret.get("name", ""))
-    for policy in platform.get("spec", {}).get("gateway", {}).get("policies") or ():
-        source = policy.get("configurationSecretRef") or {}
-        yield Ref(SECRET, threescale.get("namespace", ""), source.get("name", ""))
+    yield Ref(NAMESPACE, "", platform.get("spec", {}).get("threescale", {}).get("namespace", ""))
+    yield from named_secrets(platform)
     # Models wait for the copies of configurations.
     yield from (child for child in inventory_of(platform) if child.kind == SECRET)
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from pydantic import SecretStr
+
 from maas_operator.domain.gateway.remote import RemoteApplication, RemoteBackend, RemotePlan, RemoteProduct
+from maas_operator.domain.people.remote import RemoteAccess
 
 from .errors import RemoteUnavailable
 from .threescale import Tenant
@@ -45,6 +48,14 @@ class Unasked:
     async def applications(self, tenant: Tenant, product_id: int) -> list[RemoteApplication]:
         """Tell of none."""
         return []
+
+    async def access(self, tenant: Tenant, account_id: int, application_id: int, key: SecretStr) -> RemoteAccess:
+        """Tell nothing."""
+        raise RemoteUnavailable(_SILENCE)
+
+    async def has_user(self, tenant: Tenant, account_id: int, user_id: int) -> bool:
+        """Tell nothing."""
+        raise RemoteUnavailable(_SILENCE)
 
     async def accept(self, tenant: Tenant, account_id: int, application_id: int) -> None:
         """Accept nothing."""

@@ -384,3 +384,29 @@ async def test_what_is_no_public_url_is_no_answer_of_3scale(stage: Stage, told: 
     product.proxy["endpoint"] = told
     with pytest.raises(RemoteRefused, match="no Admin API"):
         await stage.api.endpoint(stage.tenant, product.id)
+
+
+async def test_a_subscription_sees_its_application_and_no_key_gets_out(stage: Stage) -> None:
+    application = stage.application(stage.product())
+    stage.porta.people.set_user_key(application, "our-canary-key")
+    ids = application.account_id, application.id
+    ours = await stage.api.access(stage.tenant, *ids, SecretStr("our-canary-key"))
+    assert (ours.plan_id, ours.state, ours.has_key) == (application.plan.id, "live", True)
+    assert "canary" not in repr(ours)
+    assert not (await stage.api.access(stage.tenant, *ids, SecretStr("another-kéy"))).has_key
+    with pytest.raises(RemoteNotFound):
+        await stage.api.access(stage.tenant, application.account_id, 4711, SecretStr("our-canary-key"))
+
+
+def test_a_product_without_keys_has_none_to_compare() -> None:
+    entry = {"plan_id": 1, "state": "live"}
+    assert answers.access(entry, SecretStr("ours")).has_key
+
+
+async def test_a_user_is_there_with_its_account_or_not_at_all(stage: Stage) -> None:
+    application = stage.application(stage.product())
+    account = stage.porta.people.accounts[application.account_id]
+    (user,) = account.users
+    assert await stage.api.has_user(stage.tenant, account.id, user)
+    assert not await stage.api.has_user(stage.tenant, account.id, 4711)
+    assert not await stage.api.has_user(stage.tenant, 4711, user)

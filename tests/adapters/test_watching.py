@@ -242,6 +242,17 @@ async def test_of_the_secrets_in_3scales_namespace_only_ours_and_the_account_are
     assert {ref.name for _, ref in told.events} == {"account", "mine"}
 
 
+async def test_a_secret_that_a_policy_is_configured_by_is_told_too(cluster: KubernetesCluster, namespace: str) -> None:
+    told = Told()
+    watches = SecretWatches(cluster, told)
+    policies = [{"name": "mine", "configurationSecretRef": {"name": "ip-list"}}, {"name": "other"}]
+    spec = platform(namespace)["spec"] | {"gateway": {"policies": policies}}
+    watches.platform_seen({"metadata": {"name": "default"}, "spec": spec}, None)
+    source = ref_of(await cluster.apply(secret(namespace, "ip-list")))
+    async with running(watches.run()):
+        await told.until((None, source))
+
+
 async def test_another_account_is_watched_as_soon_as_the_platform_names_it(
     cluster: KubernetesCluster, namespace: str
 ) -> None:
@@ -260,6 +271,23 @@ async def test_another_account_is_watched_as_soon_as_the_platform_names_it(
         watches.platform_seen(platform(namespace, "second"), "DELETED")
     assert ("MODIFIED", first) not in told.events
     assert {ref.kind for _, ref in told.events} == {SECRET}
+
+
+async def test_a_secret_that_goes_while_no_platform_names_it_is_told_as_deleted_when_one_does_again(
+    cluster: KubernetesCluster, namespace: str
+) -> None:
+    told = Told()
+    watches = SecretWatches(cluster, told)
+    first = await cluster.apply(secret(namespace, "first"))
+    second = ref_of(await cluster.apply(secret(namespace, "second")))
+    async with running(watches.run()):
+        watches.platform_seen(platform(namespace, "first"), None)
+        await told.until((None, ref_of(first)))
+        watches.platform_seen(platform(namespace, "second"), "MODIFIED")
+        await told.until((None, second))
+        await cluster.delete(ref_of(first), uid=first["metadata"]["uid"])
+        watches.platform_seen(platform(namespace, "first"), "MODIFIED")
+        await told.until(("DELETED", ref_of(first)))
 
 
 async def test_a_missing_permission_on_secrets_is_logged_once_and_cured_when_it_is_given(

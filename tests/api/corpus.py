@@ -99,6 +99,9 @@ class Change:
     path: str = ""
 
 
+_POLICY = {"name": "tls", "position": "BeforeAuth"}
+
+
 def _service(title: str, path: str, value: Any) -> Good:
     return Good(f"{title}: {path}", changed(SERVICE, path, value))
 
@@ -141,6 +144,22 @@ GOOD = (
     Good("the Secret's own name", changed(SUBSCRIPTION, "spec.secretName", ABSENT)),
     Good("a cache that is off", changed(PLATFORM, "spec.gateway.configurationCache", "0s")),
     Good("another currency", changed(PLATFORM, "spec.currency", "USD")),
+    Good(
+        "policies in the chain",
+        changed(
+            PLATFORM,
+            "spec.gateway.policies",
+            [
+                {
+                    "name": "ip_check",
+                    "position": "BeforeAuth",
+                    "configuration": {"ips": ["10.0.0.1"], "deep": {"n": [1]}},
+                },
+                {"name": "ip_check", "position": "BeforeAuth", "configurationSecretRef": {"name": "ips"}},
+                {"name": "mine", "version": "1.0.0", "position": "AfterAuth"},
+            ],
+        ),
+    ),
     Good("nobody reads metrics", changed(PLATFORM, "spec.monitoring.namespaces", [])),
 )
 
@@ -265,6 +284,43 @@ BAD = (
     _bad(PLATFORM, "a space", "spec.runtimes.0.image", "a b"),
     _bad(PLATFORM, "a hyphen", "spec.runtimes.0.env.0.name", "MY-VAR"),
     _bad(PLATFORM, "no value", "spec.runtimes.0.env.0.value", ABSENT),
+    _bad(
+        PLATFORM,
+        "two configurations",
+        "spec.gateway.policies",
+        [{**_POLICY, "configuration": {}, "configurationSecretRef": {"name": "a"}}],
+        "spec.gateway.policies[0]",
+    ),
+    _bad(PLATFORM, "nowhere", "spec.gateway.policies", [{"name": "tls"}], "spec.gateway.policies[0]"),
+    _bad(
+        PLATFORM,
+        "a path",
+        "spec.gateway.policies",
+        [{**_POLICY, "name": "../apicast"}],
+        "spec.gateway.policies[0].name",
+    ),
+    _bad(
+        PLATFORM,
+        "a number",
+        "spec.gateway.policies",
+        [{**_POLICY, "version": 1}],
+        "spec.gateway.policies[0].version",
+    ),
+    _bad(
+        PLATFORM,
+        "a list",
+        "spec.gateway.policies",
+        [{**_POLICY, "configuration": []}],
+        "spec.gateway.policies[0].configuration",
+    ),
+    _bad(
+        PLATFORM,
+        "another namespace",
+        "spec.gateway.policies",
+        [{**_POLICY, "configurationSecretRef": {"name": "other/secret"}}],
+        "spec.gateway.policies[0].configurationSecretRef.name",
+    ),
+    _bad(PLATFORM, "too many", "spec.gateway.policies", [_POLICY] * 11),
     _bad(PLATFORM, "a sign", "spec.currency", "€"),
     _bad(PLATFORM, "small letters", "spec.currency", "eur"),
     _bad(PLATFORM, "plan twice", "spec.defaultPlans", [{"name": "free"}, {"name": "free"}]),

@@ -192,3 +192,20 @@ def test_tokens_are_taken_to_be_counted_where_the_platform_manages_the_policy(wr
     (product,) = [one["spec"] for one in rendered(path) if one["kind"] == "Product"]
     assert "maas-llm-metering" in [policy["name"] for policy in product["policies"]]
     assert product["applicationPlans"]["gold"]["limits"][0]["metricMethodRef"] == {"systemName": "total_tokens"}
+
+
+def with_policy(**policy: Any) -> dict[str, Any]:
+    policies = [{"name": "ip_check", "position": "BeforeAuth", **policy}]
+    return {**PLATFORM, "spec": {**PLATFORM["spec"], "gateway": {"policies": policies}}}
+
+
+def test_the_platforms_policies_are_in_the_chain_and_a_secret_stays_unread(write: Write) -> None:
+    platform = with_policy(configurationSecretRef={"name": "ip-list"})
+    (product,) = [one for one in rendered(write("all.yaml", platform, a_service())) if one["kind"] == "Product"]
+    (link,) = [policy for policy in product["spec"]["policies"] if policy["name"] == "ip_check"]
+    assert link["configurationRef"] == {"name": "ip-list"}
+
+
+def test_a_policy_that_is_wrong_is_named(write: Write) -> None:
+    text = refused(write("all.yaml", with_policy(configuration={"ips": "10.0.0.0/8"}), a_service()))
+    assert "spec.platformRef: spec.gateway.policies[0].configuration.check_type: Field required" in text

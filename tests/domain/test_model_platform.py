@@ -10,9 +10,11 @@ import pytest
 from maas_operator.api.reasons import ConditionType as Type
 from maas_operator.api.reasons import Reason
 from maas_operator.domain.conditions import false
-from maas_operator.domain.kinds import INFERENCE_SERVICE, PRODUCT
+from maas_operator.domain.kinds import INFERENCE_SERVICE, PRODUCT, SECRET
 from maas_operator.domain.model_platform import ModelPlatformWorld, account_problem, decide
+from maas_operator.domain.objects import Ref
 from maas_operator.domain.people.secrets import StoredSecret
+from maas_operator.domain.policies.platform import PlatformPolicies, is_copy
 
 from . import worlds
 from .worlds import NOW, a_platform, condition_of, told
@@ -130,3 +132,43 @@ def test_what_is_wrong_with_our_calls_to_3scale_is_told_in_its_words(reason: Rea
 )
 def test_3scale_is_called_with_a_complete_account_only(account: StoredSecret | None, usable: bool) -> None:
     assert (account_problem(account) is None) is usable
+
+
+LIST = {"name": "ip_check", "position": "BeforeAuth", "configurationSecretRef": {"name": "ip-list"}}
+
+
+def with_policies(*policies: dict[str, Any], **known: Any) -> ModelPlatformWorld:
+    """Return the world of a platform with policies, and with the Secret `ip-list`."""
+    platform = a_platform(gateway={"policies": list(policies)})
+    configuration = worlds.stored(configuration='{"check_type": "whitelist", "ips": ["10.0.0.0/8"]}')
+    chain = PlatformPolicies(platform=platform, secrets={"ip-list": configuration}, installation=None)
+    return worlds.a_platform_world(platform, policies=chain, **known)
+
+
+def test_policies_that_can_not_stand_in_a_chain_keep_the_platform_from_being_ready() -> None:
+    decision = decide(with_policies({"name": "echo", "position": "BeforeAuth"}))
+    assert told(decision, Type.POLICIES_READY) == ("False", "PolicyRefused")
+    assert told(decision, Type.READY) == ("False", "PolicyRefused")
+    assert told(decision, Type.STALLED) == ("True", "PolicyRefused")
+    assert told(decision, Type.THREESCALE_READY)[0] == "True"
+
+
+def test_a_secret_configuration_is_copied() -> None:
+    decision = decide(with_policies(LIST))
+    copies = [child for child in decision.children if is_copy(child["metadata"]["name"])]
+    assert [list(copy["data"]) for copy in copies] == [["configuration"]]
+    assert told(decision, Type.POLICIES_READY) == ("True", "Ready")
+
+
+def test_an_old_copy_stays_while_a_product_refers_to_it() -> None:
+    old = Ref(SECRET, "3scale", "ip-list.maas-0123456789abcdef")
+    assert old in decide(with_policies(LIST, copies_in_use=frozenset({old}))).keep
+
+
+def test_a_platform_that_leaves_takes_its_copies_along() -> None:
+    world = with_policies(LIST)
+    metadata = world.platform.metadata.model_copy(update={"deletion_timestamp": NOW})
+    gone = world.platform.model_copy(update={"metadata": metadata})
+    for tenants, staying in ((("ModelService llm/tiny",), True), ((), False)):
+        decision = decide(replace(world, owner=gone.dump(), platform=gone, tenants=tenants))
+        assert any(is_copy(child["metadata"]["name"]) for child in decision.children) is staying

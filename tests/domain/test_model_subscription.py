@@ -125,10 +125,13 @@ def _with_application_id(number: int) -> worlds.Answer:
     return worlds.but("Application", lambda one: worlds.with_status(one, applicationID=number, **ready))
 
 
-def test_an_application_changes_with_the_number_of_its_product_so_that_3scale_looks_at_it() -> None:
+def test_an_application_changes_with_the_numbers_of_its_product_and_account_so_that_3scale_looks_at_it() -> None:
     decision = settle(decide, a_subscription_world())
     application = next(one for one in decision.children if one["kind"] == "Application")
-    assert application["metadata"]["annotations"] == {"maas-operator.io/product-id": "7"}
+    assert application["metadata"]["annotations"] == {
+        "maas-operator.io/product-id": "7",
+        "maas-operator.io/account-id": "4",
+    }
 
 
 def test_each_key_has_a_push_of_its_own() -> None:

@@ -19,6 +19,7 @@ from maas_operator.domain.kinds import APPLICATION, CONFIG_MAP, Kind
 from maas_operator.domain.labels import owner_labels
 from maas_operator.domain.names import promotion_ref
 from maas_operator.domain.objects import Manifest, Ref, ref_of
+from maas_operator.domain.people.remote import RemoteAccess
 from maas_operator.engine import comparisons
 from maas_operator.engine.cache import Cache
 from maas_operator.engine.errors import KindNotServed, NotFound, RemoteNotFound, RemoteUnavailable
@@ -29,6 +30,7 @@ from tests.domain import worlds
 from tests.domain.children import children_of
 from tests.domain.remotes import as_written
 
+AS_IT_SHOULD_BE = RemoteAccess(plan_id=0, state="live", has_key=True)
 HASH = "0123456789abcdef"
 AUTHORITY = Ref(CONFIG_MAP, "3scale", "ca")
 
@@ -40,9 +42,11 @@ class Threescale:
     asked: list[str] = field(default_factory=list)
     fails: Mapping[str, BaseException] = field(default_factory=dict)
     tenants: list[Tenant] = field(default_factory=list)
+    remote: RemoteAccess = AS_IT_SHOULD_BE
+    plan_names: Mapping[int, str] = field(default_factory=dict)
+    users: bool = True
     products: RemoteProduct | None = None
     backends: RemoteBackend | None = None
-    plans_made: list[RemotePlan] = field(default_factory=list)
     applications_made: list[RemoteApplication] = field(default_factory=list)
 
     def _ask(self, what: str, tenant: Tenant) -> None:
@@ -80,14 +84,30 @@ class Threescale:
 
     async def plans(self, tenant: Tenant, product_id: int) -> list[RemotePlan]:
         self._ask("plans", tenant)
-        return self.plans_made
+        return [a_plan(number, name) for number, name in self.plan_names.items()]
 
     async def applications(self, tenant: Tenant, product_id: int) -> list[RemoteApplication]:
         self._ask("applications", tenant)
         return self.applications_made
 
+    async def access(self, tenant: Tenant, account_id: int, application_id: int, key: SecretStr) -> RemoteAccess:
+        self._ask("access", tenant)
+        return self.remote
+
+    async def has_user(self, tenant: Tenant, account_id: int, user_id: int) -> bool:
+        self._ask("has_user", tenant)
+        return self.users
+
     async def accept(self, tenant: Tenant, account_id: int, application_id: int) -> None:
         self._ask("accept", tenant)
+
+
+def a_plan(number: int, name: str) -> RemotePlan:
+    free = Decimal(0)
+    return RemotePlan(
+        id=number, system_name=name, name=name, published=True, custom=False, trial_days=0, setup_fee=free,
+        month_fee=free, approval_required=False,
+    )  # fmt: skip
 
 
 @dataclass
@@ -317,18 +337,12 @@ async def test_who_can_not_say_who_uses_a_plan_keeps_it(bench: Bench) -> None:
     assert APPLICATION in {ref.kind for ref in bench.cluster.objects}
 
 
-def a_plan(name: str, number: int) -> RemotePlan:
-    nothing = {"setup_fee": Decimal(0), "month_fee": Decimal(0), "trial_days": 0}
-    told: dict[str, Any] = {"custom": False, "approval_required": None, "published": True, **nothing}
-    return RemotePlan(id=number, system_name=name, name=name, **told)
-
-
 async def stray_plans(bench: Bench, *, conditions: list[Manifest], **status: Any) -> Mapping[str, str]:
     bench.publish()
     ref = ref_of(children_of(bench.service)["Product"])
     told = {"observedGeneration": 1, "conditions": conditions, **status}
     bench.cluster.objects[ref] = worlds.with_status(bench.cluster.objects[ref], **told)
-    bench.threescale.plans_made = [a_plan("standard", 1), a_plan("lunch", 2), a_plan("empty", 3)]
+    bench.threescale.plan_names = {1: "standard", 2: "lunch", 3: "empty"}
     users = [
         RemoteApplication(id=number, account_id=3, plan_id=plan, state="live") for number, plan in [(11, 1), (12, 2)]
     ]

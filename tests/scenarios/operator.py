@@ -18,7 +18,7 @@ from maas_operator.adapters.threescale.client import AdminApi
 from maas_operator.adapters.watches import OURS, SELECTORS, WATCHED
 from maas_operator.app.operator import behaviours
 from maas_operator.domain.kinds import EVENT, MODEL_PLATFORM, SECRET, Kind
-from maas_operator.domain.objects import Manifest, Ref
+from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.engine.applier import Applied
 from maas_operator.engine.cache import Cache
 from maas_operator.engine.engine import Engine, PassResult
@@ -26,7 +26,7 @@ from maas_operator.engine.gather import Gatherer
 from maas_operator.engine.inquiries import Inquiries
 from maas_operator.engine.lookup import Lookup
 from maas_operator.engine.packed_policy import packed_policy
-from maas_operator.engine.triggers import references
+from maas_operator.engine.triggers import named_secrets, references
 from maas_operator.sandbox.kubeapi.faults import Call, Faults, Moment
 from maas_operator.sandbox.kubeapi.in_process import InProcessCluster
 from maas_operator.sandbox.kubeapi.kubeapi import KubeApi
@@ -129,7 +129,7 @@ class _Watches:
         self._is_dropped = is_dropped
         self._events: asyncio.Queue[tuple[float, Manifest, bool]] = asyncio.Queue()
         self._kinds = {f"{kind.plural}.{kind.group}": kind for kind in (*WATCHED, SECRET)}
-        self._secrets: dict[str, tuple[str, str]] = {}
+        self._secrets: dict[str, tuple[str, frozenset[Ref]]] = {}
 
     async def run(self, engine: Engine) -> None:
         unsubscribe = self._api.store.subscribe(self._hear)
@@ -152,8 +152,7 @@ class _Watches:
     def _tell(self, engine: Engine, manifest: Manifest, *, deleted: bool = False, listed: bool = False) -> None:
         engine.notify(manifest, deleted=deleted, listed=listed)
         if manifest["kind"] == MODEL_PLATFORM.name:
-            threescale = manifest["spec"]["threescale"]
-            scope = threescale["namespace"], threescale["providerAccountSecretRef"]["name"]
+            scope = manifest["spec"]["threescale"]["namespace"], named_secrets(manifest)
             if self._secrets.get(manifest["metadata"]["name"]) != scope:
                 self._secrets[manifest["metadata"]["name"]] = scope
                 self._tell_all(engine, SECRET)
@@ -174,9 +173,8 @@ class _Watches:
             return False
         if kind != SECRET:
             return self._api.selector(resource, SELECTORS.get(kind, ""), "")(manifest)
-        namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
-        ours = self._api.selector(resource, OURS, "")(manifest)
-        return any(namespace == place and (ours or name == account) for place, account in self._secrets.values())
+        ref, ours = ref_of(manifest), self._api.selector(resource, OURS, "")(manifest)
+        return any(ref in named or (ours and ref.namespace == place) for place, named in self._secrets.values())
 
 
 class Operator:

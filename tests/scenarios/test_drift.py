@@ -58,7 +58,9 @@ OF_SUBSCRIPTION = {APPLICATION, APPLICATION_AUTH, DEVELOPER_ACCOUNT, DEVELOPER_U
 OTHER_OWNERS = {CUSTOM_POLICY_DEFINITION: harness.PLATFORM}
 
 RELIST_SECONDS = 2500.0
-UNSTEADY = re.compile(r"\.\w*[vV]ersion: |[gG]eneration|with id \d+|gid://zync|ProxyConfigPromote .*\.status")
+UNSTEADY = re.compile(
+    r"\.\w*[vV]ersion: |corrected-at|[gG]eneration|with id \d+|gid://zync|ProxyConfigPromote .*\.status"
+)
 """What a new object of 3scale differs in: numbers and versions, and how a repeated promotion says that it is done."""
 
 

@@ -10,7 +10,18 @@ from maas_operator.engine.cluster import MANAGER
 from maas_operator.engine.controller import RESYNC_SECONDS
 from maas_operator.engine.errors import Forbidden
 from maas_operator.sandbox.controllers.faults import PortaFault
-from tests.scenarios.harness import GATEWAY, HOME, SERVICE, SUBSCRIPTION, World, a_settled_world, a_world, sample
+from tests.scenarios.harness import (
+    GATEWAY,
+    HOME,
+    PLATFORM,
+    SERVICE,
+    SUBSCRIPTION,
+    World,
+    a_namespace,
+    a_settled_world,
+    a_world,
+    sample,
+)
 from tests.scenarios.operator import Fault
 
 ROUTES = Ref(CUSTOM_RESOURCE_DEFINITION, "", "routes.route.openshift.io")
@@ -113,6 +124,19 @@ async def test_a_route_that_somebody_makes_elsewhere_is_no_url_of_ours() -> None
         await world.foreign({key: value for key, value in trap.items() if key != "status"})
         await world.rest(30.0)
         assert (await world.get(SERVICE))["status"]["url"] == url
+
+
+async def test_a_route_where_the_platform_says_that_gateways_are_counts() -> None:
+    async with a_settled_world() as world:
+        await world.apply(a_namespace("edge"))
+        await world.edit(PLATFORM, {"spec": {"gateway": {"namespaces": [GATEWAY, "edge"]}}})
+        (route, *_) = [one for one in await routes_of(world) if labels_of(one)[ROUTE_TO] == "apicast-production"]
+        metadata = {"name": "public", "namespace": "edge", "labels": dict(labels_of(route))}
+        theirs = {**route, "metadata": metadata, "spec": {**route["spec"], "host": "a.example.com"}}
+        await world.client.create({key: value for key, value in theirs.items() if key != "status"})
+        await world.settle()
+        assert (await world.get(SERVICE))["status"]["url"] == "https://a.example.com/v1"
+        assert annotations_of(await world.get(Ref(ROUTE, "edge", "public")))[TIMEOUT] == "315s"
 
 
 async def without_routes(world: World) -> None:

@@ -5,6 +5,7 @@ Answers hold keys of applications: nothing of them but 3scale's own error words 
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,6 +13,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import httpx
+from pydantic import SecretStr
 
 from maas_operator.domain.gateway.remote import (
     RemoteApplication,
@@ -22,6 +24,7 @@ from maas_operator.domain.gateway.remote import (
     RemoteProduct,
     RemoteRule,
 )
+from maas_operator.domain.people.remote import RemoteAccess
 from maas_operator.engine.errors import (
     RemoteNotFound,
     RemoteRefused,
@@ -200,3 +203,10 @@ def application(entry: Json) -> RemoteApplication:
     return RemoteApplication(
         id=entry["id"], account_id=entry["account_id"], plan_id=entry["plan_id"], state=entry["state"]
     )
+
+
+def access(entry: Json, key: SecretStr) -> RemoteAccess:
+    """Read an application as its subscription sees it. A product whose keys were switched off shows none to compare."""
+    told = entry.get("user_key")
+    same = told is None or hmac.compare_digest(str(told).encode(), key.get_secret_value().encode())
+    return RemoteAccess(plan_id=entry["plan_id"], state=entry["state"], has_key=same)

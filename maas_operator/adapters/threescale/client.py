@@ -10,9 +10,11 @@ from types import TracebackType
 from typing import Any, Final, TypeVar
 
 import httpx
+from pydantic import SecretStr
 
 from maas_operator import __version__
 from maas_operator.domain.gateway.remote import RemoteApplication, RemoteBackend, RemotePlan, RemoteProduct
+from maas_operator.domain.people.remote import RemoteAccess
 from maas_operator.engine.errors import RemoteNotFound, RemoteRefused, RemoteUnavailable
 from maas_operator.engine.threescale import Tenant
 
@@ -105,6 +107,20 @@ class AdminApi:
         """Read the applications of a product, whoever made them."""
         found = await self._list(tenant, "applications", "applications", "application", service_id=product_id)
         return _read("applications", lambda: [answers.application(entry) for entry in found])
+
+    async def access(self, tenant: Tenant, account_id: int, application_id: int, key: SecretStr) -> RemoteAccess:
+        """Read an application; whether it has this key is found out here: no key gets out."""
+        path = f"accounts/{account_id}/applications/{application_id}"
+        found = await self._get(tenant, path)
+        return _read(path, lambda: answers.access(found["application"], key))
+
+    async def has_user(self, tenant: Tenant, account_id: int, user_id: int) -> bool:
+        """Tell whether an account is there and has this user."""
+        try:
+            await self._get(tenant, f"accounts/{account_id}/users/{user_id}")
+        except RemoteNotFound:
+            return False
+        return True
 
     async def accept(self, tenant: Tenant, account_id: int, application_id: int) -> None:
         """Accept an application; nothing happens to one that is accepted already."""

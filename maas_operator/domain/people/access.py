@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Final
 
 from pydantic import Field, SecretStr
@@ -18,6 +19,8 @@ from .secrets import fingerprint, secret
 
 PRODUCT_ID: Final = f"{GROUP}/product-id"
 """Annotation on an Application: 3scale's number of the product that it was made for."""
+ACCOUNT_ID: Final = f"{GROUP}/account-id"
+"""Annotation on an Application: 3scale's number of the account that it was made for."""
 
 
 def application_ref(subscription: ModelSubscription, threescale_namespace: str) -> Ref:
@@ -70,12 +73,13 @@ def application(
     subscription: ModelSubscription,
     platform: ModelPlatform,
     product: Ref,
-    product_id: int | None,
+    ids: Mapping[str, int | None],
     *,
     accepted: str = "",
 ) -> Manifest:
-    """Build the Application: this consumer's account on this plan of the product. Offline no product has an id.
+    """Build the Application: this consumer's account on this plan of the product.
 
+    `ids`: those of product and account in 3scale, by annotation; offline there are none.
     `accepted`: the Application's own id if we had 3scale accept it.
     """
     namespace = platform.spec.threescale.namespace
@@ -86,9 +90,9 @@ def application(
         name=subscription.metadata.name,
         description=f"ModelSubscription {subscription.metadata.namespace}/{subscription.metadata.name}",
     )
-    # The 3scale-operator looks at an Application only when that changes: not when its Product is made anew in 3scale,
-    # with which every application and key there is gone.
-    known = {} if product_id is None else {PRODUCT_ID: str(product_id)}
+    # The 3scale-operator looks at an Application only when that changes: not when its Product or account is made anew
+    # in 3scale, with which every application and key there is gone.
+    known = {name: str(number) for name, number in ids.items() if number is not None}
     known |= {ACCEPTED: accepted} if accepted else {}
     return manifest(application_ref(subscription, namespace), spec, annotations=known)
 

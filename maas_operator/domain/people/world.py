@@ -23,6 +23,7 @@ from maas_operator.domain.objects import Manifest, Ref
 from maas_operator.domain.observed import status_of
 
 from . import access, accounts, status
+from .remote import NOTHING_FOUND, Findings
 from .secrets import StoredSecret
 
 
@@ -42,6 +43,7 @@ class ModelSubscriptionWorld(World):
     `secrets`: the Secrets that exist of those that this subscription may need, by address.
     `product`: the model's Product as the cache has it.
     `obstacles`: known only while the subscription is being deleted.
+    `findings`: what is not so in 3scale, where it was compared.
     """
 
     subscription: ModelSubscription
@@ -54,6 +56,7 @@ class ModelSubscriptionWorld(World):
     secrets: Mapping[Ref, StoredSecret]
     fresh: FreshSecrets
     obstacles: Obstacles
+    findings: Findings = NOTHING_FOUND
 
     @property
     def founder(self) -> ModelSubscription:
@@ -124,8 +127,20 @@ class Access:
     @property
     def lifecycle(self) -> str:
         """Return 3scale's state of the Application: live, pending or suspended; empty while there is none."""
+        if self.world.findings.suspended:
+            return "suspended"
         application = self.world.child(self.application_ref)
         return status.application_lifecycle(application) if application else ""
+
+    @property
+    def plan(self) -> str:
+        """Return the plan that the subscription is to be on."""
+        return self.world.subscription.spec.plan
+
+    @property
+    def account_id(self) -> int | None:
+        """Return the account's id in 3scale; None before it has one."""
+        return status.account_id(self.world.child(self.identity_refs[2]))
 
     @property
     def application_id(self) -> int | None:
@@ -143,10 +158,9 @@ class Access:
     @property
     def acceptance(self) -> Acceptance | None:
         """Return the application that waits for an approval: who got as far as here has the grant for it."""
-        account_id = status.account_id(self.world.child(self.identity_refs[2]))
-        if self.lifecycle != "pending" or self.application_id is None or account_id is None:
+        if self.lifecycle != "pending" or self.application_id is None or self.account_id is None:
             return None
-        return None if self.accepted == str(self.application_id) else Acceptance(account_id, self.application_id)
+        return None if self.accepted == str(self.application_id) else Acceptance(self.account_id, self.application_id)
 
     @property
     def has_consumer_secret(self) -> bool:
@@ -183,4 +197,4 @@ class Access:
         state = product_state(product)
         if not (state.synced or (self.world.rehearsed and state.phase is SyncPhase.SILENT)):
             return False
-        return self.world.subscription.spec.plan in product["spec"]["applicationPlans"]
+        return self.plan in product["spec"]["applicationPlans"]

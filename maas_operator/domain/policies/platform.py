@@ -53,7 +53,7 @@ class PlatformPolicies:
             ConditionType.POLICIES_READY,
             _JUDGES,
             self,
-            otherwise=true(Reason.READY, f"{len(self.entries) or 'no'} policies besides the operator's own"),
+            otherwise=true(Reason.READY, f"policies besides the operator's own: {len(self.entries) or 'none'}"),
         )
 
     @property

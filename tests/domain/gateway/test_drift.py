@@ -126,6 +126,21 @@ def test_an_edit_of_the_backend_is_named(changed: dict[str, str], told: tuple[st
     assert backend_edits(BACKEND, replace(remote, **changed)) == told
 
 
+def test_a_configuration_that_is_in_a_secret_is_compared_with_what_is_there() -> None:
+    policy = {
+        "name": "mine",
+        "version": "1",
+        "enabled": True,
+        "configuration": {},
+        "configurationRef": {"name": "copy"},
+    }
+    product = PRODUCT | {"spec": PRODUCT["spec"] | {"policies": [policy]}}
+    told = {"name": "mine", "version": "1", "enabled": True, "configuration": {"a": 1}}
+    remote = replace(as_written(PRODUCT), policies=(told,))
+    assert product_edits(product, BACKENDS, {"copy": {"a": 1.0}}, remote) == ()
+    assert product_edits(product, BACKENDS, {"copy": {"a": 2}}, remote) == ("policies",)
+
+
 FOUND = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 
 

@@ -195,6 +195,16 @@ def test_nothing_that_a_user_writes_reaches_the_counting(text: str) -> None:
     assert metered(a_service(displayName=text, description=text, plans=plans)) == plain
 
 
+def test_what_a_plan_costs_reaches_nothing_but_the_plan() -> None:
+    pricing = {"setupFee": "123456789.12", "monthlyFee": "1.00", "perMillionTokens": {"prompt": "1", "completion": "2"}}
+    plain, priced = (
+        children_of(a_service(plans=[{"name": "standard", **more}]))["Product"]["spec"]
+        for more in ({}, {"pricing": pricing})
+    )
+    assert plain.pop("applicationPlans") != priced.pop("applicationPlans")
+    assert plain == priced
+
+
 def chain_of(**api: Any) -> dict[str, Any]:
     return {policy.name: policy.configuration for policy in policy_chain(a_service(api=api).spec.api)}
 

@@ -535,3 +535,33 @@ async def test_a_backend_whose_default_secret_is_gone_hangs(world: World) -> Non
     await world.delete(backend())
     await world.settle()
     assert not await world.is_gone(backend())
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"config": "{}"}, "not found configuration field in secret (ns: 3scale, name: metering)"),
+        ({"configuration": "{"}, "json: cannot unmarshal"),
+        ({"configuration": "[]"}, "json: cannot unmarshal"),
+    ],
+)
+async def test_a_policy_without_a_configuration_to_read_fails(world: World, values: dict[str, str], words: str) -> None:
+    policy = {"name": "metering", "version": "1", "enabled": True, "configurationRef": {"name": "metering"}}
+    await world.settle(secret("metering", **values), backend(), product(policies=[apicast(), policy]))
+    assert words in await world.message(product(), "Failed")
+
+
+async def test_a_chain_that_is_too_long_is_refused(world: World) -> None:
+    policy = {"name": "own", "version": "1", "enabled": True, "configuration": {"text": "x" * 2 * 1024 * 1024}}
+    await world.settle(backend(), product(policies=[apicast(), policy]))
+    assert "is too long" in await world.message(product(), "Failed")
+
+
+async def test_what_a_plan_does_not_say_is_left_as_it_was(world: World) -> None:
+    priced = {"setupFee": "1.00", "costMonth": "2.00", "trialPeriod": 3, "appsRequireApproval": True}
+    await world.settle(backend(), product(applicationPlans={"standard": {"name": "Standard", **priced}}))
+    await world.settle(product(applicationPlans={"standard": {"published": True}}))
+    (remote,) = [one for one in catalogue(world).products.values() if one.plans]
+    plan = remote.plans["standard"]
+    assert (plan.setup_fee, plan.month_fee, plan.trial_days, plan.approval_required) == ("1.00", "2.00", 3, True)
+    assert (plan.name, plan.published) == ("Standard", True)

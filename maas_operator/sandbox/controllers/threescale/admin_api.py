@@ -294,6 +294,15 @@ def _one_application(tenant: Tenant, query: Mapping[str, str], account: int, num
     return {"application": _application(_bought(tenant, account, number))}
 
 
+def _one_user(tenant: Tenant, query: Mapping[str, str], account: int, number: int) -> Json:
+    found = tenant.people.account(account)
+    if found is None or number not in found.users:
+        raise not_found()
+    user = found.users[number]
+    return {"user": {"id": user.id, "state": user.state, "role": user.role, "username": user.username,
+                     "email": user.email}}  # fmt: skip
+
+
 def _accept(tenant: Tenant, query: Mapping[str, str], account: int, number: int) -> Json:
     application = _bought(tenant, account, number)
     if application.state != "pending":
@@ -339,4 +348,5 @@ _GETS: Final[dict[str, Callable[..., Any]]] = {
     r"/backend_apis/(?P<backend>\d+)": _one_backend,
     "/applications": _applications,
     r"/accounts/(?P<account>\d+)/applications/(?P<application>\d+)": _one_application,
+    r"/accounts/(?P<account>\d+)/users/(?P<user>\d+)": _one_user,
 }
