@@ -21,6 +21,8 @@ EDITS: dict[str, Any] = {
     "api.cors.allowedOrigins": ["https://app.example.com"],
     "api.rateLimit.requestsPerSecond": 20,
     "api.rateLimit.burst": 40,
+    "api.promotion.mode": "Manual",
+    "api.promotion.approved": "0123456789abcdef",
     "api.networkPolicy": "None",
     "plans.name": "basic",
     "plans.displayName": "Basic",

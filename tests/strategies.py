@@ -26,6 +26,8 @@ from maas_operator.api.model_service import (
     ModelServiceSpec,
     ModelSource,
     NetworkPolicyMode,
+    Promotion,
+    PromotionMode,
     RateLimit,
     Resources,
     Serving,
@@ -142,6 +144,11 @@ apis = st.builds(
     cors=st.builds(Cors, allowed_origins=st.lists(origins, max_size=8, unique=True).map(tuple)),
     rate_limit=st.none()
     | st.builds(RateLimit, requestsPerSecond=st.integers(1, 100_000), burst=st.integers(0, 100_000)),
+    promotion=st.builds(
+        Promotion,
+        mode=st.sampled_from(PromotionMode),
+        approved=st.none() | st.text("0123456789abcdef", min_size=16, max_size=16),
+    ),
     network_policy=st.sampled_from(NetworkPolicyMode),
 )
 

@@ -1,12 +1,20 @@
 """ModelPlatform: what the platform team owns."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
-from maas_operator.api.base import API_VERSION, ATOMIC, ApiModel, Bool, Int, ListOf, immutable, text
-from maas_operator.api.fields import DNS_LABEL_PATTERN, DnsLabel, Duration, ObjectName, SystemName, between
+from maas_operator.api.base import API_VERSION, ATOMIC, ApiModel, Bool, Int, ListOf, Rule, immutable, text
+from maas_operator.api.fields import (
+    DNS_LABEL_PATTERN,
+    DnsLabel,
+    Duration,
+    JsonObject,
+    ObjectName,
+    SystemName,
+    between,
+)
 from maas_operator.api.meta import Children, Conditions, Named, ObjectMeta, Resource, SecretReference
 from maas_operator.api.model_service import Resources
 from maas_operator.api.plans import Plans
@@ -65,6 +73,39 @@ class TokenPolicy(ApiModel):
     APIManager comes from Git: condition TokenPolicyReady then tells the lines to add there."""
 
 
+class Position(StrEnum):
+    """Where in the chain a policy stands."""
+
+    BEFORE_AUTH = "BeforeAuth"
+    AFTER_AUTH = "AfterAuth"
+
+
+BUILTIN: Final = "builtin"
+
+
+class PlatformPolicy(ApiModel):
+    """A policy in the chain of every model."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="!has(self.configuration) || !has(self.configurationSecretRef)",
+            message="at most one of configuration and configurationSecretRef may be set: remove one of them",
+            holds=lambda policy: policy.configuration is None or policy.configuration_secret_ref is None,
+        ),
+    )
+
+    name: Annotated[str, text(r"^[A-Za-z0-9_]([-_.A-Za-z0-9]*[A-Za-z0-9_])?$", max_length=63)]
+    """Its name, which for a policy of your own is that of its folder in the gateways."""
+    version: Annotated[str, text(r"^[A-Za-z0-9]([-.A-Za-z0-9]*[A-Za-z0-9])?$", max_length=63)] = BUILTIN
+    """Its version; `builtin` for one that the gateways bring with them."""
+    position: Position
+    """BeforeAuth: it acts on every call, before the key is checked. AfterAuth: on calls with a valid key only."""
+    configuration: JsonObject | None = None
+    """Its configuration; that of a built-in policy is checked."""
+    configuration_secret_ref: SecretReference | None = None
+    """A Secret in the 3scale namespace with the configuration as JSON under the key `configuration`."""
+
+
 class Gateway(ApiModel):
     """The gateways in front of the models."""
 
@@ -74,6 +115,8 @@ class Gateway(ApiModel):
     """How long the production gateways keep a configuration."""
     token_policy: TokenPolicy = TokenPolicy()
     """How tokens are counted."""
+    policies: Annotated[tuple[PlatformPolicy, ...], Field(max_length=10), ATOMIC] = ()
+    """Policies in every chain besides the operator's own; at each position they stand in this order."""
 
 
 class Monitoring(ApiModel):
@@ -153,7 +196,7 @@ class ModelPlatformStatus(ApiModel):
     children: Children = ()
     """The objects that the operator made."""
     conditions: Conditions = ()
-    """Ready, Reconciling, Stalled, ThreescaleReady and TokenPolicyReady."""
+    """Ready, Reconciling, Stalled, ThreescaleReady, PoliciesReady and TokenPolicyReady."""
 
 
 class ModelPlatform(Resource):

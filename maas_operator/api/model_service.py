@@ -148,6 +148,22 @@ class NetworkPolicyMode(StrEnum):
     NONE = "None"
 
 
+class PromotionMode(StrEnum):
+    """Who says when a new configuration goes to the production gateways."""
+
+    AUTOMATIC = "Automatic"
+    MANUAL = "Manual"
+
+
+class Promotion(ApiModel):
+    """When a new configuration of the gateways goes to production."""
+
+    mode: PromotionMode = PromotionMode.AUTOMATIC
+    """Automatic: at once. Manual: when `approved` names it. Plans, limits, keys and documents never wait for it."""
+    approved: Annotated[str, text(r"^[0-9a-f]{16}$", max_length=16)] | None = None
+    """With Manual, the hash of the configuration that may go to production: status.gateway.candidateHash."""
+
+
 class Api(ApiModel):
     """How the gateway publishes the model."""
 
@@ -157,6 +173,8 @@ class Api(ApiModel):
     """Calls from browsers."""
     rate_limit: RateLimit | None = None
     """Protects the model apart from plans, in each gateway pod by itself; no limit if absent."""
+    promotion: Promotion = Promotion()
+    """When a new configuration goes to production."""
     network_policy: NetworkPolicyMode = NetworkPolicyMode.MANAGED
     """Managed: only the gateway and monitoring reach the model's pods. None: that is left to somebody else."""
 
@@ -231,6 +249,8 @@ class GatewayStatus(ApiModel):
     """Version of the configuration in production."""
     config_hash: Annotated[str, Field(max_length=64)] | None = None
     """Hash of what was promoted last."""
+    candidate_hash: Annotated[str, Field(max_length=64)] | None = None
+    """Hash of what is promoted next; absent when it was promoted."""
     promoted_generation: Int | None = None
     """Generation of the ModelService that was promoted last."""
     promoted_at: Timestamp | None = None

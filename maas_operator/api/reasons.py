@@ -36,6 +36,8 @@ class ConditionType(StrEnum):
     """The key works and lies in the consumer's Secret."""
     THREESCALE_READY = "ThreescaleReady"
     """3scale's kinds, namespace and provider account can be used."""
+    POLICIES_READY = "PoliciesReady"
+    """The policies of spec.gateway.policies can stand in the chains."""
     TOKEN_POLICY_READY = "TokenPolicyReady"
     """The gateways can count tokens; not part of Ready, since limits of requests work without it."""
 
@@ -65,6 +67,7 @@ MODEL_PLATFORM_CONDITIONS: Final = (
     ConditionType.RECONCILING,
     ConditionType.STALLED,
     ConditionType.THREESCALE_READY,
+    ConditionType.POLICIES_READY,
     ConditionType.TOKEN_POLICY_READY,
 )
 
@@ -120,6 +123,7 @@ class Reason(StrEnum):
     PROMOTED = "Promoted"
     PROMOTING = "Promoting"
     PROMOTION_FAILED = "PromotionFailed"
+    PROMOTION_NOT_APPROVED = "PromotionNotApproved"
     LIVE = "Live"
     GATEWAY_CACHING = "GatewayCaching"
     ROUTE_MISSING = "RouteMissing"
@@ -153,6 +157,11 @@ class Reason(StrEnum):
     TOKEN_REFUSED = "TokenRefused"
     ADMIN_API_UNAVAILABLE = "AdminAPIUnavailable"
     ADMIN_API_REFUSED = "AdminAPIRefused"
+    # PoliciesReady
+    POLICY_REFUSED = "PolicyRefused"
+    POLICY_INVALID = "PolicyInvalid"
+    POLICY_NOT_MOUNTED = "PolicyNotMounted"
+    POLICY_SECRET_MISSING = "PolicySecretMissing"
     # TokenPolicyReady
     TOKEN_POLICY_OFF = "TokenPolicyOff"
     TOKEN_POLICY_NOT_REGISTERED = "TokenPolicyNotRegistered"
@@ -314,6 +323,11 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
         "3scale did not promote the configuration; it is tried again with a new promotion.",
         "Act on the message, which is 3scale's.",
     ),
+    Reason.PROMOTION_NOT_APPROVED: ReasonDoc(
+        "spec.api.promotion.mode is Manual, and `approved` does not name this configuration. The one before stays in"
+        " production.",
+        "To publish it, set spec.api.promotion.approved to the hash in the message.",
+    ),
     Reason.LIVE: ReasonDoc("Every gateway uses this generation's configuration.", _NOTHING),
     Reason.GATEWAY_CACHING: ReasonDoc(
         "Gateways may still use the configuration before; status.gateway.liveAfter says until when.", _WAIT
@@ -402,6 +416,24 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
     Reason.ADMIN_API_REFUSED: ReasonDoc(
         "What answers at the adminURL refuses the operator's calls, or is no Admin API of 3scale.",
         "Correct the adminURL; if it is right, act on the message, which is 3scale's.",
+    ),
+    Reason.POLICY_REFUSED: ReasonDoc(
+        "A policy of spec.gateway.policies may not stand in the chain, or not there: calls could pass unmetered, or a"
+        " key reach others. Nothing is written to 3scale; what is published stays.",
+        "Take it out, or do what the message says.",
+    ),
+    Reason.POLICY_INVALID: ReasonDoc(
+        "The configuration of a policy is not valid; the gateway would stop all calls over it. Nothing is written to"
+        " 3scale; what is published stays.",
+        "Correct the field that the message names, in spec.gateway.policies or in the Secret.",
+    ),
+    Reason.POLICY_NOT_MOUNTED: ReasonDoc(
+        "The APIManager does not mount a policy of your own in both gateways, which would stop all calls over it.",
+        "Add it to customPolicies of both, as the message says, or take it out of spec.gateway.policies.",
+    ),
+    Reason.POLICY_SECRET_MISSING: ReasonDoc(
+        "The Secret of a configurationSecretRef does not exist, or lacks the key `configuration`.",
+        "Create it in the 3scale namespace, with JSON under that key.",
     ),
     Reason.TOKEN_POLICY_OFF: ReasonDoc(
         "spec.gateway.tokenPolicy.mode is None: plans can limit requests only.",

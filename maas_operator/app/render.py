@@ -17,6 +17,7 @@ from maas_operator.api.model_platform import ModelPlatform
 from maas_operator.api.model_service import ModelService
 from maas_operator.api.model_subscription import ModelSubscription
 from maas_operator.api.parse import InvalidObject, parse, read
+from maas_operator.api.reasons import Reason
 from maas_operator.domain.gateway.backend import backend
 from maas_operator.domain.gateway.plans import plans_of, plans_with_token_limits
 from maas_operator.domain.gateway.product import product
@@ -25,6 +26,7 @@ from maas_operator.domain.names import name_violation, product_ref
 from maas_operator.domain.objects import Manifest
 from maas_operator.domain.people import access, accounts
 from maas_operator.domain.people.developers import subscription
+from maas_operator.domain.policies.platform import PlatformPolicies
 from maas_operator.domain.serving.inference_service import inference_service
 from maas_operator.domain.serving.network_policy import network_policy
 from maas_operator.domain.serving.runtime_profiles import UnknownRuntime, runtime_profile, unsupported_tasks
@@ -94,13 +96,17 @@ def _service_children(service: ModelService, platform: ModelPlatform) -> Iterabl
     metering = wanted_version(platform, packed_policy(), leaving=False)
     unmetered = "" if metering else ", ".join(plans_with_token_limits(plans_of(service, platform)))
     _refuse(service, "spec.plans", f"TokenPolicyMissing: {unmetered} limits tokens" if unmetered else None)
+    # What is in Secrets stays unknown, and is checked in the cluster only.
+    policies = PlatformPolicies(platform=platform, secrets={}, installation=None)
+    secret_only = policies.condition.reason is Reason.POLICY_SECRET_MISSING
+    _refuse(service, "spec.platformRef", None if secret_only else policies.problem)
     policy = network_policy(service, platform)
     yield serving_runtime(service, profile)
     yield from [policy] if policy else []
     yield api_service(service)
     yield inference_service(service, profile, deployment_mode=None)
     yield backend(service, platform)
-    yield product(service, platform, metering)
+    yield product(service, platform, metering, policies)
 
 
 def _refuse(service: ModelService, field: str, problem: str | None) -> None:

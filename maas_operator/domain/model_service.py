@@ -5,14 +5,14 @@ Three strands that do not wait for each other: `serving` (KServe), `gateway` (3s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
 from maas_operator.api.meta import ConditionStatus
 from maas_operator.api.model_platform import ModelPlatform
-from maas_operator.api.model_service import ManagementPolicy, ModelService
+from maas_operator.api.model_service import ManagementPolicy, ModelService, PromotionMode
 from maas_operator.api.reasons import ConditionType, Reason
 
 from . import names
@@ -23,16 +23,28 @@ from .gateway import progress as gateway_progress
 from .gateway.publication import Publication
 from .gateway.remote import Remote
 from .kinds import BACKEND, PRODUCT
-from .objects import Manifest
+from .objects import Manifest, Ref
 from .observed import status_of
 from .people.developers import developers_ready, subscription
-from .plan.consequences import consequences
+from .people.secrets import StoredSecret
+from .plan.changes import Write
+from .plan.consequences import Consequence, consequences
 from .plan.observation import observed
+from .policies.platform import PlatformPolicies
 from .serving.progress import Serving, model_ready
 from .serving.runtime_profiles import UnknownRuntime
 
 POLL: Final = timedelta(seconds=30)
 """How often to look while something is not as it should be, in case that its event was lost."""
+
+_OF_PROMOTION: Final = (
+    "stagingVersion",
+    "productionVersion",
+    "configHash",
+    "promotedGeneration",
+    "promotedAt",
+    "liveAfter",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +55,7 @@ class ModelServiceWorld(World):
     `deployment`, `pods`: KServe's, as the cache has them. `routes`: the Product's, to production and staging.
     `endpoint`: where 3scale publishes the Product, in a cluster that has no Routes; else empty.
     `remote`: what 3scale itself says, where it was asked.
+    `policy_secrets`, `installation`: see `PlatformPolicies`; `copied`: the copies of configurations that are there.
     `applications`: who uses the Product; known only while the service is being deleted.
     """
 
@@ -55,6 +68,9 @@ class ModelServiceWorld(World):
     routes: tuple[Manifest, ...]
     endpoint: str
     remote: Remote
+    policy_secrets: Mapping[str, StoredSecret]
+    installation: Manifest | None
+    copied: frozenset[Ref]
     applications: tuple[str, ...]
 
     @property
@@ -83,7 +99,8 @@ def _on_platform(world: ModelServiceWorld, platform: ModelPlatform) -> Decision:
         *gateway_progress.stages(publication),
         developers_ready(world.service, world.children),
     )
-    settled = all(stage.status is ConditionStatus.TRUE for stage in stages) and not world.remote.plans_in_use
+    remote_settled = not (world.remote.plans_in_use or world.remote.look_again)
+    settled = remote_settled and all(stage.status is ConditionStatus.TRUE for stage in stages)
     return Decision(
         conditions=(*_summary(stages), *stages),
         children=(*serving.children, *publication.children(), *people),
@@ -114,6 +131,8 @@ def _publication(world: ModelServiceWorld, platform: ModelPlatform) -> Publicati
         routes=world.routes,
         endpoint=world.endpoint,
         remote=world.remote,
+        policies=PlatformPolicies(platform=platform, secrets=world.policy_secrets, installation=world.installation),
+        copied=world.copied,
     )
 
 
@@ -176,8 +195,15 @@ def _paused(world: ModelServiceWorld) -> Decision:
 
 def _observed(world: ModelServiceWorld, decision: Decision) -> Decision:
     """Tell what is there, and what would be changed."""
-    follow = consequences(world.pending, plans_in_use=world.remote.plans_in_use)
-    return observed(decision, world.pending, follow, _kept_status(world.service))
+    return observed(decision, world.pending, what_follows(world, decision, world.pending), _kept_status(world.service))
+
+
+def what_follows(world: ModelServiceWorld, decision: Decision, writes: Iterable[Write]) -> tuple[Consequence, ...]:
+    """Return what follows from the writes of a rehearsed pass."""
+    promotion = world.service.spec.api.promotion
+    candidate = decision.status.get("gateway", {}).get("candidateHash")
+    waits = promotion.mode is PromotionMode.MANUAL and promotion.approved != candidate
+    return consequences(writes, plans_in_use=world.remote.plans_in_use, approval=candidate if waits else None)
 
 
 def _farewell(world: ModelServiceWorld) -> Decision:
@@ -237,17 +263,30 @@ def _status(world: ModelServiceWorld, serving: Serving, publication: Publication
 
 
 def _gateway_status(service: ModelService, publication: Publication) -> dict[str, Any]:
-    promotion, at, live_after = publication.promotion, publication.promoted_at, publication.live_after
+    promoted = _promoted_status(service, publication)
+    candidate = publication.config_hash
     fields = {
         "systemName": names.system_name(service),
         "productID": publication.product_id,
-        "stagingVersion": promotion.staging_version,
-        "productionVersion": promotion.production_version,
-        "configHash": publication.config_hash if promotion.done else None,
-        "promotedGeneration": service.metadata.generation if promotion.done else None,
-        "promotedAt": f"{at:%Y-%m-%dT%H:%M:%SZ}" if at else None,
-        "liveAfter": f"{live_after:%Y-%m-%dT%H:%M:%SZ}" if live_after else None,
+        "candidateHash": candidate if candidate != promoted.get("configHash") else None,
         "tokenPolicyVersion": publication.token_policy_version,
+    }
+    return promoted | {key: value for key, value in fields.items() if value is not None}
+
+
+def _promoted_status(service: ModelService, publication: Publication) -> dict[str, Any]:
+    """Return what was promoted last: this configuration, or else what the status says of one before."""
+    at, live_after, promotions = publication.promoted_at, publication.live_after, publication.promotions
+    if at is None or live_after is None or promotions is None:
+        before = service.status.gateway.dump() if service.status.gateway else {}
+        return {key: before[key] for key in _OF_PROMOTION if key in before}
+    fields = {
+        "stagingVersion": promotions.state.staging_version,
+        "productionVersion": promotions.state.production_version,
+        "configHash": publication.config_hash,
+        "promotedGeneration": service.metadata.generation,
+        "promotedAt": f"{at:%Y-%m-%dT%H:%M:%SZ}",
+        "liveAfter": f"{live_after:%Y-%m-%dT%H:%M:%SZ}",
     }
     return {key: value for key, value in fields.items() if value is not None}
 

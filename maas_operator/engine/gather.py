@@ -34,7 +34,7 @@ from maas_operator.domain.kinds import (
     SECRET,
     Kind,
 )
-from maas_operator.domain.labels import labels_of
+from maas_operator.domain.labels import is_owned_by, labels_of
 from maas_operator.domain.metering import mounts
 from maas_operator.domain.metering.package import NAME, PolicyPackage, version_of, wanted_version
 from maas_operator.domain.model_platform import ADMIN_URL, ModelPlatformWorld, account_problem
@@ -43,6 +43,7 @@ from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.domain.people import access, accounts
 from maas_operator.domain.people.secrets import StoredSecret, read_secret
 from maas_operator.domain.people.world import FreshSecrets, ModelSubscriptionWorld
+from maas_operator.domain.policies.platform import PlatformPolicies, is_copy, referred_to, secret_names
 
 from .cache import Cache
 from .cluster import Cluster
@@ -84,6 +85,7 @@ class Gatherer:
         service = read(ModelService, owner)
         platform = await self._platform(service)
         routes = self._routes(service, platform) if platform else ()
+        policies = await self._policies(platform, self._installed(platform)) if platform else None
         inference_service = await self._lookup.find(names.inference_service_ref(service))
         return ModelServiceWorld(
             owner=owner,
@@ -98,6 +100,9 @@ class Gatherer:
             routes=routes,
             endpoint=await self._endpoint(service, platform) if platform and not routes else "",
             remote=await self.inquiries.about_service(service, platform),
+            policy_secrets=policies.secrets if policies else {},
+            installation=policies.installation if policies else None,
+            copied=await self._copied(policies) if policies else frozenset(),
             applications=await self._users(service, platform),
         )
 
@@ -133,6 +138,7 @@ class Gatherer:
         provider_account = (await self._secrets([account])).get(account)
         tenants = await self._tenants(platform)
         has_old, installation = await self._installation(platform, tenants)
+        policies = await self._policies(platform, installation)
         can_ask = account_problem(provider_account) is None and platform.metadata.deletion_timestamp is None
         return ModelPlatformWorld(
             owner=owner,
@@ -145,6 +151,8 @@ class Gatherer:
             admin_api=await self.inquiries.platform_problem(platform) if can_ask else None,
             tenants=tenants,
             portal_host=self._portal_host(threescale.namespace, provider_account),
+            policies=policies,
+            copies_in_use=await self._copies_in_use(policies),
             policy=self.policy,
             installation=installation,
             gateways=await self._gateways(platform) if installation else (),
@@ -244,7 +252,34 @@ class Gatherer:
         mounted = frozenset().union(*map(mounts.mounted_versions, found))
         has_old = bool((made | mounted) - {None, wanted_version(platform, self.policy, leaving=leaving)})
         found = await self._lookup.list(API_MANAGER, namespace) if has_old else found
-        return has_old, min(found, key=lambda one: str(one["metadata"]["name"]), default=None)
+        return has_old, _first_of(found)
+
+    def _installed(self, platform: ModelPlatform) -> Manifest | None:
+        return _first_of(self.cache.of_kind(API_MANAGER, platform.spec.threescale.namespace))
+
+    async def _policies(self, platform: ModelPlatform, installation: Manifest | None) -> PlatformPolicies:
+        """Return the platform's policies, with the Secrets that their configurations are in."""
+        namespace = platform.spec.threescale.namespace
+        found = await self._secrets(Ref(SECRET, namespace, name) for name in secret_names(platform))
+        secrets = {ref.name: stored for ref, stored in found.items()}
+        return PlatformPolicies(platform=platform, secrets=secrets, installation=installation)
+
+    async def _copied(self, policies: PlatformPolicies) -> frozenset[Ref]:
+        """Return the copies of configurations that are there, and the platform's."""
+        found = {ref: await self._lookup.find(ref) for ref in policies.copies}
+        uid = policies.platform.metadata.uid
+        return frozenset(ref for ref, copy in found.items() if copy is not None and is_owned_by(copy, uid))
+
+    async def _copies_in_use(self, policies: PlatformPolicies) -> frozenset[Ref]:
+        """Return the copies that are wanted no more and that a Product refers to; looked for only if there is one."""
+        platform = policies.platform
+        namespace = platform.spec.threescale.namespace
+        told = {Ref(SECRET, namespace, one.name) for one in platform.status.children if one.kind == SECRET.name}
+        known = told | self._seen(platform.metadata.uid).keys()
+        stale = {ref for ref in known - policies.copies.keys() if ref.kind == SECRET and is_copy(ref.name)}
+        products = await self._lookup.list(PRODUCT, namespace) if stale else []
+        used = {name for product in products for name in referred_to(product)}
+        return frozenset(ref for ref in stale if ref.name in used)
 
     async def _gateways(self, platform: ModelPlatform) -> tuple[Manifest, ...]:
         """Return the gateways' Deployments; asked for only while Products are to switch to another version."""
@@ -269,6 +304,10 @@ class Gatherer:
         routes = self.cache.of_kind(ROUTE, namespace)
         tenants = {labels_of(route).get(TENANT_ID, "") for route in routes if route["spec"].get("host") == host}
         return next((host_of(routes, {ROUTE_TO: "system-developer", TENANT_ID: tenant}) for tenant in tenants), "")
+
+
+def _first_of(installations: Iterable[Manifest]) -> Manifest | None:
+    return min(installations, key=lambda one: str(one["metadata"]["name"]), default=None)
 
 
 def secret_refs(subscription: ModelSubscription, platform: ModelPlatform | None) -> Iterable[Ref]:

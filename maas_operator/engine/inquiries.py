@@ -21,7 +21,7 @@ from maas_operator.domain.gateway.remote import NOTHING_ASKED, Remote, RemoteApp
 from maas_operator.domain.gateway.status import product_state
 from maas_operator.domain.kinds import APPLICATION, BACKEND, PRODUCT, Kind
 from maas_operator.domain.labels import is_owned_by
-from maas_operator.domain.names import backend_ref, product_ref, system_name
+from maas_operator.domain.names import backend_ref, product_ref, promotion_ref, system_name
 from maas_operator.domain.objects import Manifest, ref_of
 from maas_operator.domain.people.status import application_state
 from maas_operator.domain.people.world import ModelSubscriptionWorld
@@ -82,8 +82,14 @@ class Inquiries:
             return Remote(plans_in_use=plans_in_use)
         if ours.keys() != found.keys():
             return Remote(barrier=await self._barrier(service, platform, absent), plans_in_use=plans_in_use)
-        edited_at = await self._comparisons.edited_at(uid, platform, ours[PRODUCT], ours[BACKEND])
-        return Remote(plans_in_use=plans_in_use, edited_at=edited_at)
+        promotion = self._published(service, platform)
+        edits = await self._comparisons.findings(uid, platform, ours[PRODUCT], ours[BACKEND], promotion)
+        return Remote(
+            plans_in_use=plans_in_use,
+            edited_at=edits.edited_at,
+            overtaken=edits.overtaken,
+            look_again=edits.look_again,
+        )
 
     async def endpoint(self, service: ModelService, platform: ModelPlatform, product_id: int) -> str:
         """Return where 3scale publishes a product, in a cluster without Routes; empty where they tell it."""
@@ -99,6 +105,13 @@ class Inquiries:
             return str(error)
         logger.info("application %d is accepted", acceptance.application_id)
         return ""
+
+    def _published(self, service: ModelService, platform: ModelPlatform) -> Manifest | None:
+        """Return the promotion that brought the present configuration to production, as the last pass found it."""
+        gateway = service.status.gateway
+        if gateway is None or gateway.config_hash is None or gateway.candidate_hash is not None:
+            return None
+        return self._lookup.cache.get(promotion_ref(service, platform, gateway.config_hash))
 
     async def _barrier(
         self, service: ModelService, platform: ModelPlatform, absent: Collection[Kind]

@@ -21,7 +21,7 @@ from pydantic import SecretStr
 
 from maas_operator.adapters.threescale import answers, client
 from maas_operator.adapters.threescale.client import AdminApi
-from maas_operator.domain.gateway.remote import RemoteApplication, RemoteBackend, RemoteRule
+from maas_operator.domain.gateway.remote import RemoteApplication, RemoteBackend, RemoteMetric, RemoteRule
 from maas_operator.engine.errors import (
     RemoteNotFound,
     RemoteRefused,
@@ -105,7 +105,9 @@ async def test_a_product_is_read_with_all_that_belongs_to_it(stage: Stage) -> No
     plan = catalogue.put_plan(product, "basic", name="Basic", published=True, trial_days=7, month_fee="9.90")
     catalogue.set_limits(plan, {("hits", 0, "minute"): 60, ("hits", backend.id, "day"): 5})
     remote = await stage.api.product(stage.tenant, product.id)
-    assert remote.metrics == {"hits", "total_tokens", "chat"}
+    assert remote.metrics.keys() == {"hits", "total_tokens", "chat"}
+    chat = RemoteMetric(friendly_name="Chat", unit="hit", description="", is_method=True)
+    assert (remote.metrics["chat"], remote.metrics["hits"].is_method) == (chat, False)
     assert remote.usages == {backend.id: "/"}
     assert remote.rules == tuple(RemoteRule(r.http_method, r.pattern, r.metric, r.increment, r.last) for r in rules)
     assert [policy["name"] for policy in remote.policies] == ["apicast"]
@@ -123,6 +125,30 @@ async def test_a_product_is_read_with_all_that_belongs_to_it(stage: Stage) -> No
     assert (basic.month_fee, basic.setup_fee, basic.approval_required) == (Decimal("9.9"), 0, False)
     of_backend = str(backend.metrics["hits"].id)
     assert remote.limits == {"basic": {("hits", "minute"): 60, (of_backend, "day"): 5}}
+
+
+async def test_a_product_is_read_with_what_its_gateways_load(stage: Stage) -> None:
+    catalogue, product = stage.porta.catalogue, stage.product()
+    backend = catalogue.create_backend(name="Back", system_name="back", endpoint="http://back.example.com:8080")
+    catalogue.set_rules(backend, [Rule("GET", "/of-the-backend", "hits", 1)])
+    rules = [Rule("GET", "/v1/models$", "hits", 1), Rule("POST", "/v1/chat/completions$", "chat", 2, True)]
+    catalogue.set_rules(product, rules)
+    assert (await stage.api.product(stage.tenant, product.id)).staging is None
+    catalogue.set_usages(product, {backend.id: "/"})
+    catalogue.update_proxy(product, {"credentials_location": "query"})
+    catalogue.promote(product, 1)
+    off = {"name": "cors", "version": "builtin", "enabled": False, "configuration": {}}
+    catalogue.set_policies(product, [off, *product.policies])
+    catalogue.set_rules(product, rules[1:])
+    catalogue.deploy(product)
+    remote = await stage.api.product(stage.tenant, product.id)
+    assert remote.staging is not None
+    assert remote.production is not None
+    assert (remote.staging.version, remote.production.version) == (3, 1)
+    told = tuple(RemoteRule(r.http_method, r.pattern, r.metric, r.increment, r.last) for r in rules)
+    assert (remote.staging.rules, remote.production.rules) == (told[1:], told)
+    assert remote.staging.policies == ({"name": "apicast", "version": "builtin", "configuration": {}},)
+    assert remote.production.settings["credentials_location"] == "query"
 
 
 async def test_a_backend_is_read(stage: Stage) -> None:

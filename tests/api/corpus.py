@@ -135,6 +135,8 @@ GOOD = (
     ),
     _service("a rate limit", "spec.api.rateLimit", {"requestsPerSecond": 20, "burst": 0}),
     _service("CORS for one origin", "spec.api.cors.allowedOrigins", ["https://app.example.com:8443"]),
+    _service("an approval", "spec.api.promotion", {"mode": "Manual", "approved": "0123456789abcdef"}),
+    _service("an approval that is not needed", "spec.api.promotion", {"approved": "0" * 16}),
     Good("a model in the same namespace", changed(SUBSCRIPTION, "spec.modelRef", {"name": "llama"})),
     Good("the Secret's own name", changed(SUBSCRIPTION, "spec.secretName", ABSENT)),
     Good("a cache that is off", changed(PLATFORM, "spec.gateway.configurationCache", "0s")),
@@ -204,6 +206,11 @@ BAD = (
     _bad(
         SERVICE, "a Liquid key", "spec.api.rateLimit", {"requestsPerSecond": "{{x}}", "burst": 0}, "spec.api.rateLimit"
     ),
+    _bad(SERVICE, "unknown mode", "spec.api.promotion.mode", "Never"),
+    _bad(SERVICE, "too short", "spec.api.promotion.approved", "0123456789abcde"),
+    _bad(SERVICE, "too long", "spec.api.promotion.approved", "0123456789abcdef0"),
+    _bad(SERVICE, "capitals", "spec.api.promotion.approved", "0123456789ABCDEF"),
+    _bad(SERVICE, "a line feed at the end", "spec.api.promotion.approved", "0123456789abcdef\n"),
     _bad(SERVICE, "unknown mode", "spec.api.networkPolicy", "Off"),
     _bad(SERVICE, "one character, which 3scale refuses", "spec.plans.1.name", "p"),
     _bad(SERVICE, "a dot, which 3scale refuses", "spec.plans.1.name", "plan.1"),

@@ -27,6 +27,7 @@ from maas_operator.domain.model_service import ModelServiceWorld
 from maas_operator.domain.objects import Children, Manifest, Ref, Refusal, ref_of
 from maas_operator.domain.people.secrets import StoredSecret
 from maas_operator.domain.people.world import FreshSecrets, ModelSubscriptionWorld
+from maas_operator.domain.policies.platform import PlatformPolicies
 from maas_operator.engine.packed_policy import packed_policy
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -122,6 +123,9 @@ def a_model_world(service: ModelService | None = None, **known: Any) -> ModelSer
         "routes": (),
         "endpoint": "",
         "remote": Remote(),
+        "policy_secrets": {},
+        "installation": None,
+        "copied": frozenset(),
         "applications": (),
     }
     return ModelServiceWorld(owner=service.dump(), now=NOW, service=service, **(defaults | known))
@@ -147,6 +151,8 @@ def a_platform_world(platform: ModelPlatform | None = None, **known: Any) -> Mod
         "admin_api": None,
         "tenants": (),
         "portal_host": "",
+        "policies": PlatformPolicies(platform=platform, secrets={}, installation=None),
+        "copies_in_use": frozenset(),
         "policy": a_package(),
         "installation": None,
         "gateways": (),

@@ -1,6 +1,7 @@
 """From the JSON schema of a pydantic model to the structural schema that a CRD may carry."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 from pydantic import BaseModel
@@ -29,6 +30,7 @@ _KEYWORDS = (
     "maxProperties",
     "anyOf",
     "x-kubernetes-int-or-string",
+    "x-kubernetes-preserve-unknown-fields",
     "x-kubernetes-list-type",
     "x-kubernetes-list-map-keys",
     VALIDATIONS,
@@ -69,7 +71,7 @@ def _resolved(schema: Mapping[str, Any], definitions: Mapping[str, Schema]) -> S
     """Inline the reference and the optional of one node; what the node itself says wins over what it refers to."""
     node = dict(schema)
     if "$ref" in node:
-        return _merged(_resolved(definitions[node.pop("$ref").rsplit("/", 1)[-1]], definitions), node)
+        return _merged(_resolved(deepcopy(definitions[node.pop("$ref").rsplit("/", 1)[-1]]), definitions), node)
     members = node.get("anyOf", ())
     if {"type": "null"} in members:
         del node["anyOf"]

@@ -30,6 +30,7 @@ def stages(publication: Publication) -> tuple[Condition, ...]:
             ConditionType.GATEWAY_READY,
             (
                 _threescale_not_ready,
+                _policies_not_ready,
                 _token_policy_missing,
                 _barred,
                 _gateway_refused,
@@ -42,7 +43,7 @@ def stages(publication: Publication) -> tuple[Condition, ...]:
         ),
         decide_condition(
             ConditionType.PROMOTED,
-            (_held, _promotion_refused, _promotion_failed, _promotion_pending),
+            (_held, _not_approved, _promotion_refused, _promotion_failed, _overtaken, _promotion_pending),
             publication,
             otherwise=true(Reason.PROMOTED, "this configuration is in production"),
         ),
@@ -57,6 +58,12 @@ def stages(publication: Publication) -> tuple[Condition, ...]:
 
 def _threescale_not_ready(publication: Publication) -> Verdict | None:
     problem = publication.threescale_problem
+    name = publication.platform.metadata.name
+    return false(Reason.PLATFORM_NOT_READY, f"ModelPlatform {name}: {problem}") if problem else None
+
+
+def _policies_not_ready(publication: Publication) -> Verdict | None:
+    problem = publication.policies_problem
     name = publication.platform.metadata.name
     return false(Reason.PLATFORM_NOT_READY, f"ModelPlatform {name}: {problem}") if problem else None
 
@@ -111,26 +118,41 @@ def _held(publication: Publication) -> Verdict | None:
     return None
 
 
+def _not_approved(publication: Publication) -> Verdict | None:
+    """Tell that somebody wants to look first: what was promoted before stays in production."""
+    if publication.is_approved or publication.is_promoted:
+        return None
+    words = f"set spec.api.promotion.approved to {publication.config_hash} to publish"
+    return false(Reason.PROMOTION_NOT_APPROVED, words)
+
+
 def _promotion_refused(publication: Publication) -> Verdict | None:
-    ref = publication.promotion_ref
-    return refused(publication.world.children, (ref,)) if ref else None
+    promotions = publication.promotions
+    return refused(publication.world.children, (promotions.wanted, *promotions.found)) if promotions else None
 
 
 def _promotion_failed(publication: Publication) -> Verdict | None:
-    state = publication.promotion
-    if state.phase is not PromotionPhase.FAILED:
+    promotions = publication.promotions
+    if promotions is None or promotions.state.phase is not PromotionPhase.FAILED:
         return None
-    return false(Reason.PROMOTION_FAILED, f"{publication.promotion_ref}: 3scale says: {state.message}")
+    return false(Reason.PROMOTION_FAILED, f"{promotions.wanted}: 3scale says: {promotions.state.message}")
+
+
+def _overtaken(publication: Publication) -> Verdict | None:
+    if publication.promotions is None or not publication.promotions.is_overtaken:
+        return None
+    return false(Reason.PROMOTING, "something else was promoted in 3scale: this configuration is promoted again")
 
 
 def _promotion_pending(publication: Publication) -> Verdict | None:
-    if publication.promotion.done:
+    promotions = publication.promotions
+    if promotions is None or promotions.done:
         return None
-    return false(Reason.PROMOTING, f"waiting for {publication.promotion_ref}")
+    return false(Reason.PROMOTING, f"waiting for {promotions.wanted}")
 
 
 def _not_promoted(publication: Publication) -> Verdict | None:
-    return None if publication.promotion.done else unknown(Reason.WAITING, "waiting for Promoted")
+    return None if publication.is_promoted else unknown(Reason.WAITING, "waiting for Promoted")
 
 
 def _route_missing(publication: Publication) -> Verdict | None:

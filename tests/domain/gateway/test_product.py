@@ -220,7 +220,7 @@ def test_without_a_rate_limit_there_is_no_such_policy() -> None:
 
 def test_a_rate_limit_is_the_products_own_and_knows_nothing_of_callers() -> None:
     assert chain_of(rateLimit={"requestsPerSecond": 20, "burst": 40})["rate_limit"] == {
-        "leaky_bucket_limiters": [{"key": {"name": "model", "scope": "service"}, "rate": 20, "burst": 40}]
+        "leaky_bucket_limiters": [{"key": {"name": "maas-operator", "scope": "service"}, "rate": 20, "burst": 40}]
     }
 
 

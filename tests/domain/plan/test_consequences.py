@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 from maas_operator.api.model_service import ManagementPolicy, ModelService
-from maas_operator.domain.model_service import decide
+from maas_operator.domain.model_service import decide, what_follows
 from maas_operator.domain.objects import Manifest, ref_of
 from maas_operator.domain.plan.changes import Write
 from maas_operator.domain.plan.consequences import (
@@ -215,3 +215,17 @@ def test_texts_and_plans_of_a_product_need_no_promotion() -> None:
 def test_a_product_or_subscription_that_goes_with_everything_is_told_by_who_loses_access() -> None:
     gone = [Write(one, None) for one in children(worlds.a_service(plans=[PLAN], developers=[DEVELOPER])).values()]
     assert [type(one) for one in consequences(gone)] == [LosesAccess, OpensModel]
+
+
+def test_a_promotion_that_somebody_must_approve_waits_for_the_hash_of_the_configuration() -> None:
+    manual = {"promotion": {"mode": "Manual"}}
+    live = {ref: worlds.content(one) for ref, one in children(worlds.a_service()).items()}
+    service = worlds.a_service(api={**manual, "timeouts": {"read": "10s"}})
+    world = worlds.a_model_world(service, seen=live)
+    decision = worlds.settle(decide, world)
+    after = {ref_of(one): one for one in decision.children}
+    found = what_follows(world, decision, [Write(one, after.get(ref, one)) for ref, one in live.items()])
+    candidate = decision.status["gateway"]["candidateHash"]
+    assert [str(one) for one in found] == [
+        f"{PRODUCT} needs a promotion, which waits for spec.api.promotion.approved: {candidate}"
+    ]

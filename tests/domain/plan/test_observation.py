@@ -108,7 +108,7 @@ def test_a_service_that_is_ready_is_not_ready_for_what_is_pending() -> None:
 
 def test_of_the_status_stays_what_was_made_and_what_is_seen_is_new() -> None:
     service = a_service(managementPolicy="Observe", status=KEPT, model={"name": "other", "source": worlds.SOURCE})
-    decision = observe(children(), service=service, endpoint="https://tiny.example.com")
+    decision = observe(children(), service=service, routes=(worlds.a_route(),))
     assert decision.status["modelName"] == "tiny"
     assert decision.status["url"] == "https://tiny.example.com/v1"
     assert decision.status["replicas"] == 0
