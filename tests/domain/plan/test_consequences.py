@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 
 from maas_operator.api.model_service import ManagementPolicy, ModelService
 from maas_operator.domain.model_service import decide, what_follows
@@ -27,6 +27,9 @@ from maas_operator.domain.plan.consequences import (
 from tests import strategies
 from tests.domain import worlds
 
+WIDE = settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 MODEL, PRODUCT = "InferenceService llm/tiny", "Product 3scale/llm.tiny"
 PLAN = {"name": "standard"}
 LIMIT = {"metric": "Requests", "period": "Day", "value": 100}
@@ -50,12 +53,14 @@ def follow(old: dict[str, Any], new: dict[str, Any]) -> list[Any]:
     return [one for one in found if not isinstance(one, NeedsPromotion)]
 
 
+@WIDE
 @given(strategies.model_services())
 def test_nothing_follows_from_what_stays_as_it_is(service: ModelService) -> None:
     active = _active(service)
     assert consequences(writes(active, active)) == ()
 
 
+@WIDE
 @given(strategies.model_services(), strategies.model_services())
 def test_whatever_follows_can_be_told_in_words_and_as_json(one: ModelService, other: ModelService) -> None:
     same_place = other.model_copy(update={"metadata": one.metadata})
@@ -133,6 +138,8 @@ def test_a_developer_who_is_taken_out_loses_access_and_one_with_another_plan_mov
     plans = [PLAN, {"name": "premium"}]
     one, two = {**DEVELOPER, "name": "one"}, {**DEVELOPER, "name": "two"}
     before = {"plans": plans, "developers": [one, two]}
+    other_mail = {**two, "email": "other@example.com"}
+    assert follow({**before, "developers": [two]}, {"plans": plans, "developers": [other_mail]}) == []
     assert follow(before, {"plans": plans, "developers": [{**two, "plan": "premium"}]}) == [
         LosesAccess("ModelSubscription llm/tiny-one"),
         MovesPlan("ModelSubscription llm/tiny-two", "standard", "premium"),
