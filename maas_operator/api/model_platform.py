@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
-from maas_operator.api.base import API_VERSION, ATOMIC, ApiModel, Bool, Int, ListOf, Rule, immutable, text
+from maas_operator.api.base import API_VERSION, ATOMIC, DISTINCT, ApiModel, Bool, Int, ListOf, Rule, immutable, text
 from maas_operator.api.fields import (
     DNS_LABEL_PATTERN,
     DnsLabel,
@@ -19,7 +19,7 @@ from maas_operator.api.meta import Children, Conditions, Named, ObjectMeta, Reso
 from maas_operator.api.model_service import Resources
 from maas_operator.api.plans import Plans
 
-Namespaces = Annotated[tuple[DnsLabel, ...], Field(max_length=16), ListOf()]
+Namespaces = Annotated[tuple[DnsLabel, ...], Field(max_length=16), ATOMIC, DISTINCT]
 
 
 class Billing(StrEnum):

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from maas_operator.api.base import API_VERSION, ApiModel, Int, ListOf, Rule, immutable, text
+from maas_operator.api.base import API_VERSION, ATOMIC, DISTINCT, ApiModel, Int, ListOf, Rule, immutable, text
 from maas_operator.api.fields import (
     AccountName,
     Description,
@@ -70,7 +70,10 @@ class Model(ApiModel):
 
     name: Annotated[str, text(r"^[A-Za-z0-9]([-A-Za-z0-9._/:]*[A-Za-z0-9])?$", max_length=128)] | None = None
     """The id that clients send; the name of the ModelService if absent."""
-    tasks: Annotated[tuple[Task, ...], Field(min_length=1, max_length=5), ListOf()] = (Task.CHAT, Task.COMPLETIONS)
+    tasks: Annotated[tuple[Task, ...], Field(min_length=1, max_length=5), ATOMIC, DISTINCT] = (
+        Task.CHAT,
+        Task.COMPLETIONS,
+    )
     """What clients may call; every other path is closed."""
     source: ModelSource
     """Where the weights come from."""

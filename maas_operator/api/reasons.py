@@ -84,6 +84,7 @@ class Reason(StrEnum):
     CHANGES_PENDING = "ChangesPending"
     DELETING = "Deleting"
     DELETION_BLOCKED = "DeletionBlocked"
+    DELETION_FORCED = "DeletionForced"
     ACCEPTED = "Accepted"
     CONFLICT = "Conflict"
     CONTENDED = "Contended"
@@ -206,7 +207,13 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
         " provider account Secret.",
     ),
     Reason.DELETION_BLOCKED: ReasonDoc(
-        "Others still need the object; the message names them.", "Delete them first, or leave this object."
+        "Others still need the object, or 3scale can not delete what is left of it; the message says which, and why.",
+        "Delete the others first; or do what the message says, and deleting goes on by itself.",
+    ),
+    Reason.DELETION_FORCED: ReasonDoc(
+        "An Event, no condition: the annotation maas-operator.io/force-delete has let the object go before all that was"
+        " made for it was deleted. What is left, which the Event names, is being deleted if its controller is there.",
+        "Bring 3scale and the 3scale-operator back; or delete by hand, in the cluster and in 3scale, what is left.",
     ),
     Reason.CONFLICT: ReasonDoc(
         "An object with a name that the operator needs is there and is not the operator's; it was not touched.",

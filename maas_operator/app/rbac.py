@@ -61,7 +61,9 @@ def local_rules() -> list[Object]:
     """Return what the operator may do in the 3scale namespaces besides."""
     read = [_rule(kind.group, [kind.plural], ("get",)) for kind, use in TABLE.items() if Use.READ_LOCAL in use]
     patch = [_rule(kind.group, [kind.plural], ("patch",)) for kind, use in TABLE.items() if Use.ANNOTATE in use]
-    return [_rule(SECRET.group, [SECRET.plural], _READ), *read, *patch]
+    # There the 3scale-operator tells why it can not delete something.
+    events = _rule(EVENT.group, [EVENT.plural], ("list",))
+    return [_rule(SECRET.group, [SECRET.plural], _READ), events, *read, *patch]
 
 
 def _verbs(use: Use) -> set[str]:

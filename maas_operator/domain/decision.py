@@ -102,6 +102,7 @@ class Decision:
     `namespaces`: where children may live; nothing is deleted elsewhere (design rule 5).
     `status`: the kind's own status fields, without conditions, children and observedGeneration.
     `releasable`: False holds the finalizer of an owner under deletion although its children are gone.
+    `forced`: the owner under deletion goes with this pass; deletions are asked for at once, and not waited for.
     `wake_after`: look again then, even if nothing happens; None = only at the next resync.
     """
 
@@ -115,4 +116,5 @@ class Decision:
     namespaces: frozenset[str] = frozenset()
     status: Mapping[str, Any] = field(default_factory=dict)
     releasable: bool = True
+    forced: bool = False
     wake_after: timedelta | None = None

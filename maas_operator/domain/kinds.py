@@ -121,7 +121,8 @@ GOES_AFTER: Final[dict[Kind, frozenset[Kind]]] = {
     NETWORK_POLICY: frozenset({INFERENCE_SERVICE}),
     APPLICATION: frozenset({APPLICATION_AUTH}),
     DEVELOPER_ACCOUNT: frozenset({APPLICATION}),
-    DEVELOPER_USER: frozenset({APPLICATION}),
+    # 3scale refuses to delete an account's last user, and takes it along with the account.
+    DEVELOPER_USER: frozenset({APPLICATION, DEVELOPER_ACCOUNT}),
     PRODUCT: frozenset({MODEL_SUBSCRIPTION, PROXY_CONFIG_PROMOTE}),
     BACKEND: frozenset({PRODUCT}),
     SECRET: frozenset({APPLICATION, APPLICATION_AUTH, DEVELOPER_ACCOUNT, DEVELOPER_USER}),

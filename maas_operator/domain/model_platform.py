@@ -17,6 +17,7 @@ from maas_operator.api.reasons import ConditionType, Reason
 
 from .conditions import Condition, Verdict, decide_condition, false, summarise, true
 from .decision import Decision, World
+from .farewell import is_forced
 from .kinds import INFERENCE_SERVICE, PRODUCT, Kind
 from .metering.package import PolicyPackage
 from .metering.progress import Metering
@@ -99,6 +100,7 @@ def decide(world: ModelPlatformWorld) -> Decision:
         namespaces=frozenset({world.platform.spec.threescale.namespace}),
         status=_status(world, metering),
         releasable=not world.tenants and metering.blocked is None,
+        forced=is_forced(world.owner) and not world.tenants,
         wake_after=metering.wake_after if settled else POLL,
     )
 

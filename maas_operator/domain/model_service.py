@@ -18,7 +18,7 @@ from maas_operator.api.reasons import ConditionType, Reason
 from . import names
 from .conditions import Condition, Verdict, decide_condition, false, summarise, true
 from .decision import Decision, World
-from .farewell import farewell, out_of_reach
+from .farewell import Farewell, Obstacles, refs_of
 from .gateway import progress as gateway_progress
 from .gateway.publication import Publication
 from .gateway.remote import Remote
@@ -56,7 +56,7 @@ class ModelServiceWorld(World):
     `endpoint`: where 3scale publishes the Product, in a cluster that has no Routes; else empty.
     `remote`: what 3scale itself says, where it was asked.
     `policy_secrets`, `installation`: see `PlatformPolicies`; `copied`: the copies of configurations that are there.
-    `applications`: who uses the Product; known only while the service is being deleted.
+    `applications`: who uses the Product, and `obstacles`: known only while the service is being deleted.
     """
 
     service: ModelService
@@ -72,6 +72,7 @@ class ModelServiceWorld(World):
     installation: Manifest | None
     copied: frozenset[Ref]
     applications: tuple[str, ...]
+    obstacles: Obstacles
 
     @property
     def namespaces(self) -> frozenset[str]:
@@ -208,20 +209,31 @@ def what_follows(world: ModelServiceWorld, decision: Decision, writes: Iterable[
 
 def _farewell(world: ModelServiceWorld) -> Decision:
     """Let go of everything; the Product stays while others' Applications use it."""
-    unreachable = out_of_reach(world.service.status.children, world.namespaces)
-    message = farewell(world.remaining, unreachable)
-    if world.applications and not world.remaining:
-        message = f"waiting for {', '.join(world.applications)}, which use the product, to be deleted"
-    leaving = Condition(ConditionType.GATEWAY_READY, ConditionStatus.FALSE, Reason.DELETING, message)
+    farewell = Farewell(
+        world=world,
+        inventory=refs_of(world.service.status.children),
+        namespaces=world.namespaces,
+        obstacles=world.obstacles,
+    )
+    leaving = decide_condition(ConditionType.GATEWAY_READY, (_used_by_others,), world, otherwise=farewell.verdict)
     in_use = [ref for ref in world.seen if ref.kind in (PRODUCT, BACKEND)] if world.applications else []
     return Decision(
         conditions=summarise((leaving,), ready=""),
-        keep=frozenset(in_use),
+        keep=frozenset(in_use) | farewell.held,
         namespaces=world.namespaces,
-        releasable=not (world.applications or unreachable),
+        releasable=farewell.releasable and not world.applications,
+        # Others' access is no remainder of this model: they lose it when they are deleted, and not before.
+        forced=farewell.forced and not world.applications,
         status=_kept_status(world.service),
         wake_after=POLL,
     )
+
+
+def _used_by_others(world: ModelServiceWorld) -> Verdict | None:
+    if not world.applications or world.remaining:
+        return None
+    users = ", ".join(world.applications)
+    return false(Reason.DELETING, f"waiting for {users}, which use the product, to be deleted")
 
 
 def _platform_ready(platform: ModelPlatform) -> Condition:

@@ -8,7 +8,7 @@ Each step may be the last one before a crash: the next pass begins anew and ends
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Generic, Protocol, TypeVar
@@ -26,7 +26,7 @@ from .applier import Applied, Applier, Learn, Outcome
 from .cache import Cache, version_of, without_managed_fields
 from .cluster import FINALIZER_MANAGER, STATUS_MANAGER, Cluster
 from .errors import ApiError, Conflict, InvalidSpec, NotFound, OperatorError, Rejected
-from .events import tell_transitions
+from .events import tell_left_behind, tell_transitions
 from .pruner import Pruned, Pruner
 from .rehearsal import NobodyCounts, Rehearsal
 from .status import Status, inventory_of, merge, same, status_after, status_of, with_intents
@@ -174,8 +174,9 @@ class Pass(Generic[AnyWorld]):
         if pruned is not None:
             decision = self._decide(world, tuple(pruned.remaining.values()))
         left = _left(pruned)
-        if world.deleting and decision.prune and decision.releasable and not left:
-            await self._release()
+        if world.deleting and decision.prune and (decision.forced or (decision.releasable and not left)):
+            unreachable = [ref for ref in inventory_of(self._owner) if ref.namespace not in decision.namespaces]
+            await self._release([*left, *unreachable], world.now)
             return None
         status = status_after(self._owner, decision, self._children(), left, world.now)
         await self._write_status(status, world.now)
@@ -296,7 +297,7 @@ class Pass(Generic[AnyWorld]):
         unwanted = dict.fromkeys(sorted(owned - spared), uid) | dict(decision.drop)
         if not unwanted:
             return None
-        pruned = await self._tools.pruner.prune(unwanted, decision.namespaces, self.guard)
+        pruned = await self._tools.pruner.prune(unwanted, decision.namespaces, self.guard, at_once=decision.forced)
         self._refused |= pruned.refused
         gone = unwanted.keys() - pruned.remaining.keys()
         self._gone |= gone - pruned.refused.keys()
@@ -327,8 +328,10 @@ class Pass(Generic[AnyWorld]):
         self._owner = without_managed_fields(await self._tools.cluster.apply(manifest, manager=FINALIZER_MANAGER))
         self._tools.learn(self._owner, self._key)
 
-    async def _release(self) -> None:
+    async def _release(self, left: Collection[Ref], now: datetime) -> None:
         await self.guard()
+        if left:
+            await tell_left_behind(self._tools.cluster, self._owner, left, now)
         reply = await self._tools.cluster.apply(_identity(self._owner), manager=FINALIZER_MANAGER)
         self._tools.learn(without_managed_fields(reply), self._key)
 

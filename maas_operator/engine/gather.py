@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -16,6 +16,7 @@ from maas_operator.api.model_subscription import ModelSubscription
 from maas_operator.api.parse import InvalidObject, R
 from maas_operator.api.parse import read as read_object
 from maas_operator.domain import names
+from maas_operator.domain.farewell import NO_OBSTACLES, Obstacles, is_forced
 from maas_operator.domain.gateway.routes import ROUTE_TO, host_of, leads_to_gateways
 from maas_operator.domain.gateway.status import product_state
 from maas_operator.domain.kinds import (
@@ -86,11 +87,12 @@ class Gatherer:
         platform = await self._platform(service)
         routes = self._routes(service, platform) if platform else ()
         policies = await self._policies(platform, self._installed(platform)) if platform else None
+        seen = self._seen(service.metadata.uid)
         inference_service = await self._lookup.find(names.inference_service_ref(service))
         return ModelServiceWorld(
             owner=owner,
             now=self.now(),
-            seen=self._seen(service.metadata.uid),
+            seen=seen,
             service=service,
             platform=platform,
             threescale_namespaces=self._threescale_namespaces(),
@@ -103,7 +105,8 @@ class Gatherer:
             policy_secrets=policies.secrets if policies else {},
             installation=policies.installation if policies else None,
             copied=await self._copied(policies) if policies else frozenset(),
-            applications=await self._users(service, platform),
+            applications=await self._users(service, platform, forced=is_forced(owner)),
+            obstacles=await self._obstacles(owner, seen),
         )
 
     async def model_subscription(self, owner: Manifest) -> ModelSubscriptionWorld:
@@ -115,10 +118,11 @@ class Gatherer:
         service = read(ModelService, found) if found else None
         platform = await self._platform(service) if service else None
         namespace_uid = await self._namespace_uid(namespace)
+        seen = self._seen(subscription.metadata.uid) | self._seen(namespace_uid)
         return ModelSubscriptionWorld(
             owner=owner,
             now=self.now(),
-            seen=self._seen(subscription.metadata.uid) | self._seen(namespace_uid),
+            seen=seen,
             subscription=subscription,
             service=service,
             platform=platform,
@@ -128,6 +132,7 @@ class Gatherer:
             threescale_namespaces=self._threescale_namespaces(),
             secrets=await self._secrets(secret_refs(subscription, platform)),
             fresh=FreshSecrets(key=self.fresh(), password=self.fresh()),
+            obstacles=await self._obstacles(owner, seen),
         )
 
     async def model_platform(self, owner: Manifest) -> ModelPlatformWorld:
@@ -200,16 +205,25 @@ class Gatherer:
         )
         return await self.inquiries.endpoint(service, platform, number) if number and looks else ""
 
-    async def _users(self, service: ModelService, platform: ModelPlatform | None) -> tuple[str, ...]:
-        """Return the Applications that use a product; asked for only before its deletion."""
+    async def _users(self, service: ModelService, platform: ModelPlatform | None, *, forced: bool) -> tuple[str, ...]:
+        """Return the Applications that use a product; asked for only before its deletion.
+
+        Who does not wait for 3scale does not wait for those either that 3scale is to delete.
+        """
         if platform is None or service.metadata.deletion_timestamp is None:
             return ()
         product = names.product_ref(service, platform)
         users = of_product(self.cache.of_kind(APPLICATION, product.namespace), product)
         # One that is there holds the product as well as all of them. That there is none, only a list of all proves.
-        if not users or await self._lookup.live(ref_of(users[0])) is None:
+        if forced or not users or await self._lookup.live(ref_of(users[0])) is None:
             users = of_product(await self._lookup.list(APPLICATION, product.namespace), product)
+        if forced:
+            users = [one for one in users if "deletionTimestamp" not in one["metadata"]]
         return tuple(sorted(str(ref_of(one)) for one in users))
+
+    async def _obstacles(self, owner: Manifest, seen: Mapping[Ref, Manifest]) -> Obstacles:
+        leaving = "deletionTimestamp" in owner["metadata"]
+        return await self.inquiries.obstacles(seen.values()) if leaving else NO_OBSTACLES
 
     async def _siblings(self, subscription: ModelSubscription) -> tuple[ModelSubscription, ...]:
         namespace = subscription.metadata.namespace

@@ -6,7 +6,7 @@ No answer is a reason to change less: what can not be proved free is taken, and 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -15,6 +15,7 @@ from maas_operator.api.model_service import ManagementPolicy, ModelService
 from maas_operator.api.reasons import ConditionType, Reason
 from maas_operator.domain.conditions import Verdict, false
 from maas_operator.domain.decision import Acceptance
+from maas_operator.domain.farewell import Obstacles
 from maas_operator.domain.gateway.plans import plans_of
 from maas_operator.domain.gateway.platform import problem_of
 from maas_operator.domain.gateway.remote import NOTHING_ASKED, Remote, RemoteApplication
@@ -30,6 +31,7 @@ from .comparisons import Comparisons
 from .endpoints import Endpoints
 from .errors import ThreescaleError
 from .lookup import Lookup, of_product
+from .obstacles import ObstacleFinder
 from .refusals import threescale_problem
 from .tenants import Tenants
 from .threescale import REGULARLY, Tenant, Threescale
@@ -49,6 +51,7 @@ class Inquiries:
         self._tenants = Tenants(lookup)
         self._comparisons = Comparisons(threescale, self._tenants, now)
         self._endpoints = Endpoints(threescale, self._tenants, lookup, now)
+        self._obstacles = ObstacleFinder(threescale, self._tenants, lookup, now)
         self._proven: dict[str, tuple[Tenant, datetime]] = {}
 
     async def platform_problem(self, platform: ModelPlatform) -> Verdict | None:
@@ -94,6 +97,10 @@ class Inquiries:
     async def endpoint(self, service: ModelService, platform: ModelPlatform, product_id: int) -> str:
         """Return where 3scale publishes a product, in a cluster without Routes; empty where they tell it."""
         return await self._endpoints.of(service, platform, product_id)
+
+    async def obstacles(self, children: Iterable[Manifest]) -> Obstacles:
+        """Return what keeps 3scale from deleting the children of an owner under deletion."""
+        return await self._obstacles.find(children)
 
     async def accept(self, world: ModelSubscriptionWorld, acceptance: Acceptance) -> str:
         """Have 3scale accept an application; return nothing, or why that failed."""

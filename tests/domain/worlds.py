@@ -19,6 +19,7 @@ from maas_operator.api.model_subscription import ModelSubscription
 from maas_operator.api.reasons import ConditionType
 from maas_operator.domain.conditions import Condition
 from maas_operator.domain.decision import Decision, World
+from maas_operator.domain.farewell import NO_OBSTACLES
 from maas_operator.domain.gateway.remote import Remote
 from maas_operator.domain.kinds import INFERENCE_SERVICE, PRODUCT
 from maas_operator.domain.metering.package import PolicyPackage
@@ -127,6 +128,7 @@ def a_model_world(service: ModelService | None = None, **known: Any) -> ModelSer
         "installation": None,
         "copied": frozenset(),
         "applications": (),
+        "obstacles": NO_OBSTACLES,
     }
     return ModelServiceWorld(owner=service.dump(), now=NOW, service=service, **(defaults | known))
 
@@ -179,6 +181,7 @@ def a_subscription_world(subscription: ModelSubscription | None = None, **known:
         "threescale_namespaces": frozenset({"3scale"}),
         "secrets": {},
         "fresh": FreshSecrets(key=SecretStr("fresh-key-" + "k" * 32), password=SecretStr("fresh-password-" + "p" * 16)),
+        "obstacles": NO_OBSTACLES,
     }
     return ModelSubscriptionWorld(owner=subscription.dump(), now=NOW, subscription=subscription, **(defaults | known))
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from maas_operator.domain.decision import Decision
-from maas_operator.domain.kinds import BACKEND, MODEL_SERVICE
+from maas_operator.domain.kinds import BACKEND, EVENT, MODEL_SERVICE
 from maas_operator.domain.labels import FINALIZER
 from maas_operator.domain.objects import Ref
 from maas_operator.engine.applier import Applied, Applier
@@ -34,6 +34,7 @@ from tests.engine.stage import (
     COPY,
     FRONT,
     GATEWAY,
+    HOME,
     KEY,
     OWNER,
     RUNTIME,
@@ -291,6 +292,38 @@ async def test_an_owner_is_held_while_its_deletion_is_refused(bench: Bench) -> N
     assert await bench.controller.reconcile(OWNER) == GOING_SECONDS
     stop()
     assert await bench.reconcile() is None
+
+
+async def test_an_owner_that_is_forced_goes_at_once_and_names_what_it_leaves(bench: Bench) -> None:
+    await bench.settle()
+    await bench.stage.hold(FRONT)
+    bench.decide = lambda world: replace(decide(world), forced=world.deleting, releasable=False)
+    await bench.stage.user.delete(OWNER)
+    assert await bench.reconcile() is None
+    assert await bench.stage.find(OWNER) is None
+    left = await bench.stage.cluster.get(FRONT)
+    assert "deletionTimestamp" in left["metadata"]
+    assert await bench.stage.find(BACK) is None
+    (event,) = [one for one in await bench.stage.cluster.list(EVENT) if one["reason"] == "DeletionForced"]
+    assert event["note"].endswith("these are left: Product 3scale/toy")
+
+
+async def test_an_owner_that_is_forced_names_what_is_out_of_reach(bench: Bench) -> None:
+    await bench.settle()
+    bench.decide = lambda world: replace(decide(world), forced=world.deleting, namespaces=frozenset({HOME}))
+    await bench.stage.user.delete(OWNER)
+    assert await bench.reconcile() is None
+    (event,) = [one for one in await bench.stage.cluster.list(EVENT) if one["reason"] == "DeletionForced"]
+    assert "Backend 3scale/toy" in event["note"]
+    assert await bench.stage.find(BACK) is not None
+
+
+async def test_an_owner_that_is_forced_and_leaves_nothing_says_nothing(bench: Bench) -> None:
+    await bench.settle()
+    bench.decide = lambda world: replace(decide(world), forced=world.deleting)
+    await bench.stage.user.delete(OWNER)
+    assert await bench.reconcile() is None
+    assert not [one for one in await bench.stage.cluster.list(EVENT) if one["reason"] == "DeletionForced"]
 
 
 async def test_an_owner_may_be_held_without_children(bench: Bench) -> None:

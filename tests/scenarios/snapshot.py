@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from maas_operator.domain.kinds import (
@@ -105,7 +106,7 @@ def _without_numbers(value: Any) -> Any:
         return value
     entries = [_without_numbers(entry) for entry in value]
     # The order of a list-map is that of its entries' first writing.
-    return sorted(entries, key=str) if _is_map(value) else entries
+    return sorted(entries, key=partial(json.dumps, sort_keys=True)) if _is_map(value) else entries
 
 
 def _is_map(value: list[Any]) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from maas_operator.api.base import LIST_TYPE, VALIDATIONS
+from maas_operator.api.base import LIST_TYPE, MAP_TYPE, VALIDATIONS
 
 Schema = dict[str, Any]
 
@@ -33,6 +33,7 @@ _KEYWORDS = (
     "x-kubernetes-preserve-unknown-fields",
     "x-kubernetes-list-type",
     "x-kubernetes-list-map-keys",
+    MAP_TYPE,
     VALIDATIONS,
     "items",
     "additionalProperties",
@@ -61,10 +62,14 @@ def _structural(schema: Mapping[str, Any], definitions: Mapping[str, Schema], pa
         if container in node:
             node[container] = _structural(node[container], definitions, f"{path}[]")
     if "properties" in node:
-        node["properties"] = {
+        members = {
             name: _structural(value, definitions, f"{path}.{name}") for name, value in node["properties"].items()
         }
-    return {keyword: node[keyword] for keyword in _KEYWORDS if keyword in node}
+        required = node.get("required", ())
+        node["properties"] = {
+            name: member if name in required else _removable(member) for name, member in members.items()
+        }
+    return _ordered(node)
 
 
 def _resolved(schema: Mapping[str, Any], definitions: Mapping[str, Schema]) -> Schema:
@@ -76,22 +81,37 @@ def _resolved(schema: Mapping[str, Any], definitions: Mapping[str, Schema]) -> S
     if {"type": "null"} in members:
         del node["anyOf"]
         (present,) = (member for member in members if member != {"type": "null"})
-        target = _resolved(present, definitions)
-        # An apply that takes its last field away leaves a null, which a server refuses where the schema does.
-        return _merged(target | ({"nullable": True} if target.get("type") == "object" else {}), node)
-    return _without_empty_default(node)
+        return _merged(_resolved(present, definitions), node)
+    return _without_null_default(node)
 
 
 def _merged(target: Schema, node: Schema) -> Schema:
     rules = [*target.get(VALIDATIONS, ()), *node.get(VALIDATIONS, ())]
-    return _without_empty_default(target | node | ({VALIDATIONS: rules} if rules else {}))
+    return _without_null_default(target | node | ({VALIDATIONS: rules} if rules else {}))
 
 
-def _without_empty_default(node: Schema) -> Schema:
-    # An absent list and an empty one mean the same in this API, and absent never is null.
-    if "default" in node and node["default"] in (None, []):
+def _without_null_default(node: Schema) -> Schema:
+    # Absent never is null in this API.
+    if node.get("default", "") is None:
         del node["default"]
     return node
+
+
+def _removable(node: Schema) -> Schema:
+    """Return the schema of an optional field with what lets a server-side apply take it away.
+
+    Servers before Kubernetes 1.35 make null of a list or map that loses its last entry, and refuse it then: unless
+    there is a default to put in its place, or the field is owned as a whole.
+    """
+    if "default" in node or node.get("type") != "object":
+        return node
+    # Of a map whose keys are anybody's, absent and empty mean the same; not so of an object.
+    whole: Schema = {"default": {}} if "additionalProperties" in node else {MAP_TYPE: "atomic"}
+    return _ordered(node | whole)
+
+
+def _ordered(node: Schema) -> Schema:
+    return {keyword: node[keyword] for keyword in _KEYWORDS if keyword in node}
 
 
 def _own_default(node: Mapping[str, Any], definitions: Mapping[str, Schema]) -> Schema:

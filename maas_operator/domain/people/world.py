@@ -13,6 +13,7 @@ from maas_operator.api.model_subscription import ModelSubscription
 from maas_operator.api.plans import Plan
 from maas_operator.domain.child_state import state_of
 from maas_operator.domain.decision import Acceptance, ChildState, World
+from maas_operator.domain.farewell import Obstacles
 from maas_operator.domain.gateway.plans import plans_of
 from maas_operator.domain.gateway.status import SyncPhase, product_state
 from maas_operator.domain.kinds import SECRET
@@ -40,6 +41,7 @@ class ModelSubscriptionWorld(World):
     `siblings`: the subscriptions of the same account that are not being deleted, this one included.
     `secrets`: the Secrets that exist of those that this subscription may need, by address.
     `product`: the model's Product as the cache has it.
+    `obstacles`: known only while the subscription is being deleted.
     """
 
     subscription: ModelSubscription
@@ -51,6 +53,7 @@ class ModelSubscriptionWorld(World):
     threescale_namespaces: frozenset[str]
     secrets: Mapping[Ref, StoredSecret]
     fresh: FreshSecrets
+    obstacles: Obstacles
 
     @property
     def founder(self) -> ModelSubscription:

@@ -122,7 +122,8 @@ class Products:
     async def _delete(self, manifest: Manifest) -> None:
         if FINALIZER not in (manifest["metadata"].get("finalizers") or []):
             return
-        await self._delete_remote(manifest)
+        async with self._context.deleting(manifest, "product"):
+            await self._delete_remote(manifest)
         await self._context.client.replace(_as_go_writes(without_finalizer(manifest, FINALIZER)))
 
     async def _delete_remote(self, manifest: Manifest) -> None:
