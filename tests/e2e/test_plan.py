@@ -76,4 +76,4 @@ async def test_an_observed_model_tells_what_waits_and_active_does_it(world: Worl
     assert {ref for ref in before if before[ref] != after.get(ref)} == {service}
     await world.apply(with_spec(model, **EDIT))
     live = await world.complete(service)
-    assert "pendingChanges" not in live["status"]
+    assert not live["status"].get("pendingChanges")
