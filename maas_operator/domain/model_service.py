@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from maas_operator.api.meta import ConditionStatus
 from maas_operator.api.model_platform import ModelPlatform
-from maas_operator.api.model_service import ManagementPolicy, ModelService
+from maas_operator.api.model_service import ManagementPolicy, ModelService, PromotionMode
 from maas_operator.api.reasons import ConditionType, Reason
 
 from . import names
@@ -27,7 +27,8 @@ from .objects import Manifest, Ref
 from .observed import status_of
 from .people.developers import developers_ready, subscription
 from .people.secrets import StoredSecret
-from .plan.consequences import consequences
+from .plan.changes import Write
+from .plan.consequences import Consequence, consequences
 from .plan.observation import observed
 from .policies.platform import PlatformPolicies
 from .serving.progress import Serving, model_ready
@@ -195,8 +196,15 @@ def _paused(world: ModelServiceWorld) -> Decision:
 
 def _observed(world: ModelServiceWorld, decision: Decision) -> Decision:
     """Tell what is there, and what would be changed."""
-    follow = consequences(world.pending, plans_in_use=world.remote.plans_in_use)
-    return observed(decision, world.pending, follow, _kept_status(world.service))
+    return observed(decision, world.pending, what_follows(world, decision, world.pending), _kept_status(world.service))
+
+
+def what_follows(world: ModelServiceWorld, decision: Decision, writes: Iterable[Write]) -> tuple[Consequence, ...]:
+    """Return what follows from the writes of a rehearsed pass."""
+    promotion = world.service.spec.api.promotion
+    candidate = decision.status.get("gateway", {}).get("candidateHash")
+    waits = promotion.mode is PromotionMode.MANUAL and promotion.approved != candidate
+    return consequences(writes, plans_in_use=world.remote.plans_in_use, approval=candidate if waits else None)
 
 
 def _farewell(world: ModelServiceWorld) -> Decision:

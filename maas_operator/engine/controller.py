@@ -160,6 +160,7 @@ class Pass(Generic[AnyWorld]):
         self._accepted: str | None = None
         self._patched: list[Patch | Annotation] = []
         self._going = False
+        self._gone: set[Ref] = set()
 
     async def run(self) -> float | None:
         """Run it; return after how many seconds to look again, None if the owner is let go."""
@@ -182,10 +183,18 @@ class Pass(Generic[AnyWorld]):
         return self._next(decision, waits=self._going or bool(left))
 
     async def rehearse(self, world: AnyWorld) -> Decision:
-        """Run it with tools that write nothing, up to the status, and return what was decided."""
-        decision = await self._settle(replace(world, rehearsed=True))
-        await self._prune(decision)
-        return decision
+        """Run it with tools that write nothing, up to the status, and return what was decided at last.
+
+        What is deleted makes room for more: then it is run again, as the next pass would be.
+        """
+        for _ in range(ROUNDS):
+            seen = {ref: one for ref, one in world.seen.items() if ref not in self._gone}
+            world = replace(world, rehearsed=True, seen=seen, gone=frozenset(self._gone))
+            decision = await self._settle(world)
+            await self._prune(decision)
+            if world.gone == self._gone:
+                return decision
+        raise RuntimeError(f"the rehearsal of {self._key} does not settle")
 
     @property
     def refused(self) -> Mapping[Ref, Refusal]:
@@ -290,7 +299,9 @@ class Pass(Generic[AnyWorld]):
             return None
         pruned = await self._tools.pruner.prune(unwanted, decision.namespaces, self.guard, at_once=decision.forced)
         self._refused |= pruned.refused
-        for ref in unwanted.keys() - pruned.remaining.keys():
+        gone = unwanted.keys() - pruned.remaining.keys()
+        self._gone |= gone - pruned.refused.keys()
+        for ref in gone:
             self._tools.applier.forget(ref)
         return pruned
 
