@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from maas_operator.api.base import API_VERSION, ATOMIC, ApiModel, Bool, Int, ListOf, immutable, text
-from maas_operator.api.fields import DNS_LABEL_PATTERN, DnsLabel, Duration, ObjectName, SystemName, between
-from maas_operator.api.meta import Children, Conditions, Named, ObjectMeta, Resource, SecretReference
+from maas_operator.api.fields import DNS_LABEL_PATTERN, DnsLabel, Duration, SystemName, between
+from maas_operator.api.meta import Children, Conditions, ConfigMapKey, Named, ObjectMeta, Resource, SecretReference
 from maas_operator.api.model_service import Resources
 from maas_operator.api.plans import Plans
 
@@ -19,15 +19,6 @@ class Billing(StrEnum):
 
     DISABLED = "Disabled"
     ENABLED = "Enabled"
-
-
-class ConfigMapKey(ApiModel):
-    """One value of a ConfigMap."""
-
-    name: ObjectName
-    """Name of the ConfigMap."""
-    key: Annotated[str, text(r"^[-._a-zA-Z0-9]+$", max_length=253)]
-    """Key of the value."""
 
 
 class Threescale(ApiModel):

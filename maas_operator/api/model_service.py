@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from maas_operator.api.base import API_VERSION, ApiModel, Int, ListOf, Rule, immutable, text
+from maas_operator.api.documents import OpenAPI
 from maas_operator.api.fields import (
     AccountName,
     Description,
@@ -136,6 +137,8 @@ class Api(ApiModel):
     """How long the gateway waits."""
     cors: Cors = Cors()
     """Calls from browsers."""
+    open_api: OpenAPI = OpenAPI()
+    """The document in the developer portal."""
     network_policy: NetworkPolicyMode = NetworkPolicyMode.MANAGED
     """Managed: only the gateway and monitoring reach the model's pods. None: that is left to somebody else."""
 

@@ -45,8 +45,6 @@ def operator_rules() -> list[Object]:
     """Return what the operator may do in all namespaces: what the table says, and no more."""
     verbs: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for kind, use in TABLE.items():
-        if Use.READ_LOCAL in use:
-            continue
         verbs[kind.group, kind.plural] |= _verbs(use)
         if Use.STATUS in use:
             # Our finalizer is a patch of the object; `update` of finalizers lets children block its deletion.
@@ -59,8 +57,7 @@ def operator_rules() -> list[Object]:
 
 def local_rules() -> list[Object]:
     """Return what the operator may do in the 3scale namespaces besides."""
-    read = [_rule(kind.group, [kind.plural], ("get",)) for kind, use in TABLE.items() if Use.READ_LOCAL in use]
-    return [_rule(SECRET.group, [SECRET.plural], _READ), *read]
+    return [_rule(SECRET.group, [SECRET.plural], _READ)]
 
 
 def _verbs(use: Use) -> set[str]:

@@ -29,6 +29,7 @@ class World:
 
     `seen`: the owner's children as the cache had them before the pass: good for telling, not for acting.
     `remaining`: objects of this owner that are not wanted any more and are still there, as read live.
+    `withheld`: children under deletion whose object in 3scale is still there, and why.
     `accepted`: what 3scale said to the decision's `accept`: nothing, or why not; None while it was not asked.
     """
 
@@ -37,6 +38,7 @@ class World:
     children: Children = NO_CHILDREN
     seen: Mapping[Ref, Manifest] = field(default_factory=dict)
     remaining: tuple[Manifest, ...] = ()
+    withheld: Mapping[Ref, str] = field(default_factory=dict)
     accepted: str | None = None
 
     def child(self, ref: Ref) -> Manifest | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from maas_operator.api.meta import Child
 
 from .child_state import describe
-from .objects import Manifest
+from .objects import Manifest, Ref, ref_of
 
 
 def out_of_reach(inventory: Iterable[Child], namespaces: Collection[str]) -> tuple[str, ...]:
@@ -18,9 +18,11 @@ def out_of_reach(inventory: Iterable[Child], namespaces: Collection[str]) -> tup
     return tuple(sorted({child.namespace for child in inventory} - set(namespaces)))
 
 
-def farewell(remaining: Iterable[Manifest], unreachable: Collection[str]) -> str:
-    """Say what an owner waits for before it goes."""
-    left = ", ".join(describe(child) for child in remaining)
+def farewell(
+    remaining: Iterable[Manifest], unreachable: Collection[str], withheld: Mapping[Ref, str] | None = None
+) -> str:
+    """Say what an owner waits for before it goes; `withheld`: what 3scale still has of a child, and why."""
+    left = ", ".join(_described(child, withheld or {}) for child in remaining)
     if left:
         return f"waiting for {left} to be deleted"
     if unreachable:
@@ -29,3 +31,8 @@ def farewell(remaining: Iterable[Manifest], unreachable: Collection[str]) -> str
             " create it again, so that they can be deleted"
         )
     return "everything is deleted"
+
+
+def _described(child: Manifest, withheld: Mapping[Ref, str]) -> str:
+    words = withheld.get(ref_of(child))
+    return f"{ref_of(child)} ({words})" if words else describe(child)

@@ -18,6 +18,7 @@ from maas_operator.api.reasons import ConditionType, Reason
 from . import names
 from .conditions import Condition, Verdict, decide_condition, false, summarise, true
 from .decision import Decision, World
+from .documents.documentation import Documentation
 from .farewell import farewell, out_of_reach
 from .gateway import progress as gateway_progress
 from .gateway.publication import Publication
@@ -41,6 +42,7 @@ class ModelServiceWorld(World):
     `deployment`, `pods`: KServe's, as the cache has them. `route_host`: the Product's production host, or empty.
     `remote`: what 3scale itself says, where it was asked.
     `applications`: who uses the Product; known only while the service is being deleted.
+    `config_map`: the ConfigMap of spec.api.openAPI, if there is one.
     """
 
     service: ModelService
@@ -52,11 +54,20 @@ class ModelServiceWorld(World):
     route_host: str
     remote: Remote
     applications: tuple[str, ...]
+    config_map: Manifest | None = None
 
     @property
     def namespaces(self) -> frozenset[str]:
         """Return where this service's children may live."""
         return self.threescale_namespaces | {self.service.metadata.namespace}
+
+
+def needs_document_name(world: ModelServiceWorld) -> bool:
+    """Tell whether 3scale must be asked for the name of a document, which this pass would write for the first time."""
+    if world.deleting or world.platform is None or world.service.spec.management_policy is ManagementPolicy.PAUSED:
+        return False
+    publication = _publication(world, world.platform)
+    return Documentation(publication=publication, config_map=world.config_map).needs_name
 
 
 def decide(world: ModelServiceWorld) -> Decision:
@@ -72,18 +83,20 @@ def decide(world: ModelServiceWorld) -> Decision:
 
 def _on_platform(world: ModelServiceWorld, platform: ModelPlatform) -> Decision:
     serving, publication = _serving(world, platform), _publication(world, platform)
+    documentation = Documentation(publication=publication, config_map=world.config_map)
     people = [subscription(world.service, developer) for developer in world.service.spec.developers]
     stages = (
         _platform_ready(platform),
         model_ready(serving),
         *gateway_progress.stages(publication),
+        documentation.condition,
         developers_ready(world.service, world.children),
     )
     settled = all(stage.status is ConditionStatus.TRUE for stage in stages) and not world.remote.plans_in_use
     return Decision(
         conditions=(*_summary(stages), *stages),
-        children=(*serving.children, *publication.children(), *people),
-        keep=serving.keep() | publication.keep(),
+        children=(*serving.children, *publication.children(), *documentation.children(), *people),
+        keep=serving.keep() | publication.keep() | documentation.keep(),
         namespaces=world.namespaces,
         status=_status(world, serving, publication),
         wake_after=None if settled else _patience(publication),
@@ -148,6 +161,7 @@ def _waiting_for(type_: ConditionType) -> Iterable[Condition]:
         ConditionType.GATEWAY_READY,
         ConditionType.PROMOTED,
         ConditionType.LIVE,
+        ConditionType.DOCUMENTATION_READY,
         ConditionType.DEVELOPERS_READY,
     ):
         yield Condition(later, ConditionStatus.UNKNOWN, Reason.WAITING, f"waiting for {type_}")
@@ -171,7 +185,7 @@ def _paused(world: ModelServiceWorld) -> Decision:
 def _farewell(world: ModelServiceWorld) -> Decision:
     """Let go of everything; the Product stays while others' Applications use it."""
     unreachable = out_of_reach(world.service.status.children, world.namespaces)
-    message = farewell(world.remaining, unreachable)
+    message = farewell(world.remaining, unreachable, world.withheld)
     if world.applications and not world.remaining:
         message = f"waiting for {', '.join(world.applications)}, which use the product, to be deleted"
     leaving = Condition(ConditionType.GATEWAY_READY, ConditionStatus.FALSE, Reason.DELETING, message)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from maas_operator.api.model_platform import ModelPlatform
-from maas_operator.domain.gateway.drift import backend_edits, product_edits
+from maas_operator.domain.documents.active_doc import active_doc_state, secret_ref_of, text_of
+from maas_operator.domain.gateway.drift import backend_edits, document_edits, product_edits
 from maas_operator.domain.gateway.status import backend_state, product_state
-from maas_operator.domain.kinds import BACKEND, PRODUCT
+from maas_operator.domain.kinds import ACTIVE_DOC, BACKEND, PRODUCT
 from maas_operator.domain.objects import Manifest
 from maas_operator.domain.observed import status_of
 
 from .errors import RemoteNotFound, RemoteUnavailable, ThreescaleError
+from .lookup import Lookup
 from .tenants import Tenants
 from .threescale import REGULARLY, Tenant, Threescale
 
@@ -39,9 +42,10 @@ class _History:
 class Comparisons:
     """One comparison of each Product and its Backend in each resync; a new process begins with a whole interval."""
 
-    def __init__(self, threescale: Threescale, tenants: Tenants, now: Callable[[], datetime]) -> None:
+    def __init__(self, threescale: Threescale, tenants: Tenants, lookup: Lookup, now: Callable[[], datetime]) -> None:
         self._threescale = threescale
         self._tenants = tenants
+        self._lookup = lookup
         self._now = now
         self._histories: dict[str, _History] = {}
 
@@ -49,15 +53,34 @@ class Comparisons:
         self, uid: str, platform: ModelPlatform, product: Manifest, backend: Manifest
     ) -> Mapping[str, datetime]:
         """Return when a service's Product and Backend were last found to be edited in 3scale, by kind."""
-        history = self._histories.setdefault(uid, _History(self._now() + REGULARLY))
         settled = product_state(product).synced and backend_state(backend).synced
+        name = product["metadata"]["name"]
+        return await self._look(uid, name, settled, partial(self._edits, platform, product, backend))
+
+    async def document_edited_at(
+        self, uid: str, platform: ModelPlatform, active_doc: Manifest, product: Manifest
+    ) -> Mapping[str, datetime]:
+        """Return when a service's document was last found to be edited in 3scale, by kind.
+
+        It has a history of its own: a document that 3scale writes otherwise must not make edits of the Product wait.
+        """
+        settled = product_state(product).synced and active_doc_state(active_doc).ready
+        name = active_doc["metadata"]["name"]
+        edits_of = partial(self._document_edits, platform, active_doc, product)
+        return await self._look(f"{uid} document", name, settled, edits_of)
+
+    async def _look(
+        self, key: str, name: str, settled: bool, edits_of: Callable[[], Awaitable[list[str]]]
+    ) -> Mapping[str, datetime]:
+        """Compare if it is time to."""
+        history = self._histories.setdefault(key, _History(self._now() + REGULARLY))
         if self._now() < history.due or not settled:
             return history.edited_at
         history.due = self._now() + REGULARLY
         try:
-            edits = await self._edits(platform, product, backend)
+            edits = await edits_of()
         except ThreescaleError as error:
-            logger.info("%s is not compared with 3scale: %s", product["metadata"]["name"], error)
+            logger.info("%s is not compared with 3scale: %s", name, error)
             return history.edited_at
         history.strikes = min(history.strikes + 1, DOUBLINGS) if edits else 0
         history.due = self._now() + REGULARLY * 2 ** max(history.strikes - 1, 0)
@@ -67,6 +90,7 @@ class Comparisons:
     def forget(self, uid: str) -> None:
         """Drop what is remembered of a service that goes."""
         self._histories.pop(uid, None)
+        self._histories.pop(f"{uid} document", None)
 
     async def _edits(self, platform: ModelPlatform, product: Manifest, backend: Manifest) -> list[str]:
         """Return the kinds of what was edited."""
@@ -83,6 +107,18 @@ class Comparisons:
             if words:
                 logger.warning("%s %s was edited in 3scale and is put back: %s", kind, name, ", ".join(words))
         return [kind.name for kind, words in edits.items() if words]
+
+    async def _document_edits(self, platform: ModelPlatform, active_doc: Manifest, product: Manifest) -> list[str]:
+        text = text_of(await self._lookup.live(secret_ref_of(active_doc)))
+        tenant, number = await self._tenants.of(platform), status_of(active_doc)["activeDocId"]
+        try:
+            words = document_edits(active_doc, text, product, await self._threescale.document(tenant, number))
+        except RemoteNotFound:
+            words = ("deleted",)
+        if words:
+            name = active_doc["spec"]["systemName"]
+            logger.warning("%s %s was edited in 3scale and is put back: %s", ACTIVE_DOC, name, ", ".join(words))
+        return [ACTIVE_DOC.name] if words else []
 
     async def _backend_edits(self, tenant: Tenant, backend: Manifest) -> tuple[str, ...]:
         try:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
 from pydantic import SecretStr
 
 from maas_operator.api.model_platform import ModelPlatform
-from maas_operator.api.model_service import ModelService
+from maas_operator.api.model_service import ManagementPolicy, ModelService
 from maas_operator.api.model_subscription import ModelSubscription
 from maas_operator.api.parse import InvalidObject, R
 from maas_operator.api.parse import read as read_object
@@ -19,6 +19,7 @@ from maas_operator.domain import names
 from maas_operator.domain.kinds import (
     API_MANAGER,
     APPLICATION,
+    CONFIG_MAP,
     CUSTOM_RESOURCE_DEFINITION,
     DEPLOYMENT,
     INFERENCE_SERVICE,
@@ -36,7 +37,7 @@ from maas_operator.domain.labels import labels_of
 from maas_operator.domain.metering import mounts
 from maas_operator.domain.metering.package import NAME, PolicyPackage, version_of, wanted_version
 from maas_operator.domain.model_platform import ADMIN_URL, ModelPlatformWorld, account_problem
-from maas_operator.domain.model_service import ModelServiceWorld
+from maas_operator.domain.model_service import ModelServiceWorld, needs_document_name
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.domain.people import access, accounts
 from maas_operator.domain.people.secrets import StoredSecret, read_secret
@@ -83,7 +84,7 @@ class Gatherer:
         service = read(ModelService, owner)
         platform = await self._platform(service)
         inference_service = await self._lookup.find(names.inference_service_ref(service))
-        return ModelServiceWorld(
+        world = ModelServiceWorld(
             owner=owner,
             now=self.now(),
             seen=self._seen(service.metadata.uid),
@@ -96,7 +97,9 @@ class Gatherer:
             route_host=self._route_host(service, platform),
             remote=await self.inquiries.about_service(service, platform),
             applications=await self._users(service, platform),
+            config_map=await self._config_map(service),
         )
+        return await self._with_document_name(world)
 
     async def model_subscription(self, owner: Manifest) -> ModelSubscriptionWorld:
         """Gather for a ModelSubscription."""
@@ -190,6 +193,22 @@ class Gatherer:
         if not users or await self._lookup.live(ref_of(users[0])) is None:
             users = of_product(await self._lookup.list(APPLICATION, product.namespace), product)
         return tuple(sorted(str(ref_of(one)) for one in users))
+
+    async def _config_map(self, service: ModelService) -> Manifest | None:
+        """Return the ConfigMap with the user's own document: it is read in each pass, and watched by nobody."""
+        wanted = service.spec.api.open_api.config_map_ref
+        leaving = service.metadata.deletion_timestamp is not None
+        if wanted is None or leaving or service.spec.management_policy is ManagementPolicy.PAUSED:
+            return None
+        return await self._lookup.live(Ref(CONFIG_MAP, service.metadata.namespace, wanted.name))
+
+    async def _with_document_name(self, world: ModelServiceWorld) -> ModelServiceWorld:
+        """Ask 3scale for the name of a document that is about to be written for the first time."""
+        if world.platform is None or not needs_document_name(world):
+            return world
+        barrier = await self.inquiries.document_barrier(world.service, world.platform)
+        remote = replace(world.remote, document_barrier=barrier, document_is_free=barrier is None)
+        return replace(world, remote=remote)
 
     async def _siblings(self, subscription: ModelSubscription) -> tuple[ModelSubscription, ...]:
         namespace = subscription.metadata.namespace

@@ -8,7 +8,13 @@ from typing import Final, Protocol
 
 from pydantic import SecretStr
 
-from maas_operator.domain.gateway.remote import RemoteApplication, RemoteBackend, RemotePlan, RemoteProduct
+from maas_operator.domain.gateway.remote import (
+    RemoteApplication,
+    RemoteBackend,
+    RemoteDocument,
+    RemotePlan,
+    RemoteProduct,
+)
 
 REGULARLY: Final = timedelta(seconds=500)
 """How long an answer holds: a little less than a resync takes, so that each resync finds it time to ask."""
@@ -49,6 +55,15 @@ class Threescale(Protocol):
 
     async def applications(self, tenant: Tenant, product_id: int) -> list[RemoteApplication]:
         """Read the applications of a product, whoever made them."""
+
+    async def documents(self, tenant: Tenant) -> list[RemoteDocument]:
+        """Read all documents of the developer portal, with their texts: not to be asked for regularly."""
+
+    async def document(self, tenant: Tenant, document_id: int) -> RemoteDocument:
+        """Read a document."""
+
+    async def delete_document(self, tenant: Tenant, document_id: int) -> None:
+        """Delete a document."""
 
     async def accept(self, tenant: Tenant, account_id: int, application_id: int) -> None:
         """Accept an application; nothing happens to one that is accepted already."""

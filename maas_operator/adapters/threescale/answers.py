@@ -15,6 +15,7 @@ import httpx
 from maas_operator.domain.gateway.remote import (
     RemoteApplication,
     RemoteBackend,
+    RemoteDocument,
     RemotePlan,
     RemoteProduct,
     RemoteRule,
@@ -144,6 +145,19 @@ def backend(entry: Json) -> RemoteBackend:
     """Read a backend."""
     return RemoteBackend(
         name=entry["name"], description=entry.get("description") or "", endpoint=entry["private_endpoint"]
+    )
+
+
+def document(entry: Json) -> RemoteDocument:
+    """Read a document of the developer portal."""
+    return RemoteDocument(
+        id=entry["id"],
+        system_name=entry["system_name"],
+        name=entry["name"],
+        description=entry.get("description") or "",
+        body=entry["body"],
+        published=bool(entry["published"]),
+        product_id=entry.get("service_id"),
     )
 
 
