@@ -70,7 +70,7 @@ def test_any_valid_spec_renders_objects_that_3scale_accepts(
 def test_children_are_ours_to_write_and_lie_in_two_namespaces(service: ModelService, platform: ModelPlatform) -> None:
     refs = [ref_of(child) for child in children_of(service, platform).values()]
     assert all(Use.WRITE in TABLE[ref.kind] for ref in refs)
-    remote = {"Backend", "Product", "ProxyConfigPromote"}
+    remote = {"Backend", "Product", "ProxyConfigPromote", "Secret", "ActiveDoc"}
     threescale = platform.spec.threescale.namespace
     assert all(ref.namespace == (threescale if ref.kind.name in remote else service.metadata.namespace) for ref in refs)
     assert len(set(refs)) == len(refs)

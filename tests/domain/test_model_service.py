@@ -24,6 +24,7 @@ from .worlds import NOW, a_model_world, a_platform, a_service, condition_of, kep
 
 SERVING = ["ServingRuntime", "NetworkPolicy", "Service", "InferenceService"]
 GATEWAY = ["Backend", "Product", "ProxyConfigPromote"]
+DOCUMENT = ["Secret", "ActiveDoc"]
 TOKENS = [{"name": "standard", "limits": [{"metric": "TotalTokens", "period": "Day", "value": 1000}]}]
 
 
@@ -87,7 +88,7 @@ def promotion_of(decision: Decision) -> Ref:
 
 def test_a_model_is_ready_when_it_serves_and_its_configuration_is_promoted() -> None:
     decision = settle(decide, serving_well(a_model_world(route_host="tiny.example.com")), content)
-    assert kinds(decision) == SERVING + GATEWAY
+    assert kinds(decision) == SERVING + GATEWAY + DOCUMENT
     assert told(decision, Type.READY) == ("True", "Ready")
     assert told(decision, Type.STALLED) == told(decision, Type.RECONCILING) == ("False", "Settled")
     assert decision.status["url"] == "https://tiny.example.com/v1"

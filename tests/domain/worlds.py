@@ -120,7 +120,7 @@ def a_model_world(service: ModelService | None = None, **known: Any) -> ModelSer
         "deployment": None,
         "pods": (),
         "route_host": "",
-        "remote": Remote(),
+        "remote": Remote(document_is_free=True),
         "applications": (),
     }
     return ModelServiceWorld(owner=service.dump(), now=NOW, service=service, **(defaults | known))
@@ -209,6 +209,8 @@ def content(manifest: Manifest) -> Manifest:
     match manifest["kind"]:
         case "Product" | "Backend":
             return synced(manifest)
+        case "ActiveDoc":
+            return with_status(manifest, observedGeneration=1, activeDocId=10, conditions=[condition("Ready")])
         case "CustomPolicyDefinition":
             return with_status(manifest, observedGeneration=1, policyID=9, conditions=[condition("Ready")])
         case "ProxyConfigPromote":

@@ -13,7 +13,7 @@ from maas_operator.domain.names import model_id, title
 
 from .markdown import escaped
 from .operations import path_item, refusals
-from .schemas import INFERENCE, Json, common
+from .schemas import INFERENCE, Json, shared
 from .templates import rendered
 
 _LIMITED: Final = {
@@ -65,7 +65,7 @@ def generated(service: ModelService, platform: ModelPlatform, url: str) -> Json:
     tasks = service.spec.model.tasks
     inference = [path for task, paths in INFERENCE_PATHS.items() if task in tasks for path in paths]
     paths = {path: path_item(path, url, model_id(service)) for path in (*inference, *CATALOG_PATHS)}
-    schemas = INFERENCE | common([model_id(service)])
+    schemas = INFERENCE | shared([model_id(service)])
     return {
         "openapi": "3.0.3",
         "info": {

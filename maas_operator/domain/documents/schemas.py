@@ -210,7 +210,7 @@ INFERENCE: Final[Json] = _CHAT | _COMPLETIONS | _RESPONSES | _EMBEDDINGS | _TOKE
 """Schemas of the inference paths, by name."""
 
 
-def common(model_ids: Sequence[str]) -> Json:
+def shared(model_ids: Sequence[str]) -> Json:
     """Return the schemas that every document has."""
     return {
         "Model": _text("The model.", enum=list(model_ids)),
