@@ -42,8 +42,8 @@ OTHERS = {
     "api.openAPI.configMapRef.name",
     "api.openAPI.configMapRef.key",
 }
-"""Immutable, the name of a developer, who is somebody else then: `test_a_developer_who_is_renamed...`, and the ConfigMap of
-a document, which goes with its mode: `test_a_users_own_document...`."""
+"""Immutable, the name of a developer, who is somebody else then, and the ConfigMap of a document, which goes with its
+mode: `test_a_developer_who_is_renamed...`, `test_a_users_own_document...`."""
 
 TOGETHER = {"plans.name": ("developers.plan", "basic")}
 """What must change in the same edit."""

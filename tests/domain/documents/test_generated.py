@@ -129,7 +129,7 @@ def test_hostile_texts_are_escaped_where_markdown_is_read(text: str) -> None:
     document = generated(service, PLATFORM, URL)
     assert document["info"]["title"] == text
     assert document["info"]["description"].count(escaped(text)) == 2
-    assert text not in as_text({**document, "info": {**document["info"], "title": ""}})
+    assert text not in document["info"]["description"].replace(escaped(text), "")
 
 
 def test_the_samples_document_is_as_reviewed() -> None:
