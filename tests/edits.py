@@ -21,6 +21,10 @@ EDITS: dict[str, Any] = {
     "api.cors.allowedOrigins": ["https://app.example.com"],
     "api.openAPI.mode": "None",
     "api.openAPI.published": False,
+    "api.rateLimit.requestsPerSecond": 20,
+    "api.rateLimit.burst": 40,
+    "api.promotion.mode": "Manual",
+    "api.promotion.approved": "0123456789abcdef",
     "api.networkPolicy": "None",
     "plans.name": "basic",
     "plans.displayName": "Basic",
@@ -30,6 +34,10 @@ EDITS: dict[str, Any] = {
     "plans.limits.metric": "TotalTokens",
     "plans.limits.period": "Hour",
     "plans.limits.value": 61,
+    "plans.pricing.setupFee": "50.00",
+    "plans.pricing.monthlyFee": "9.90",
+    "plans.pricing.perMillionTokens.prompt": "0.20",
+    "plans.pricing.perMillionTokens.completion": "0.60",
     "developers.email": "other@example.com",
     "developers.plan": "premium",
     "managementPolicy": "Paused",
@@ -45,7 +53,13 @@ OTHERS = {
 """Immutable, the name of a developer, who is somebody else then, and the ConfigMap of a document, which goes with its
 mode: `test_a_developer_who_is_renamed...`, `test_a_users_own_document...`."""
 
-TOGETHER = {"plans.name": ("developers.plan", "basic")}
+TOGETHER = {
+    "plans.name": ("developers.plan", "basic"),
+    "api.rateLimit.requestsPerSecond": ("api.rateLimit.burst", 0),
+    "api.rateLimit.burst": ("api.rateLimit.requestsPerSecond", 5),
+    "plans.pricing.perMillionTokens.prompt": ("plans.pricing.perMillionTokens.completion", "0"),
+    "plans.pricing.perMillionTokens.completion": ("plans.pricing.perMillionTokens.prompt", "0.2"),
+}
 """What must change in the same edit."""
 
 NOT_READY = {"plans.limits.metric", "managementPolicy"}

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 SYSTEM_NAME = re.compile(r"[A-Za-z0-9_][\w\-/]+", re.ASCII)
 RESPONSE_TEXT = re.compile(r"[{}\[\],.;@#~%&()?\w\"= /\\:+-]*", re.ASCII)
 PERIODS = {"eternity", "year", "month", "week", "day", "hour", "minute"}
-BUILT_IN = {"cors", "upstream_connection", "apicast", "headers", "on_failed"}
+BUILT_IN = {"cors", "upstream_connection", "apicast", "rate_limit", "headers", "on_failed"}
 CUSTOM = {"maas-llm-metering"}
 
 
@@ -118,6 +118,8 @@ def _plans(plans: Mapping[str, Any], counters: set[str]) -> Iterator[str]:
         limits = plan.get("limits", [])
         if not plan["name"] or len(plan["name"]) > 255:
             yield f"plan {name} has a bad name"
+        if not all(re.fullmatch(r"\d+\.\d{2}", plan[fee]) for fee in ("setupFee", "costMonth")):
+            yield f"plan {name} has a fee that is none"
         if len({(limit["period"], limit["metricMethodRef"]["systemName"]) for limit in limits}) < len(limits):
             yield f"plan {name} limits something twice"
         for limit in limits:

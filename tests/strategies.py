@@ -27,13 +27,16 @@ from maas_operator.api.model_service import (
     ModelServiceSpec,
     ModelSource,
     NetworkPolicyMode,
+    Promotion,
+    PromotionMode,
+    RateLimit,
     Resources,
     Serving,
     Task,
     Timeouts,
 )
 from maas_operator.api.model_subscription import ModelReference, ModelSubscription, ModelSubscriptionSpec, User
-from maas_operator.api.plans import Limit, Metric, Period, Plan
+from maas_operator.api.plans import Limit, Metric, Period, Plan, Pricing, TokenPrices
 
 LOWER = "abcdefghijklmnopqrstuvwxyz"
 ALPHANUMERIC = LOWER + "0123456789"
@@ -89,6 +92,15 @@ resources = st.builds(Resources, requests=resource_lists, limits=resource_lists)
 limits = st.builds(
     Limit, metric=st.sampled_from(Metric), period=st.sampled_from(Period), value=st.integers(1, 1_000_000_000_000_000)
 )
+fees = st.decimals(0, "999999999.99", places=2).map(lambda fee: f"{fee:.2f}")
+token_prices = st.decimals(0, "999999.999999", places=6).map(lambda price: f"{price:f}") | st.just("0")
+pricings = st.builds(
+    Pricing,
+    # By their aliases: hypothesis looks at the signature and would make second ones.
+    setupFee=fees,
+    monthlyFee=fees,
+    perMillionTokens=st.none() | st.builds(TokenPrices, prompt=token_prices, completion=token_prices),
+)
 plans = st.builds(
     Plan,
     name=plan_names,
@@ -97,6 +109,7 @@ plans = st.builds(
     approval_required=st.booleans(),
     trial_days=st.integers(0, 365),
     limits=st.lists(limits, max_size=28, unique_by=lambda limit: (limit.metric, limit.period)).map(tuple),
+    pricing=pricings,
 )
 plan_lists = st.lists(plans, max_size=4, unique_by=lambda plan: plan.name).map(tuple)
 sources = st.builds(
@@ -138,6 +151,13 @@ apis = st.builds(
             config_map_ref=st.builds(ConfigMapKey, name=labels(), key=words("-._", max_size=60)),
             published=st.booleans(),
         ),
+    ),
+    rate_limit=st.none()
+    | st.builds(RateLimit, requestsPerSecond=st.integers(1, 100_000), burst=st.integers(0, 100_000)),
+    promotion=st.builds(
+        Promotion,
+        mode=st.sampled_from(PromotionMode),
+        approved=st.none() | st.text("0123456789abcdef", min_size=16, max_size=16),
     ),
     network_policy=st.sampled_from(NetworkPolicyMode),
 )
@@ -220,5 +240,6 @@ def model_platforms() -> st.SearchStrategy[ModelPlatform]:
         monitoring=st.builds(Monitoring, namespaces=namespaces),
         runtimes=st.lists(runtimes, max_size=4, unique_by=lambda runtime: runtime.name).map(tuple),
         default_plans=plan_lists,
+        currency=st.text(LOWER.upper(), min_size=3, max_size=3),
     )
     return st.builds(ModelPlatform, metadata=metadata(labels(), st.just("")), spec=spec)

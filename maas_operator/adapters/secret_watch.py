@@ -1,4 +1,4 @@
-"""The Secrets of the 3scale namespaces: watched there alone, and of them only ours and the provider accounts.
+"""The Secrets of the 3scale namespaces: watched there alone, and of them only ours and those that a platform names.
 
 The server filters. So what else is secret there never reaches this process.
 """
@@ -120,9 +120,12 @@ class _Watch:
 
 
 def _scopes(platform: Manifest) -> set[Scope]:
-    threescale = platform.get("spec", {}).get("threescale", {})
-    namespace, account = threescale.get("namespace"), threescale.get("providerAccountSecretRef", {}).get("name")
+    spec = platform.get("spec", {})
+    namespace = spec.get("threescale", {}).get("namespace")
     if not namespace:
         return set()
-    scopes = {Scope(kind=SECRET, namespace=namespace, labels=OURS)}
-    return scopes | ({Scope(kind=SECRET, namespace=namespace, fields=f"metadata.name={account}")} if account else set())
+    account = spec["threescale"].get("providerAccountSecretRef", {}).get("name")
+    sources = [policy.get("configurationSecretRef") or {} for policy in spec.get("gateway", {}).get("policies") or ()]
+    names = {account, *(source.get("name") for source in sources)} - {None}
+    named = {Scope(kind=SECRET, namespace=namespace, fields=f"metadata.name={name}") for name in names}
+    return {Scope(kind=SECRET, namespace=namespace, labels=OURS), *named}

@@ -26,6 +26,7 @@ API_VERSION: Final = "maas-operator.io/v1alpha1"
 VALIDATIONS = "x-kubernetes-validations"
 LIST_TYPE = "x-kubernetes-list-type"
 LIST_MAP_KEYS = "x-kubernetes-list-map-keys"
+MAP_TYPE = "x-kubernetes-map-type"
 
 
 def field_name(attribute: str) -> str:
@@ -96,6 +97,12 @@ class ListOf:
 
 
 ATOMIC = Field(json_schema_extra={LIST_TYPE: "atomic"})
+DISTINCT = Rule(
+    cel="self.all(one, self.exists_one(other, other == one))",
+    message="no entry can be there twice: take one of them out",
+    holds=lambda items: len(set(items)) == len(items),
+)
+"""For atomic lists. A set with a default would not do: what a server-side apply names would join the default."""
 
 
 class ApiModel(BaseModel):

@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, JsonValue, PlainSerializer, WithJsonSchema
 
 from maas_operator.api.base import Rule, text
 
@@ -94,6 +94,14 @@ Quantity = Annotated[
         }
     ),
 ]
+
+
+JsonObject = Annotated[
+    dict[str, JsonValue],
+    Field(max_length=64),
+    WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True, "maxProperties": 64}),
+]
+"""An object whose members somebody else knows."""
 
 
 def _whole_seconds(value: datetime) -> datetime:

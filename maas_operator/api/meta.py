@@ -15,7 +15,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from maas_operator.api.base import ApiModel, Bool, Int, ListOf, text
+from maas_operator.api.base import ATOMIC, ApiModel, Bool, Int, ListOf, text
 from maas_operator.api.fields import DnsLabel, ObjectName, Timestamp
 
 
@@ -97,6 +97,34 @@ class Child(ApiModel):
 EMPTIABLE = Field(json_schema_extra={"nullable": True})
 Children = Annotated[
     tuple[Child, ...], Field(max_length=256), EMPTIABLE, ListOf(("api_version", "kind", "namespace", "name"))
+]
+
+
+class Action(StrEnum):
+    """What becomes of an object."""
+
+    CREATE = "Create"
+    CHANGE = "Change"
+    DELETE = "Delete"
+
+
+class PendingChange(ApiModel):
+    """A write that waits until somebody lets the operator make it."""
+
+    action: Action
+    """What would become of the object."""
+    kind: Annotated[str, Field(max_length=63)]
+    namespace: Annotated[str, Field(max_length=63)] = ""
+    name: Annotated[str, Field(max_length=253)]
+    message: Annotated[str, Field(max_length=1024)] = ""
+    """The fields that would change, shortened."""
+
+
+PENDING_LIMIT = 100
+PendingChanges = Annotated[tuple[PendingChange, ...], Field(max_length=PENDING_LIMIT), ATOMIC]
+CONSEQUENCES_LIMIT = 50
+Consequences = Annotated[
+    tuple[Annotated[str, Field(max_length=1024)], ...], Field(max_length=CONSEQUENCES_LIMIT), ATOMIC
 ]
 
 

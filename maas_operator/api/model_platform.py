@@ -1,17 +1,24 @@
 """ModelPlatform: what the platform team owns."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
-from maas_operator.api.base import API_VERSION, ATOMIC, ApiModel, Bool, Int, ListOf, immutable, text
-from maas_operator.api.fields import DNS_LABEL_PATTERN, DnsLabel, Duration, SystemName, between
+from maas_operator.api.base import API_VERSION, ATOMIC, DISTINCT, ApiModel, Bool, Int, ListOf, Rule, immutable, text
+from maas_operator.api.fields import (
+    DNS_LABEL_PATTERN,
+    DnsLabel,
+    Duration,
+    JsonObject,
+    SystemName,
+    between,
+)
 from maas_operator.api.meta import Children, Conditions, ConfigMapKey, Named, ObjectMeta, Resource, SecretReference
 from maas_operator.api.model_service import Resources
 from maas_operator.api.plans import Plans
 
-Namespaces = Annotated[tuple[DnsLabel, ...], Field(max_length=16), ListOf()]
+Namespaces = Annotated[tuple[DnsLabel, ...], Field(max_length=16), ATOMIC, DISTINCT]
 
 
 class Billing(StrEnum):
@@ -34,7 +41,7 @@ class Threescale(ApiModel):
     ca_config_map_ref: ConfigMapKey | None = None
     """A ConfigMap in that namespace with the authority (PEM) of the admin portal's certificate; else the system's."""
     billing: Billing = Billing.DISABLED
-    """Whether 3scale bills and charges the accounts."""
+    """Whether 3scale bills and charges the accounts for the fees of their plans."""
     adopt: Annotated[tuple[SystemName, ...], Field(max_length=200), ListOf()] = ()
     """System names of products and backends that 3scale has already and that may be taken over: a rebuilt cluster."""
 
@@ -56,6 +63,39 @@ class TokenPolicy(ApiModel):
     APIManager comes from Git: condition TokenPolicyReady then tells the lines to add there."""
 
 
+class Position(StrEnum):
+    """Where in the chain a policy stands."""
+
+    BEFORE_AUTH = "BeforeAuth"
+    AFTER_AUTH = "AfterAuth"
+
+
+BUILTIN: Final = "builtin"
+
+
+class PlatformPolicy(ApiModel):
+    """A policy in the chain of every model."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="!has(self.configuration) || !has(self.configurationSecretRef)",
+            message="at most one of configuration and configurationSecretRef may be set: remove one of them",
+            holds=lambda policy: policy.configuration is None or policy.configuration_secret_ref is None,
+        ),
+    )
+
+    name: Annotated[str, text(r"^[A-Za-z0-9_]([-_.A-Za-z0-9]*[A-Za-z0-9_])?$", max_length=63)]
+    """Its name, which for a policy of your own is that of its folder in the gateways."""
+    version: Annotated[str, text(r"^[A-Za-z0-9]([-.A-Za-z0-9]*[A-Za-z0-9])?$", max_length=63)] = BUILTIN
+    """Its version; `builtin` for one that the gateways bring with them."""
+    position: Position
+    """BeforeAuth: it acts on every call, before the key is checked. AfterAuth: on calls with a valid key only."""
+    configuration: JsonObject | None = None
+    """Its configuration; that of a built-in policy is checked."""
+    configuration_secret_ref: SecretReference | None = None
+    """A Secret in the 3scale namespace with the configuration as JSON under the key `configuration`."""
+
+
 class Gateway(ApiModel):
     """The gateways in front of the models."""
 
@@ -65,6 +105,8 @@ class Gateway(ApiModel):
     """How long the production gateways keep a configuration."""
     token_policy: TokenPolicy = TokenPolicy()
     """How tokens are counted."""
+    policies: Annotated[tuple[PlatformPolicy, ...], Field(max_length=10), ATOMIC] = ()
+    """Policies in every chain besides the operator's own; at each position they stand in this order."""
 
 
 class Monitoring(ApiModel):
@@ -113,6 +155,8 @@ class ModelPlatformSpec(ApiModel):
     """Model servers besides the built-in ones."""
     default_plans: Plans = ()
     """Plans of ModelServices that name none."""
+    currency: Annotated[str, text(r"^[A-Z]{3}$", max_length=3)] = "EUR"
+    """The currency of all prices, by its ISO 4217 code; set the same in 3scale, which has its own setting for it."""
 
 
 class Capabilities(ApiModel):
@@ -142,7 +186,7 @@ class ModelPlatformStatus(ApiModel):
     children: Children = ()
     """The objects that the operator made."""
     conditions: Conditions = ()
-    """Ready, Reconciling, Stalled, ThreescaleReady and TokenPolicyReady."""
+    """Ready, Reconciling, Stalled, ThreescaleReady, PoliciesReady and TokenPolicyReady."""
 
 
 class ModelPlatform(Resource):

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from maas_operator.api.base import API_VERSION, ApiModel, Int, ListOf, Rule, immutable, text
+from maas_operator.api.base import API_VERSION, ATOMIC, DISTINCT, ApiModel, Int, ListOf, Rule, immutable, text
 from maas_operator.api.documents import OpenAPI
 from maas_operator.api.fields import (
     AccountName,
@@ -19,7 +19,16 @@ from maas_operator.api.fields import (
     Title,
     between,
 )
-from maas_operator.api.meta import Children, ClusterReference, Conditions, Named, ObjectMeta, Resource
+from maas_operator.api.meta import (
+    Children,
+    ClusterReference,
+    Conditions,
+    Consequences,
+    Named,
+    ObjectMeta,
+    PendingChanges,
+    Resource,
+)
 from maas_operator.api.plans import Plans
 
 
@@ -62,7 +71,10 @@ class Model(ApiModel):
 
     name: Annotated[str, text(r"^[A-Za-z0-9]([-A-Za-z0-9._/:]*[A-Za-z0-9])?$", max_length=128)] | None = None
     """The id that clients send; the name of the ModelService if absent."""
-    tasks: Annotated[tuple[Task, ...], Field(min_length=1, max_length=5), ListOf()] = (Task.CHAT, Task.COMPLETIONS)
+    tasks: Annotated[tuple[Task, ...], Field(min_length=1, max_length=5), ATOMIC, DISTINCT] = (
+        Task.CHAT,
+        Task.COMPLETIONS,
+    )
     """What clients may call; every other path is closed."""
     source: ModelSource
     """Where the weights come from."""
@@ -123,11 +135,37 @@ class Cors(ApiModel):
     """Origins such as https://app.example.com, or *; none switches CORS off."""
 
 
+class RateLimit(ApiModel):
+    """How fast one gateway pod passes calls on to the model, whoever makes them."""
+
+    requests_per_second: Annotated[Int, Field(ge=1, le=100_000)]
+    """Calls that pass without delay."""
+    burst: Annotated[Int, Field(ge=0, le=100_000)]
+    """Calls above that which are held back until they fit, each for burst / requestsPerSecond seconds at most; more
+    are refused with 429."""
+
+
 class NetworkPolicyMode(StrEnum):
     """Who closes the way around the gateway."""
 
     MANAGED = "Managed"
     NONE = "None"
+
+
+class PromotionMode(StrEnum):
+    """Who says when a new configuration goes to the production gateways."""
+
+    AUTOMATIC = "Automatic"
+    MANUAL = "Manual"
+
+
+class Promotion(ApiModel):
+    """When a new configuration of the gateways goes to production."""
+
+    mode: PromotionMode = PromotionMode.AUTOMATIC
+    """Automatic: at once. Manual: when `approved` names it. Plans, limits, keys and documents never wait for it."""
+    approved: Annotated[str, text(r"^[0-9a-f]{16}$", max_length=16)] | None = None
+    """With Manual, the hash of the configuration that may go to production: status.gateway.candidateHash."""
 
 
 class Api(ApiModel):
@@ -139,6 +177,10 @@ class Api(ApiModel):
     """Calls from browsers."""
     open_api: OpenAPI = OpenAPI()
     """The document in the developer portal."""
+    rate_limit: RateLimit | None = None
+    """Protects the model apart from plans, in each gateway pod by itself; no limit if absent."""
+    promotion: Promotion = Promotion()
+    """When a new configuration goes to production."""
     network_policy: NetworkPolicyMode = NetworkPolicyMode.MANAGED
     """Managed: only the gateway and monitoring reach the model's pods. None: that is left to somebody else."""
 
@@ -159,6 +201,7 @@ class ManagementPolicy(StrEnum):
 
     ACTIVE = "Active"
     PAUSED = "Paused"
+    OBSERVE = "Observe"
 
 
 class ModelServiceSpec(ApiModel):
@@ -195,7 +238,8 @@ class ModelServiceSpec(ApiModel):
     developers: Annotated[tuple[Developer, ...], Field(max_length=50), ListOf(("name",))] = ()
     """Consumers in this namespace."""
     management_policy: ManagementPolicy = ManagementPolicy.ACTIVE
-    """Paused: nothing is changed any more, except that deleting still works."""
+    """Paused: nothing is changed any more. Observe: neither, and status.pendingChanges tells what Active would change.
+    Deleting works in both."""
 
 
 class GatewayStatus(ApiModel):
@@ -211,6 +255,8 @@ class GatewayStatus(ApiModel):
     """Version of the configuration in production."""
     config_hash: Annotated[str, Field(max_length=64)] | None = None
     """Hash of what was promoted last."""
+    candidate_hash: Annotated[str, Field(max_length=64)] | None = None
+    """Hash of what is promoted next; absent when it was promoted."""
     promoted_generation: Int | None = None
     """Generation of the ModelService that was promoted last."""
     promoted_at: Timestamp | None = None
@@ -242,6 +288,10 @@ class ModelServiceStatus(ApiModel):
     """What 3scale knows."""
     children: Children = ()
     """The objects that the operator made."""
+    pending_changes: PendingChanges = ()
+    """What would change, while managementPolicy is Observe."""
+    pending_consequences: Consequences = ()
+    """What would follow from that for the model and its users."""
     conditions: Conditions = ()
     """Ready, Reconciling, Stalled and one per stage."""
 

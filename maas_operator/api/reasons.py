@@ -38,6 +38,8 @@ class ConditionType(StrEnum):
     """The key works and lies in the consumer's Secret."""
     THREESCALE_READY = "ThreescaleReady"
     """3scale's kinds, namespace and provider account can be used."""
+    POLICIES_READY = "PoliciesReady"
+    """The policies of spec.gateway.policies can stand in the chains."""
     TOKEN_POLICY_READY = "TokenPolicyReady"
     """The gateways can count tokens; not part of Ready, since limits of requests work without it."""
 
@@ -68,6 +70,7 @@ MODEL_PLATFORM_CONDITIONS: Final = (
     ConditionType.RECONCILING,
     ConditionType.STALLED,
     ConditionType.THREESCALE_READY,
+    ConditionType.POLICIES_READY,
     ConditionType.TOKEN_POLICY_READY,
 )
 
@@ -80,8 +83,11 @@ class Reason(StrEnum):
     SETTLED = "Settled"
     WAITING = "Waiting"
     PAUSED = "Paused"
+    OBSERVING = "Observing"
+    CHANGES_PENDING = "ChangesPending"
     DELETING = "Deleting"
     DELETION_BLOCKED = "DeletionBlocked"
+    DELETION_FORCED = "DeletionForced"
     ACCEPTED = "Accepted"
     CONFLICT = "Conflict"
     CONTENDED = "Contended"
@@ -121,9 +127,11 @@ class Reason(StrEnum):
     PROMOTED = "Promoted"
     PROMOTING = "Promoting"
     PROMOTION_FAILED = "PromotionFailed"
+    PROMOTION_NOT_APPROVED = "PromotionNotApproved"
     LIVE = "Live"
     GATEWAY_CACHING = "GatewayCaching"
     ROUTE_MISSING = "RouteMissing"
+    ROUTE_TIMEOUT_NOT_SET = "RouteTimeoutNotSet"
     # DevelopersReady
     DOCUMENTATION_OFF = "DocumentationOff"
     DOCUMENT_MISSING = "DocumentMissing"
@@ -158,6 +166,11 @@ class Reason(StrEnum):
     TOKEN_REFUSED = "TokenRefused"
     ADMIN_API_UNAVAILABLE = "AdminAPIUnavailable"
     ADMIN_API_REFUSED = "AdminAPIRefused"
+    # PoliciesReady
+    POLICY_REFUSED = "PolicyRefused"
+    POLICY_INVALID = "PolicyInvalid"
+    POLICY_NOT_MOUNTED = "PolicyNotMounted"
+    POLICY_SECRET_MISSING = "PolicySecretMissing"
     # TokenPolicyReady
     TOKEN_POLICY_OFF = "TokenPolicyOff"
     TOKEN_POLICY_NOT_REGISTERED = "TokenPolicyNotRegistered"
@@ -186,13 +199,29 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
         "managementPolicy is Paused: nothing is changed, except that deleting works.",
         "Set spec.managementPolicy to Active.",
     ),
+    Reason.OBSERVING: ReasonDoc(
+        "managementPolicy is Observe: nothing is changed, except that deleting works; the other conditions tell what is"
+        " there.",
+        "Set spec.managementPolicy to Active to have the operator act.",
+    ),
+    Reason.CHANGES_PENDING: ReasonDoc(
+        "managementPolicy is Observe, and what is there is not as the spec wants it: status.pendingChanges tells what"
+        " an active operator would change, and status.pendingConsequences what follows from it.",
+        "Set spec.managementPolicy to Active to have the changes made, or take the edit back.",
+    ),
     Reason.DELETING: ReasonDoc(
         "The object's children are being deleted, in order; the message names those that are left.",
         "Wait. If one does not go, bring its controller back: for 3scale objects the 3scale-operator, 3scale and the"
         " provider account Secret.",
     ),
     Reason.DELETION_BLOCKED: ReasonDoc(
-        "Others still need the object; the message names them.", "Delete them first, or leave this object."
+        "Others still need the object, or 3scale can not delete what is left of it; the message says which, and why.",
+        "Delete the others first; or do what the message says, and deleting goes on by itself.",
+    ),
+    Reason.DELETION_FORCED: ReasonDoc(
+        "An Event, no condition: the annotation maas-operator.io/force-delete has let the object go before all that was"
+        " made for it was deleted. What is left, which the Event names, is being deleted if its controller is there.",
+        "Bring 3scale and the 3scale-operator back; or delete by hand, in the cluster and in 3scale, what is left.",
     ),
     Reason.CONFLICT: ReasonDoc(
         "An object with a name that the operator needs is there and is not the operator's; it was not touched.",
@@ -310,6 +339,11 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
         "3scale did not promote the configuration; it is tried again with a new promotion.",
         "Act on the message, which is 3scale's.",
     ),
+    Reason.PROMOTION_NOT_APPROVED: ReasonDoc(
+        "spec.api.promotion.mode is Manual, and `approved` does not name this configuration. The one before stays in"
+        " production.",
+        "To publish it, set spec.api.promotion.approved to the hash in the message.",
+    ),
     Reason.LIVE: ReasonDoc("Every gateway uses this generation's configuration.", _NOTHING),
     Reason.GATEWAY_CACHING: ReasonDoc(
         "Gateways may still use the configuration before; status.gateway.liveAfter says until when.", _WAIT
@@ -331,6 +365,12 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
     Reason.DOCUMENTATION_FAILED: ReasonDoc(
         "3scale refuses the document, or can not be reached; it is tried again.",
         "Act on the message, which is 3scale's.",
+    ),
+    Reason.ROUTE_TIMEOUT_NOT_SET: ReasonDoc(
+        "The operator can not set the annotation haproxy.router.openshift.io/timeout of the product's Route: the router"
+        " ends answers of which it has seen nothing for 30 seconds, or whatever somebody else has set.",
+        "Bind the role maas-operator-threescale-secrets in the namespace of the Route, or stop the other writer, as"
+        " the message says.",
     ),
     Reason.NO_DEVELOPERS: ReasonDoc("spec.developers is empty.", _NOTHING),
     Reason.DEVELOPERS_PENDING: ReasonDoc("Some developers have no working key yet.", _WAIT),
@@ -406,6 +446,24 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
     Reason.ADMIN_API_REFUSED: ReasonDoc(
         "What answers at the adminURL refuses the operator's calls, or is no Admin API of 3scale.",
         "Correct the adminURL; if it is right, act on the message, which is 3scale's.",
+    ),
+    Reason.POLICY_REFUSED: ReasonDoc(
+        "A policy of spec.gateway.policies may not stand in the chain, or not there: calls could pass unmetered, or a"
+        " key reach others. Nothing is written to 3scale; what is published stays.",
+        "Take it out, or do what the message says.",
+    ),
+    Reason.POLICY_INVALID: ReasonDoc(
+        "The configuration of a policy is not valid; the gateway would stop all calls over it. Nothing is written to"
+        " 3scale; what is published stays.",
+        "Correct the field that the message names, in spec.gateway.policies or in the Secret.",
+    ),
+    Reason.POLICY_NOT_MOUNTED: ReasonDoc(
+        "The APIManager does not mount a policy of your own in both gateways, which would stop all calls over it.",
+        "Add it to customPolicies of both, as the message says, or take it out of spec.gateway.policies.",
+    ),
+    Reason.POLICY_SECRET_MISSING: ReasonDoc(
+        "The Secret of a configurationSecretRef does not exist, or lacks the key `configuration`.",
+        "Create it in the 3scale namespace, with JSON under that key.",
     ),
     Reason.TOKEN_POLICY_OFF: ReasonDoc(
         "spec.gateway.tokenPolicy.mode is None: plans can limit requests only.",

@@ -1,4 +1,4 @@
-"""The command line: `maas-operator run|render|crds|version`, and `sandbox` where that part is installed.
+"""The command line: `maas-operator run|render|plan|crds|version`, and `sandbox` where that part is installed.
 
 Each command imports what it needs: kopf and the Kubernetes client alone take a second.
 """
@@ -61,10 +61,12 @@ def main() -> None:
       maas-operator run --kubeconfig ~/.kube/config --context dev
     What a file would become, without a cluster:
       maas-operator render -f deploy/samples/llama-32-1b-instruct-cpu.yaml
+    What applying a file would change in a cluster, and what follows:
+      maas-operator plan -f deploy/samples/llama-32-1b-instruct-cpu.yaml
     The API types, to be applied before anything else:
       maas-operator crds | kubectl apply --server-side -f -
 
-    Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.
+    Exit codes: 0 done, 1 failed, 2 wrong usage or configuration; `plan` has others.
     """
 
 
@@ -128,6 +130,68 @@ def render(paths: tuple[Path, ...]) -> None:
     except Unrenderable as error:
         raise WrongSetup(str(error)) from None
     click.echo(yaml.safe_dump_all(children, sort_keys=False, explicit_start=True), nl=False)
+
+
+class _WrongUsage(click.UsageError):
+    exit_code = 1
+
+
+class _ExitsWithOne(click.Command):
+    """A command whose exit code 2 means something else than wrong usage."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            raise _WrongUsage(error.format_message(), ctx) from None
+
+
+@main.command(cls=_ExitsWithOne)
+@click.option(
+    "-f",
+    "--filename",
+    "paths",
+    required=True,
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
+    help="A YAML file, or - for the standard input; give it once for each file.",
+)
+@click.option("--kubeconfig", type=click.Path(path_type=Path), help="Default: KUBECONFIG, else the pod's own account.")
+@click.option("--context", help="A context of the kubeconfig; default: its current one.")
+@click.option(
+    "--field-manager",
+    default="",
+    help="Who will apply the files by server-side apply; default: who did so before, else kubectl.",
+)
+@click.option(
+    "-o", "--output", "form", default="text", show_default=True, type=click.Choice(["text", "json"]), help="The form."
+)
+def plan(paths: tuple[Path, ...], kubeconfig: Path | None, context: str | None, field_manager: str, form: str) -> None:
+    """Tell what would change if these files were applied, and what follows from it; change nothing.
+
+    Each ModelPlatform, ModelService and ModelSubscription of the files is laid over what is in the cluster, and what
+    the operator would then do is rehearsed by dry runs of the API server. Objects of other kinds are passed over.
+    It works with and without a running operator.
+
+    It needs your permission to get, list and patch the objects concerned, as `kubectl diff` does. Where you lack it,
+    set spec.managementPolicy to Observe: then the operator tells the same in the object's status.
+
+    \b
+    Exit codes, other than those of the other commands:
+      0  nothing would change
+      1  failed, wrong usage, or a file that is not valid
+      2  something would change
+    """
+    from maas_operator.adapters.kubernetes.access import Access
+    from maas_operator.app.plan import Unplannable, make
+    from maas_operator.app.plan_output import as_json, as_text
+
+    try:
+        made = asyncio.run(make(paths, Access(kubeconfig=kubeconfig, context=context), field_manager=field_manager))
+    except Unplannable as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(as_json(made) if form == "json" else as_text(made), nl=False)
+    sys.exit(2 if made.changes else 0)
 
 
 @main.command()

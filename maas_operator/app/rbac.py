@@ -57,7 +57,10 @@ def operator_rules() -> list[Object]:
 
 def local_rules() -> list[Object]:
     """Return what the operator may do in the 3scale namespaces besides."""
-    return [_rule(SECRET.group, [SECRET.plural], _READ)]
+    patch = [_rule(kind.group, [kind.plural], ("patch",)) for kind, use in TABLE.items() if Use.ANNOTATE in use]
+    # There the 3scale-operator tells why it can not delete something.
+    events = _rule(EVENT.group, [EVENT.plural], ("list",))
+    return [_rule(SECRET.group, [SECRET.plural], _READ), events, *patch]
 
 
 def _verbs(use: Use) -> set[str]:

@@ -7,9 +7,9 @@ Tokens are taken to be counted, unless the platform's `tokenPolicy` says None.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -18,6 +18,7 @@ from maas_operator.api.model_platform import ModelPlatform
 from maas_operator.api.model_service import ModelService
 from maas_operator.api.model_subscription import ModelSubscription
 from maas_operator.api.parse import InvalidObject, parse, read
+from maas_operator.api.reasons import Reason
 from maas_operator.domain.gateway.backend import backend
 from maas_operator.domain.gateway.plans import plans_of, plans_with_token_limits
 from maas_operator.domain.gateway.product import product
@@ -26,6 +27,7 @@ from maas_operator.domain.names import name_violation, product_ref
 from maas_operator.domain.objects import Manifest
 from maas_operator.domain.people import access, accounts
 from maas_operator.domain.people.developers import subscription
+from maas_operator.domain.policies.platform import PlatformPolicies
 from maas_operator.domain.serving.inference_service import inference_service
 from maas_operator.domain.serving.network_policy import network_policy
 from maas_operator.domain.serving.runtime_profiles import UnknownRuntime, runtime_profile, unsupported_tasks
@@ -40,7 +42,7 @@ class Unrenderable(ValueError):
 
 def render(paths: Sequence[Path]) -> list[Manifest]:
     """Return the children of all ModelServices and ModelSubscriptions in these files, in the order of their writing."""
-    objects = [parsed for path in paths for parsed in _read(path)]
+    objects = [one for path in paths for one in _read(path)]
     platforms = {one.metadata.name: one for one in objects if isinstance(one, ModelPlatform)}
     services = [one for one in objects if isinstance(one, ModelService)]
     subscriptions = [one for one in objects if isinstance(one, ModelSubscription)]
@@ -54,17 +56,23 @@ def render(paths: Sequence[Path]) -> list[Manifest]:
     return children
 
 
-def _read(path: Path) -> Iterable[ModelService | ModelSubscription | ModelPlatform]:
+def documents(path: Path) -> list[Manifest]:
+    """Return the documents of a YAML file, `-` for the standard input."""
     try:
-        documents = [document for document in yaml.safe_load_all(path.read_text()) if document]
+        text = sys.stdin.read() if str(path) == "-" else path.read_text()
+        return [document for document in yaml.safe_load_all(text) if isinstance(document, dict)]
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise Unrenderable(f"{path}: {error}") from None
-    for document in documents:
-        if isinstance(document, dict) and document.get("apiVersion") == API_VERSION:
-            yield _parsed(path, document)
 
 
-def _parsed(path: Path, document: dict[str, Any]) -> ModelService | ModelSubscription | ModelPlatform:
+def _read(path: Path) -> Iterable[ModelService | ModelSubscription | ModelPlatform]:
+    for document in documents(path):
+        if document.get("apiVersion") == API_VERSION:
+            yield parsed(path, document)
+
+
+def parsed(path: Path, document: Manifest) -> ModelService | ModelSubscription | ModelPlatform:
+    """Return a document of ours as a typed object; Unrenderable if it is not valid."""
     try:
         return parse(document)
     except InvalidObject as error:
@@ -89,13 +97,17 @@ def _service_children(service: ModelService, platform: ModelPlatform) -> Iterabl
     metering = wanted_version(platform, packed_policy(), leaving=False)
     unmetered = "" if metering else ", ".join(plans_with_token_limits(plans_of(service, platform)))
     _refuse(service, "spec.plans", f"TokenPolicyMissing: {unmetered} limits tokens" if unmetered else None)
+    # What is in Secrets stays unknown, and is checked in the cluster only.
+    policies = PlatformPolicies(platform=platform, secrets={}, installation=None)
+    secret_only = policies.condition.reason is Reason.POLICY_SECRET_MISSING
+    _refuse(service, "spec.platformRef", None if secret_only else policies.problem)
     policy = network_policy(service, platform)
     yield serving_runtime(service, profile)
     yield from [policy] if policy else []
     yield api_service(service)
     yield inference_service(service, profile, deployment_mode=None)
     yield backend(service, platform)
-    yield product(service, platform, metering)
+    yield product(service, platform, metering, policies)
 
 
 def _refuse(service: ModelService, field: str, problem: str | None) -> None:

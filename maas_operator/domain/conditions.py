@@ -33,13 +33,15 @@ NEEDS_A_PERSON: Final = frozenset(
         Reason.PASSWORD_MISSING,
         Reason.PASSWORD_TOO_SHORT,
         Reason.PROVIDER_SECRET_INVALID,
+        Reason.POLICY_REFUSED,
+        Reason.POLICY_INVALID,
         Reason.TOKEN_REFUSED,
     }
 )
 """Reasons that no time heals: they stall the object until somebody changes something."""
 
-AT_REST: Final = frozenset({Reason.STOPPED})
-"""Reasons for not being ready that somebody wanted: there is nothing to do and nothing to wait for."""
+AT_REST: Final = frozenset({Reason.STOPPED, Reason.PROMOTION_NOT_APPROVED, Reason.CHANGES_PENDING})
+"""Reasons for not being ready that somebody wanted: nothing is wrong, and the operator has nothing to do."""
 
 
 @dataclass(frozen=True, slots=True)

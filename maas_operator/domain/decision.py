@@ -13,6 +13,7 @@ from typing import Any
 
 from .conditions import Condition
 from .objects import NO_CHILDREN, Children, Manifest, Ref
+from .plan.changes import Write
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class World:
     `seen`: the owner's children as the cache had them before the pass: good for telling, not for acting.
     `remaining`: objects of this owner that are not wanted any more and are still there, as read live.
     `withheld`: children under deletion whose object in 3scale is still there, and why.
+    `rehearsed`: nothing is written in this pass: `children` are as they would be, and nobody answers for new ones.
+    `pending`: in a pass that only observes, the writes that it rehearsed; `children` are as they are.
     `accepted`: what 3scale said to the decision's `accept`: nothing, or why not; None while it was not asked.
     """
 
@@ -40,6 +43,8 @@ class World:
     remaining: tuple[Manifest, ...] = ()
     withheld: Mapping[Ref, str] = field(default_factory=dict)
     accepted: str | None = None
+    rehearsed: bool = False
+    pending: tuple[Write, ...] = ()
 
     def child(self, ref: Ref) -> Manifest | None:
         """Return a child as this pass wrote it, or else as it was before; None if neither is known."""
@@ -73,6 +78,16 @@ class Patch:
     operations: tuple[Manifest, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """An annotation that is to be ours on somebody else's object, which has this uid; no other field of it is."""
+
+    ref: Ref
+    uid: str
+    name: str
+    value: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What must be true after this pass.
@@ -87,17 +102,19 @@ class Decision:
     `namespaces`: where children may live; nothing is deleted elsewhere (design rule 5).
     `status`: the kind's own status fields, without conditions, children and observedGeneration.
     `releasable`: False holds the finalizer of an owner under deletion although its children are gone.
+    `forced`: the owner under deletion goes with this pass; deletions are asked for at once, and not waited for.
     `wake_after`: look again then, even if nothing happens; None = only at the next resync.
     """
 
     conditions: tuple[Condition, ...]
     children: tuple[Manifest, ...] = ()
     accept: Acceptance | None = None
-    patches: tuple[Patch, ...] = ()
+    patches: tuple[Patch | Annotation, ...] = ()
     prune: bool = True
     keep: frozenset[Ref] = frozenset()
     drop: Mapping[Ref, str] = field(default_factory=dict)
     namespaces: frozenset[str] = frozenset()
     status: Mapping[str, Any] = field(default_factory=dict)
     releasable: bool = True
+    forced: bool = False
     wake_after: timedelta | None = None

@@ -23,6 +23,8 @@ class Use(Flag):
     """Write the status subresource: our own kinds."""
     PATCH = auto()
     """Patch objects of others, in the 3scale namespaces only and where a ModelPlatform allows it."""
+    ANNOTATE = auto()
+    """Patch an annotation of objects of others, in the 3scale namespaces only."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -110,7 +112,7 @@ TABLE: Final[dict[Kind, Use]] = {
     CONFIG_MAP: Use.READ,
     POD: Use.WATCH,
     DEPLOYMENT: Use.WATCH,
-    ROUTE: Use.WATCH,
+    ROUTE: Use.WATCH | Use.ANNOTATE,
     NAMESPACE: Use.WATCH | Use.READ,
     CUSTOM_RESOURCE_DEFINITION: Use.WATCH | Use.READ,
 }
@@ -120,7 +122,8 @@ GOES_AFTER: Final[dict[Kind, frozenset[Kind]]] = {
     NETWORK_POLICY: frozenset({INFERENCE_SERVICE}),
     APPLICATION: frozenset({APPLICATION_AUTH}),
     DEVELOPER_ACCOUNT: frozenset({APPLICATION}),
-    DEVELOPER_USER: frozenset({APPLICATION}),
+    # 3scale refuses to delete an account's last user, and takes it along with the account.
+    DEVELOPER_USER: frozenset({APPLICATION, DEVELOPER_ACCOUNT}),
     PRODUCT: frozenset({MODEL_SUBSCRIPTION, PROXY_CONFIG_PROMOTE, ACTIVE_DOC}),
     BACKEND: frozenset({PRODUCT}),
     SECRET: frozenset({ACTIVE_DOC, APPLICATION, APPLICATION_AUTH, DEVELOPER_ACCOUNT, DEVELOPER_USER}),

@@ -25,6 +25,8 @@ ACCOUNT: Final = f"{GROUP}/account"
 CORRECTED_AT: Final = f"{GROUP}/corrected-at"
 """An annotation: when a Product or Backend was last found to be edited in 3scale. Its change makes the 3scale-operator
 write everything anew."""
+FORCE_DELETE: Final = f"{GROUP}/force-delete"
+"""An annotation of users on objects of our kinds: `true` lets one under deletion go, whatever is left of it."""
 ACCEPTED: Final = f"{GROUP}/accepted"
 """An annotation: the id of the application that was accepted. Its change makes the 3scale-operator look again."""
 

@@ -17,11 +17,13 @@ from maas_operator.api.reasons import ConditionType, Reason
 
 from .conditions import Condition, Verdict, decide_condition, false, summarise, true
 from .decision import Decision, World
+from .farewell import is_forced
 from .kinds import INFERENCE_SERVICE, PRODUCT, Kind
 from .metering.package import PolicyPackage
 from .metering.progress import Metering
-from .objects import Manifest
+from .objects import Manifest, Ref
 from .people.secrets import StoredSecret
+from .policies.platform import PlatformPolicies
 
 ADMIN_URL: Final = "adminURL"
 TOKEN: Final = "token"
@@ -37,6 +39,8 @@ class ModelPlatformWorld(World):
     `admin_api`: what is wrong with our own calls to 3scale; None if nothing is, or if they can not be made yet.
     `tenants`: the ModelServices and ModelSubscriptions that still need this platform, as `namespace/name`.
     `portal_host`: the host of the developer portal's Route; empty while there is none.
+    `policies`: those of `spec.gateway.policies`. `copies_in_use`: copies of configurations that a Product refers to and
+        that are not wanted any more.
     `policy`: the metering policy that comes with this operator. `installation`, `gateways`, `policies_in_use`: see
         `Metering`.
     """
@@ -48,6 +52,8 @@ class ModelPlatformWorld(World):
     admin_api: Verdict | None
     tenants: tuple[str, ...]
     portal_host: str
+    policies: PlatformPolicies
+    copies_in_use: frozenset[Ref]
     policy: PolicyPackage
     installation: Manifest | None
     gateways: tuple[Manifest, ...]
@@ -75,19 +81,26 @@ def decide(world: ModelPlatformWorld) -> Decision:
         otherwise=true(Reason.READY, "3scale can be used"),
     )
     metering = _metering(world)
-    stages = (threescale, *_kserve(world))
+    policies = world.policies.condition
+    stages = (threescale, policies, *_kserve(world))
     if world.deleting:
         stages = (_in_use(world, metering), *stages)
     settled = all(stage.status is ConditionStatus.TRUE for stage in stages)
     return Decision(
         # Limits of requests work without the metering policy: it is no part of Ready.
-        conditions=(*summarise(stages, ready="KServe and 3scale can be used"), threescale, metering.condition),
-        children=tuple(metering.children()),
+        conditions=(
+            *summarise(stages, ready="KServe and 3scale can be used"),
+            threescale,
+            policies,
+            metering.condition,
+        ),
+        children=(*metering.children(), *(() if world.leaving else world.policies.children())),
         patches=tuple(metering.patches()),
-        keep=metering.keep(),
+        keep=metering.keep() | world.copies_in_use,
         namespaces=frozenset({world.platform.spec.threescale.namespace}),
         status=_status(world, metering),
         releasable=not world.tenants and metering.blocked is None,
+        forced=is_forced(world.owner) and not world.tenants,
         wake_after=metering.wake_after if settled else POLL,
     )
 

@@ -5,7 +5,7 @@ Three strands that do not wait for each other: `serving` (KServe), `gateway` (3s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -19,19 +19,32 @@ from . import names
 from .conditions import Condition, Verdict, decide_condition, false, summarise, true
 from .decision import Decision, World
 from .documents.documentation import Documentation
-from .farewell import farewell, out_of_reach
+from .farewell import Farewell, Obstacles, refs_of
 from .gateway import progress as gateway_progress
 from .gateway.publication import Publication
 from .gateway.remote import Remote
 from .kinds import BACKEND, PRODUCT
-from .objects import Manifest
+from .objects import Manifest, Ref
 from .observed import status_of
 from .people.developers import developers_ready, subscription
+from .people.secrets import StoredSecret
+from .plan.consequences import consequences
+from .plan.observation import observed
+from .policies.platform import PlatformPolicies
 from .serving.progress import Serving, model_ready
 from .serving.runtime_profiles import UnknownRuntime
 
 POLL: Final = timedelta(seconds=30)
 """How often to look while something is not as it should be, in case that its event was lost."""
+
+_OF_PROMOTION: Final = (
+    "stagingVersion",
+    "productionVersion",
+    "configHash",
+    "promotedGeneration",
+    "promotedAt",
+    "liveAfter",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,9 +52,11 @@ class ModelServiceWorld(World):
     """What a pass knows.
 
     `deployment_mode`: KServe's word for how it runs this model; None before it has said one.
-    `deployment`, `pods`: KServe's, as the cache has them. `route_host`: the Product's production host, or empty.
+    `deployment`, `pods`: KServe's, as the cache has them. `routes`: the Product's, to production and staging.
+    `endpoint`: where 3scale publishes the Product, in a cluster that has no Routes; else empty.
     `remote`: what 3scale itself says, where it was asked.
-    `applications`: who uses the Product; known only while the service is being deleted.
+    `policy_secrets`, `installation`: see `PlatformPolicies`; `copied`: the copies of configurations that are there.
+    `applications`: who uses the Product, and `obstacles`: known only while the service is being deleted.
     `config_map`: the ConfigMap of spec.api.openAPI, if there is one.
     """
 
@@ -51,9 +66,14 @@ class ModelServiceWorld(World):
     deployment_mode: str | None
     deployment: Manifest | None
     pods: tuple[Manifest, ...]
-    route_host: str
+    routes: tuple[Manifest, ...]
+    endpoint: str
     remote: Remote
+    policy_secrets: Mapping[str, StoredSecret]
+    installation: Manifest | None
+    copied: frozenset[Ref]
     applications: tuple[str, ...]
+    obstacles: Obstacles
     config_map: Manifest | None = None
 
     @property
@@ -76,9 +96,9 @@ def decide(world: ModelServiceWorld) -> Decision:
         return _farewell(world)
     if world.service.spec.management_policy is ManagementPolicy.PAUSED:
         return _paused(world)
-    if world.platform is None:
-        return _without_platform(world)
-    return _on_platform(world, world.platform)
+    decision = _without_platform(world) if world.platform is None else _on_platform(world, world.platform)
+    observes = world.service.spec.management_policy is ManagementPolicy.OBSERVE and not world.rehearsed
+    return _observed(world, decision) if observes else decision
 
 
 def _on_platform(world: ModelServiceWorld, platform: ModelPlatform) -> Decision:
@@ -92,10 +112,12 @@ def _on_platform(world: ModelServiceWorld, platform: ModelPlatform) -> Decision:
         documentation.condition,
         developers_ready(world.service, world.children),
     )
-    settled = all(stage.status is ConditionStatus.TRUE for stage in stages) and not world.remote.plans_in_use
+    remote_settled = not (world.remote.plans_in_use or world.remote.look_again)
+    settled = remote_settled and all(stage.status is ConditionStatus.TRUE for stage in stages)
     return Decision(
         conditions=(*_summary(stages), *stages),
         children=(*serving.children, *publication.children(), *documentation.children(), *people),
+        patches=tuple(publication.patches()),
         keep=serving.keep() | publication.keep() | documentation.keep(),
         namespaces=world.namespaces,
         status=_status(world, serving, publication),
@@ -119,8 +141,11 @@ def _publication(world: ModelServiceWorld, platform: ModelPlatform) -> Publicati
         service=world.service,
         platform=platform,
         world=world,
-        route_host=world.route_host,
+        routes=world.routes,
+        endpoint=world.endpoint,
         remote=world.remote,
+        policies=PlatformPolicies(platform=platform, secrets=world.policy_secrets, installation=world.installation),
+        copied=world.copied,
     )
 
 
@@ -182,22 +207,39 @@ def _paused(world: ModelServiceWorld) -> Decision:
     )
 
 
+def _observed(world: ModelServiceWorld, decision: Decision) -> Decision:
+    """Tell what is there, and what would be changed."""
+    follow = consequences(world.pending, plans_in_use=world.remote.plans_in_use)
+    return observed(decision, world.pending, follow, _kept_status(world.service))
+
+
 def _farewell(world: ModelServiceWorld) -> Decision:
     """Let go of everything; the Product stays while others' Applications use it."""
-    unreachable = out_of_reach(world.service.status.children, world.namespaces)
-    message = farewell(world.remaining, unreachable, world.withheld)
-    if world.applications and not world.remaining:
-        message = f"waiting for {', '.join(world.applications)}, which use the product, to be deleted"
-    leaving = Condition(ConditionType.GATEWAY_READY, ConditionStatus.FALSE, Reason.DELETING, message)
+    farewell = Farewell(
+        world=world,
+        inventory=refs_of(world.service.status.children),
+        namespaces=world.namespaces,
+        obstacles=world.obstacles,
+    )
+    leaving = decide_condition(ConditionType.GATEWAY_READY, (_used_by_others,), world, otherwise=farewell.verdict)
     in_use = [ref for ref in world.seen if ref.kind in (PRODUCT, BACKEND)] if world.applications else []
     return Decision(
         conditions=summarise((leaving,), ready=""),
-        keep=frozenset(in_use),
+        keep=frozenset(in_use) | farewell.held,
         namespaces=world.namespaces,
-        releasable=not (world.applications or unreachable),
+        releasable=farewell.releasable and not world.applications,
+        # Others' access is no remainder of this model: they lose it when they are deleted, and not before.
+        forced=farewell.forced and not world.applications,
         status=_kept_status(world.service),
         wake_after=POLL,
     )
+
+
+def _used_by_others(world: ModelServiceWorld) -> Verdict | None:
+    if not world.applications or world.remaining:
+        return None
+    users = ", ".join(world.applications)
+    return false(Reason.DELETING, f"waiting for {users}, which use the product, to be deleted")
 
 
 def _platform_ready(platform: ModelPlatform) -> Condition:
@@ -239,22 +281,35 @@ def _status(world: ModelServiceWorld, serving: Serving, publication: Publication
 
 
 def _gateway_status(service: ModelService, publication: Publication) -> dict[str, Any]:
-    promotion, at, live_after = publication.promotion, publication.promoted_at, publication.live_after
+    promoted = _promoted_status(service, publication)
+    candidate = publication.config_hash
     fields = {
         "systemName": names.system_name(service),
         "productID": publication.product_id,
-        "stagingVersion": promotion.staging_version,
-        "productionVersion": promotion.production_version,
-        "configHash": publication.config_hash if promotion.done else None,
-        "promotedGeneration": service.metadata.generation if promotion.done else None,
-        "promotedAt": f"{at:%Y-%m-%dT%H:%M:%SZ}" if at else None,
-        "liveAfter": f"{live_after:%Y-%m-%dT%H:%M:%SZ}" if live_after else None,
+        "candidateHash": candidate if candidate != promoted.get("configHash") else None,
         "tokenPolicyVersion": publication.token_policy_version,
+    }
+    return promoted | {key: value for key, value in fields.items() if value is not None}
+
+
+def _promoted_status(service: ModelService, publication: Publication) -> dict[str, Any]:
+    """Return what was promoted last: this configuration, or else what the status says of one before."""
+    at, live_after, promotions = publication.promoted_at, publication.live_after, publication.promotions
+    if at is None or live_after is None or promotions is None:
+        before = service.status.gateway.dump() if service.status.gateway else {}
+        return {key: before[key] for key in _OF_PROMOTION if key in before}
+    fields = {
+        "stagingVersion": promotions.state.staging_version,
+        "productionVersion": promotions.state.production_version,
+        "configHash": publication.config_hash,
+        "promotedGeneration": service.metadata.generation,
+        "promotedAt": f"{at:%Y-%m-%dT%H:%M:%SZ}",
+        "liveAfter": f"{live_after:%Y-%m-%dT%H:%M:%SZ}",
     }
     return {key: value for key, value in fields.items() if value is not None}
 
 
 def _kept_status(service: ModelService) -> dict[str, Any]:
     """Return the status fields as they were, for a pass that looks at nothing."""
-    handled = {"observedGeneration", "children", "conditions"}
+    handled = {"observedGeneration", "children", "conditions", "pendingChanges", "pendingConsequences"}
     return {key: value for key, value in service.status.dump().items() if key not in handled}

@@ -13,14 +13,14 @@ from typing import Any, Final
 from pydantic import SecretStr
 
 from maas_operator.api.meta import ConditionStatus
-from maas_operator.api.model_subscription import ModelSubscription, SubscriptionState
+from maas_operator.api.model_subscription import SubscriptionState
 from maas_operator.api.reasons import ConditionType, Reason
 
 from . import names
-from .conditions import Condition, summarise
+from .conditions import Condition, decide_condition, summarise
 from .decision import Decision
-from .farewell import farewell, out_of_reach
-from .kinds import APPLICATION, APPLICATION_AUTH, kind_of
+from .farewell import Farewell, refs_of
+from .kinds import APPLICATION, APPLICATION_AUTH
 from .objects import Manifest, Ref
 from .people import access, accounts
 from .people.acceptance import model_accepted
@@ -62,7 +62,7 @@ def _turned_away(world: ModelSubscriptionWorld, accepted: Condition) -> Decision
     conditions = (accepted, *(_waiting(type_) for type_ in _LATER))
     return Decision(
         conditions=(*summarise(conditions, ready=""), *conditions),
-        keep=frozenset(ref for ref in _inventory(world.subscription) if ref.kind not in gone),
+        keep=frozenset(ref for ref in refs_of(world.subscription.status.children) if ref.kind not in gone),
         namespaces=_namespaces(world),
         status={"state": SubscriptionState.PENDING},
         wake_after=POLL,
@@ -71,14 +71,21 @@ def _turned_away(world: ModelSubscriptionWorld, accepted: Condition) -> Decision
 
 def _farewell(world: ModelSubscriptionWorld) -> Decision:
     """Let go of everything; the account goes with its last subscription."""
-    unreachable = out_of_reach(world.subscription.status.children, _namespaces(world))
-    message = farewell(world.remaining, unreachable)
-    leaving = Condition(ConditionType.MODEL_ACCEPTED, ConditionStatus.FALSE, Reason.DELETING, message)
+    farewell = Farewell(
+        world=world,
+        inventory=refs_of(world.subscription.status.children),
+        namespaces=_namespaces(world),
+        obstacles=world.obstacles,
+    )
+    leaving = decide_condition(ConditionType.MODEL_ACCEPTED, (), world, otherwise=farewell.verdict)
+    shared = {} if world.siblings else _shared(world)
     return Decision(
         conditions=(*summarise((leaving,), ready=""), leaving),
+        keep=farewell.held,
         namespaces=_namespaces(world),
-        drop=_shared(world) if not world.siblings else {},
-        releasable=not unreachable,
+        drop={ref: uid for ref, uid in shared.items() if ref not in farewell.held},
+        releasable=farewell.releasable,
+        forced=farewell.forced,
         status={"state": SubscriptionState.PENDING},
         wake_after=POLL,
     )
@@ -147,9 +154,7 @@ def _application(granted: Access) -> Manifest:
 
 
 def _consumer_secret(granted: Access, url: str) -> Manifest:
-    return access.consumer_secret(
-        granted.world.subscription, base_url=url, key=granted.key, model=names.model_id(granted.service)
-    )
+    return access.consumer_secret(granted.world.subscription, base_url=url, key=granted.key, model=granted.model_id)
 
 
 _LATER: Final = (ConditionType.ACCOUNT_READY, ConditionType.APPROVED, ConditionType.KEY_READY)
@@ -180,8 +185,3 @@ def _subscription_state(granted: Access) -> SubscriptionState:
 
 def _namespaces(world: ModelSubscriptionWorld) -> frozenset[str]:
     return world.threescale_namespaces | {world.subscription.metadata.namespace}
-
-
-def _inventory(subscription: ModelSubscription) -> Iterable[Ref]:
-    for child in subscription.status.children:
-        yield Ref(kind_of(child.api_version, child.kind), child.namespace, child.name)

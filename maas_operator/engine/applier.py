@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from maas_operator.domain.decision import Patch
+from maas_operator.domain.decision import Annotation, Patch
 from maas_operator.domain.emitted import digest
 from maas_operator.domain.kinds import TABLE, Use
 from maas_operator.domain.labels import OWNER_UID, is_owned_by, labels_of, owner_labels
@@ -97,21 +97,36 @@ class Applier:
             self._learn(outcome.live, ref_of(owner))
         return outcome
 
-    async def patch(self, owner: Manifest, patch: Patch, guard: Guard) -> Outcome:
+    async def patch(self, owner: Manifest, patch: Patch | Annotation, guard: Guard) -> Outcome:
         """Patch somebody else's object, but not again and again. Only what a later call may cure is raised."""
-        memo = self._memos.setdefault(patch.ref, _Memo(wanted=""))
+        memo = self._memo_of(patch)
         try:
             if memo.is_contended():
                 live = await self._cluster.get(patch.ref)
                 return Outcome(Applied.REFUSED, refusal=contention(patch.ref, _rival(live)))
             await guard()
-            live = await self._cluster.json_patch(patch.ref, patch.operations, resource_version=patch.resource_version)
+            live = await self._send(patch)
         except ApiError as error:
+            if isinstance(error, Conflict | NotFound) and isinstance(patch, Annotation):
+                # It is another object by now, or none: the cache will know.
+                return Outcome(Applied.DELETING)
             return Outcome(Applied.REFUSED, refusal=refusal_of(patch.ref, error))
         live = without_managed_fields(live)
         memo.remember(Applied.CORRECTED, "")
         self._learn(live, ref_of(owner))
         return Outcome(Applied.CHANGED, live)
+
+    def _memo_of(self, patch: Patch | Annotation) -> _Memo:
+        wanted = patch.value if isinstance(patch, Annotation) else ""
+        memo = self._memos.get(patch.ref)
+        if memo is None or memo.wanted != wanted:
+            memo = self._memos[patch.ref] = _Memo(wanted)
+        return memo
+
+    async def _send(self, patch: Patch | Annotation) -> Manifest:
+        if isinstance(patch, Annotation):
+            return await self._cluster.apply(_annotated(patch))
+        return await self._cluster.json_patch(patch.ref, patch.operations, resource_version=patch.resource_version)
 
     def forget(self, ref: Ref) -> None:
         """Drop the memo of an object that is gone."""
@@ -201,6 +216,14 @@ def _controller_reference(owner: Manifest) -> Manifest:
         "controller": True,
         "blockOwnerDeletion": True,
     }
+
+
+def _annotated(annotation: Annotation) -> Manifest:
+    """Return what an apply must carry to own the annotation alone. With the uid it never makes an object."""
+    ref = annotation.ref
+    identity = {"name": ref.name, "namespace": ref.namespace, "uid": annotation.uid}
+    metadata = identity | {"annotations": {annotation.name: annotation.value}}
+    return {"apiVersion": ref.kind.api_version, "kind": ref.kind.name, "metadata": metadata}
 
 
 def _uid(known: Manifest | None) -> str:

@@ -30,11 +30,22 @@ class Cluster(Protocol):
         """Read all objects of a kind, in all namespaces if none is given; each with apiVersion and kind set."""
 
     async def apply(
-        self, manifest: Manifest, *, manager: str = MANAGER, force: bool = True, subresource: str = ""
+        self,
+        manifest: Manifest,
+        *,
+        manager: str = MANAGER,
+        force: bool = True,
+        subresource: str = "",
+        dry_run: bool = False,
     ) -> Manifest:
-        """Server-side apply; return the object as it is then. The `status` subresource is applied by name."""
+        """Server-side apply; return the object as it is then. The `status` subresource is applied by name.
 
-    async def json_patch(self, ref: Ref, operations: Sequence[Manifest], *, resource_version: str) -> Manifest:
+        A dry run goes the same way, admission included, and stores nothing: what it returns would have come of it.
+        """
+
+    async def json_patch(
+        self, ref: Ref, operations: Sequence[Manifest], *, resource_version: str, dry_run: bool = False
+    ) -> Manifest:
         """Patch an object that is still at this version, else Conflict; return it as it is then."""
 
     async def delete(self, ref: Ref, *, uid: str, resource_version: str = "") -> None:

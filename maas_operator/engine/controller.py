@@ -8,25 +8,27 @@ Each step may be the last one before a crash: the next pass begins anew and ends
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from maas_operator.api.meta import ConditionStatus
+from maas_operator.api.model_service import ManagementPolicy
 from maas_operator.api.reasons import ConditionType, Reason
 from maas_operator.domain.conditions import Condition, shorten
-from maas_operator.domain.decision import Acceptance, Decision, Patch, World
+from maas_operator.domain.decision import Acceptance, Annotation, Decision, Patch, World
 from maas_operator.domain.kinds import OUTLIVED, Kind
-from maas_operator.domain.labels import FINALIZER
+from maas_operator.domain.labels import FINALIZER, is_owned_by
 from maas_operator.domain.objects import Children, Manifest, Ref, Refusal, ref_of
 
 from .applier import Applied, Applier, Learn, Outcome
 from .cache import Cache, version_of, without_managed_fields
 from .cluster import FINALIZER_MANAGER, STATUS_MANAGER, Cluster
 from .errors import ApiError, Conflict, InvalidSpec, NotFound, OperatorError, Rejected
-from .events import tell_transitions
+from .events import tell_left_behind, tell_transitions
 from .pruner import Pruned, Pruner
+from .rehearsal import NobodyCounts, Rehearsal
 from .status import Status, inventory_of, merge, same, status_after, status_of, with_intents
 
 RESYNC_SECONDS: Final = 600.0
@@ -71,6 +73,13 @@ class Tools:
     pruner: Pruner
     observer: ApplyObserver
     now: Callable[[], datetime]
+
+    def rehearsing(self, rehearsal: Rehearsal, learn: Learn = lambda manifest, by: None) -> Tools:
+        """Return the tools of a pass that writes nothing."""
+        applier = Applier(rehearsal, self.cache, learn)
+        return replace(
+            self, cluster=rehearsal, learn=learn, applier=applier, pruner=Pruner(rehearsal), observer=NobodyCounts()
+        )
 
 
 class OwnerChanged(OperatorError):
@@ -152,12 +161,14 @@ class Pass(Generic[AnyWorld]):
         self._asked: dict[Ref, Manifest] = {}
         self._accepted: str | None = None
         self._withheld: dict[Ref, str] = {}
-        self._patched: list[Patch] = []
+        self._patched: list[Patch | Annotation] = []
         self._going = False
 
     async def run(self) -> float | None:
         """Run it; return after how many seconds to look again, None if the owner is let go."""
         if "deletionTimestamp" not in self._owner["metadata"]:
+            if _is_observed(self._owner):
+                return await self._observe()
             await self._hold()
         world = await self._behaviour.gather(self._owner)
         decision = await self._settle(world)
@@ -167,12 +178,42 @@ class Pass(Generic[AnyWorld]):
         if pruned is not None:
             decision = self._decide(world, tuple(pruned.remaining.values()))
         left = _left(pruned)
-        if world.deleting and decision.prune and decision.releasable and not left:
-            await self._release()
+        if world.deleting and decision.prune and (decision.forced or (decision.releasable and not left)):
+            await self._give_up(world, left)
+            unreachable = [ref for ref in inventory_of(self._owner) if ref.namespace not in decision.namespaces]
+            await self._release([*left, *unreachable], world.now)
             return None
         status = status_after(self._owner, decision, self._children(), left, world.now)
         await self._write_status(status, world.now)
         return self._next(decision, waits=self._going or bool(left))
+
+    async def rehearse(self, world: AnyWorld) -> Decision:
+        """Run it with tools that write nothing, up to the status, and return what was decided."""
+        decision = await self._settle(replace(world, rehearsed=True))
+        await self._prune(decision)
+        return decision
+
+    @property
+    def refused(self) -> Mapping[Ref, Refusal]:
+        """Return what could not be written."""
+        return self._refused
+
+    async def _observe(self) -> float:
+        """Change nothing but the status: it tells what is there, and what an active pass would change."""
+        world = await self._behaviour.gather(self._owner)
+        rehearsal = Rehearsal(self._tools.cluster)
+        asks_nobody = replace(self._behaviour, accept=None)
+        trial = Pass(asks_nobody, self._tools.rehearsing(rehearsal), self._owner, proven=True)
+        await trial.rehearse(world)
+        self._live, self._refused = rehearsal.live, dict(trial.refused)
+        decision = self._decide(replace(world, pending=rehearsal.writes))
+        # The inventory says what there is; what is wanted and what is not wanted any more are pending alike.
+        uid = self._owner["metadata"]["uid"]
+        told = replace(
+            decision, children=tuple(one for one in self._live.values() if is_owned_by(one, uid)), prune=False
+        )
+        await self._write_status(status_after(self._owner, told, self._children(), {}, world.now), world.now)
+        return self._next(decision, waits=False)
 
     async def guard(self) -> None:
         """Prove, once in a pass, that the owner is as this pass believes."""
@@ -235,7 +276,7 @@ class Pass(Generic[AnyWorld]):
         self._asked[ref] = child
         self._note(ref, await self._tools.applier.apply(self._owner, child, self.guard))
 
-    async def _patch(self, patch: Patch) -> None:
+    async def _patch(self, patch: Patch | Annotation) -> None:
         self._patched.append(patch)
         self._note(patch.ref, await self._tools.applier.patch(self._owner, patch, self.guard))
 
@@ -259,10 +300,16 @@ class Pass(Generic[AnyWorld]):
                 await self.guard()
                 await self._let_go(world, ref, live)
 
-    async def _let_go(self, world: AnyWorld, ref: Ref, live: Manifest) -> None:
+    async def _give_up(self, world: AnyWorld, left: Mapping[Ref, Manifest | None]) -> None:
+        """Let go of what we hold although 3scale may still have something of it: its owner is forced out."""
+        for ref, live in left.items():
+            if live is not None and _is_held(live):
+                await self._let_go(world, ref, live, forced=True)
+
+    async def _let_go(self, world: AnyWorld, ref: Ref, live: Manifest, *, forced: bool = False) -> None:
         assert self._behaviour.withdraw is not None, "only kinds that know how to have such children"
         words = await self._behaviour.withdraw(world, live)
-        if words:
+        if words and not forced:
             self._withheld[ref] = words
             return
         others = [name for name in live["metadata"]["finalizers"] if name != FINALIZER]
@@ -278,7 +325,7 @@ class Pass(Generic[AnyWorld]):
         unwanted = dict.fromkeys(sorted(owned - spared), uid) | dict(decision.drop)
         if not unwanted:
             return None
-        pruned = await self._tools.pruner.prune(unwanted, decision.namespaces, self.guard)
+        pruned = await self._tools.pruner.prune(unwanted, decision.namespaces, self.guard, at_once=decision.forced)
         self._refused |= pruned.refused
         for ref in unwanted.keys() - pruned.remaining.keys():
             self._tools.applier.forget(ref)
@@ -307,8 +354,10 @@ class Pass(Generic[AnyWorld]):
         self._owner = without_managed_fields(await self._tools.cluster.apply(manifest, manager=FINALIZER_MANAGER))
         self._tools.learn(self._owner, self._key)
 
-    async def _release(self) -> None:
+    async def _release(self, left: Collection[Ref], now: datetime) -> None:
         await self.guard()
+        if left:
+            await tell_left_behind(self._tools.cluster, self._owner, left, now)
         reply = await self._tools.cluster.apply(_identity(self._owner), manager=FINALIZER_MANAGER)
         self._tools.learn(without_managed_fields(reply), self._key)
 
@@ -354,6 +403,10 @@ def _is_held(child: Manifest) -> bool:
         and "deletionTimestamp" in metadata
         and FINALIZER in metadata.get("finalizers", ())
     )
+
+
+def _is_observed(owner: Manifest) -> bool:
+    return bool(owner.get("spec", {}).get("managementPolicy") == ManagementPolicy.OBSERVE)
 
 
 def _is_released(owner: Manifest) -> bool:

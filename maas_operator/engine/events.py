@@ -7,8 +7,9 @@ import logging
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from maas_operator.api.reasons import ConditionType
+from maas_operator.api.reasons import ConditionType, Reason
 from maas_operator.domain.kinds import EVENT
+from maas_operator.domain.labels import FORCE_DELETE
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 
 from .cluster import MANAGER, Cluster
@@ -24,10 +25,15 @@ async def tell_transitions(
 ) -> None:
     """Write an Event for each transition; one that can not be written is only logged."""
     for condition, type_ in transitions(before, after):
-        try:
-            await _tell(cluster, subject, condition, type_, now)
-        except ApiError as error:
-            logger.warning("event on %s is lost: %s", ref_of(subject), error)
+        await _try_to_tell(cluster, subject, condition, type_, now)
+
+
+async def tell_left_behind(cluster: Cluster, subject: Manifest, left: Iterable[Ref], now: datetime) -> None:
+    """Write an Event, and a line in the log, about what a forced deletion leaves."""
+    message = f"let go by the annotation {FORCE_DELETE}, although these are left: {', '.join(map(str, left))}"
+    logger.warning("%s is %s", ref_of(subject), message)
+    condition = {"type": ConditionType.READY, "status": "False", "reason": Reason.DELETION_FORCED, "message": message}
+    await _try_to_tell(cluster, subject, condition, _WARNING, now)
 
 
 def transitions(before: Iterable[Manifest], after: Iterable[Manifest]) -> Iterator[tuple[Manifest, str]]:
@@ -45,6 +51,13 @@ def transitions(before: Iterable[Manifest], after: Iterable[Manifest]) -> Iterat
             continue
         bad = "True" if condition["type"] == ConditionType.STALLED else "False"
         yield condition, _WARNING if condition["status"] == bad else _NORMAL
+
+
+async def _try_to_tell(cluster: Cluster, subject: Manifest, condition: Manifest, type_: str, now: datetime) -> None:
+    try:
+        await _tell(cluster, subject, condition, type_, now)
+    except ApiError as error:
+        logger.warning("event on %s is lost: %s", ref_of(subject), error)
 
 
 async def _tell(cluster: Cluster, subject: Manifest, condition: Manifest, type_: str, now: datetime) -> None:

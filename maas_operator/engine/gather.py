@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
@@ -16,6 +16,9 @@ from maas_operator.api.model_subscription import ModelSubscription
 from maas_operator.api.parse import InvalidObject, R
 from maas_operator.api.parse import read as read_object
 from maas_operator.domain import names
+from maas_operator.domain.farewell import NO_OBSTACLES, Obstacles, is_forced
+from maas_operator.domain.gateway.routes import ROUTE_TO, host_of, leads_to_gateways
+from maas_operator.domain.gateway.status import product_state
 from maas_operator.domain.kinds import (
     API_MANAGER,
     APPLICATION,
@@ -33,7 +36,7 @@ from maas_operator.domain.kinds import (
     SECRET,
     Kind,
 )
-from maas_operator.domain.labels import labels_of
+from maas_operator.domain.labels import is_owned_by, labels_of
 from maas_operator.domain.metering import mounts
 from maas_operator.domain.metering.package import NAME, PolicyPackage, version_of, wanted_version
 from maas_operator.domain.model_platform import ADMIN_URL, ModelPlatformWorld, account_problem
@@ -42,6 +45,7 @@ from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.domain.people import access, accounts
 from maas_operator.domain.people.secrets import StoredSecret, read_secret
 from maas_operator.domain.people.world import FreshSecrets, ModelSubscriptionWorld
+from maas_operator.domain.policies.platform import PlatformPolicies, is_copy, referred_to, secret_names
 
 from .cache import Cache
 from .cluster import Cluster
@@ -51,7 +55,6 @@ from .lookup import Lookup, of_product
 from .packed_policy import packed_policy
 from .triggers import ServiceId
 
-ROUTE_TO: Final = "zync.3scale.net/route-to"
 TENANT_ID: Final = "3scale.net/tenant_id"
 
 
@@ -83,20 +86,28 @@ class Gatherer:
         """Gather for a ModelService."""
         service = read(ModelService, owner)
         platform = await self._platform(service)
+        routes = self._routes(service, platform) if platform else ()
+        policies = await self._policies(platform, self._installed(platform)) if platform else None
+        seen = self._seen(service.metadata.uid)
         inference_service = await self._lookup.find(names.inference_service_ref(service))
         world = ModelServiceWorld(
             owner=owner,
             now=self.now(),
-            seen=self._seen(service.metadata.uid),
+            seen=seen,
             service=service,
             platform=platform,
             threescale_namespaces=self._threescale_namespaces(),
             deployment_mode=(inference_service or {}).get("status", {}).get("deploymentMode"),
             deployment=self.cache.get(names.deployment_ref(service)),
             pods=self._referring(names.inference_service_ref(service), POD),
-            route_host=self._route_host(service, platform),
+            routes=routes,
+            endpoint=await self._endpoint(service, platform) if platform and not routes else "",
             remote=await self.inquiries.about_service(service, platform),
-            applications=await self._users(service, platform),
+            policy_secrets=policies.secrets if policies else {},
+            installation=policies.installation if policies else None,
+            copied=await self._copied(policies) if policies else frozenset(),
+            applications=await self._users(service, platform, forced=is_forced(owner)),
+            obstacles=await self._obstacles(owner, seen),
             config_map=await self._config_map(service),
         )
         return await self._with_document_name(world)
@@ -110,10 +121,11 @@ class Gatherer:
         service = read(ModelService, found) if found else None
         platform = await self._platform(service) if service else None
         namespace_uid = await self._namespace_uid(namespace)
+        seen = self._seen(subscription.metadata.uid) | self._seen(namespace_uid)
         return ModelSubscriptionWorld(
             owner=owner,
             now=self.now(),
-            seen=self._seen(subscription.metadata.uid) | self._seen(namespace_uid),
+            seen=seen,
             subscription=subscription,
             service=service,
             platform=platform,
@@ -123,6 +135,7 @@ class Gatherer:
             threescale_namespaces=self._threescale_namespaces(),
             secrets=await self._secrets(secret_refs(subscription, platform)),
             fresh=FreshSecrets(key=self.fresh(), password=self.fresh()),
+            obstacles=await self._obstacles(owner, seen),
         )
 
     async def model_platform(self, owner: Manifest) -> ModelPlatformWorld:
@@ -133,6 +146,7 @@ class Gatherer:
         provider_account = (await self._secrets([account])).get(account)
         tenants = await self._tenants(platform)
         has_old, installation = await self._installation(platform, tenants)
+        policies = await self._policies(platform, installation)
         can_ask = account_problem(provider_account) is None and platform.metadata.deletion_timestamp is None
         return ModelPlatformWorld(
             owner=owner,
@@ -145,6 +159,8 @@ class Gatherer:
             admin_api=await self.inquiries.platform_problem(platform) if can_ask else None,
             tenants=tenants,
             portal_host=self._portal_host(threescale.namespace, provider_account),
+            policies=policies,
+            copies_in_use=await self._copies_in_use(policies),
             policy=self.policy,
             installation=installation,
             gateways=await self._gateways(platform) if installation else (),
@@ -177,21 +193,35 @@ class Gatherer:
         namespace = await self._lookup.find(Ref(NAMESPACE, "", name))
         return namespace["metadata"]["uid"] if namespace else ""
 
-    def _route_host(self, service: ModelService, platform: ModelPlatform | None) -> str:
-        product = self._product(service, platform) if platform else None
-        number = (product or {}).get("status", {}).get("productId")
-        routes = self.cache.referring_to(ServiceId(str(number))) if number else []
-        return _host_of(routes, {ROUTE_TO: "apicast-production"})
+    def _routes(self, service: ModelService, platform: ModelPlatform) -> tuple[Manifest, ...]:
+        """Return the product's Routes: those where gateways are, since elsewhere anybody may make one that says so."""
+        number = product_state(self._product(service, platform)).remote_id
+        found = self.cache.referring_to(ServiceId(str(number))) if number else []
+        namespaces = {platform.spec.threescale.namespace, *platform.spec.gateway.namespaces}
+        routes = [one for one in found if ref_of(one).kind == ROUTE and ref_of(one).namespace in namespaces]
+        return tuple(sorted((one for one in routes if leads_to_gateways(one)), key=ref_of))
 
-    async def _users(self, service: ModelService, platform: ModelPlatform | None) -> tuple[str, ...]:
-        """Return the Applications that use a product; asked for only before its deletion."""
+    async def _endpoint(self, service: ModelService, platform: ModelPlatform) -> str:
+        number = product_state(self._product(service, platform)).remote_id
+        looks = (
+            service.metadata.deletion_timestamp is None and service.spec.management_policy is ManagementPolicy.ACTIVE
+        )
+        return await self.inquiries.endpoint(service, platform, number) if number and looks else ""
+
+    async def _users(self, service: ModelService, platform: ModelPlatform | None, *, forced: bool) -> tuple[str, ...]:
+        """Return the Applications that use a product; asked for only before its deletion.
+
+        Who does not wait for 3scale does not wait for those either that 3scale is to delete.
+        """
         if platform is None or service.metadata.deletion_timestamp is None:
             return ()
         product = names.product_ref(service, platform)
         users = of_product(self.cache.of_kind(APPLICATION, product.namespace), product)
         # One that is there holds the product as well as all of them. That there is none, only a list of all proves.
-        if not users or await self._lookup.live(ref_of(users[0])) is None:
+        if forced or not users or await self._lookup.live(ref_of(users[0])) is None:
             users = of_product(await self._lookup.list(APPLICATION, product.namespace), product)
+        if forced:
+            users = [one for one in users if "deletionTimestamp" not in one["metadata"]]
         return tuple(sorted(str(ref_of(one)) for one in users))
 
     async def _config_map(self, service: ModelService) -> Manifest | None:
@@ -209,6 +239,10 @@ class Gatherer:
         barrier = await self.inquiries.document_barrier(world.service, world.platform)
         remote = replace(world.remote, document_barrier=barrier, document_is_free=barrier is None)
         return replace(world, remote=remote)
+
+    async def _obstacles(self, owner: Manifest, seen: Mapping[Ref, Manifest]) -> Obstacles:
+        leaving = "deletionTimestamp" in owner["metadata"]
+        return await self.inquiries.obstacles(seen.values()) if leaving else NO_OBSTACLES
 
     async def _siblings(self, subscription: ModelSubscription) -> tuple[ModelSubscription, ...]:
         namespace = subscription.metadata.namespace
@@ -251,7 +285,34 @@ class Gatherer:
         mounted = frozenset().union(*map(mounts.mounted_versions, found))
         has_old = bool((made | mounted) - {None, wanted_version(platform, self.policy, leaving=leaving)})
         found = await self._lookup.list(API_MANAGER, namespace) if has_old else found
-        return has_old, min(found, key=lambda one: str(one["metadata"]["name"]), default=None)
+        return has_old, _first_of(found)
+
+    def _installed(self, platform: ModelPlatform) -> Manifest | None:
+        return _first_of(self.cache.of_kind(API_MANAGER, platform.spec.threescale.namespace))
+
+    async def _policies(self, platform: ModelPlatform, installation: Manifest | None) -> PlatformPolicies:
+        """Return the platform's policies, with the Secrets that their configurations are in."""
+        namespace = platform.spec.threescale.namespace
+        found = await self._secrets(Ref(SECRET, namespace, name) for name in secret_names(platform))
+        secrets = {ref.name: stored for ref, stored in found.items()}
+        return PlatformPolicies(platform=platform, secrets=secrets, installation=installation)
+
+    async def _copied(self, policies: PlatformPolicies) -> frozenset[Ref]:
+        """Return the copies of configurations that are there, and the platform's."""
+        found = {ref: await self._lookup.find(ref) for ref in policies.copies}
+        uid = policies.platform.metadata.uid
+        return frozenset(ref for ref, copy in found.items() if copy is not None and is_owned_by(copy, uid))
+
+    async def _copies_in_use(self, policies: PlatformPolicies) -> frozenset[Ref]:
+        """Return the copies that are wanted no more and that a Product refers to; looked for only if there is one."""
+        platform = policies.platform
+        namespace = platform.spec.threescale.namespace
+        told = {Ref(SECRET, namespace, one.name) for one in platform.status.children if one.kind == SECRET.name}
+        known = told | self._seen(platform.metadata.uid).keys()
+        stale = {ref for ref in known - policies.copies.keys() if ref.kind == SECRET and is_copy(ref.name)}
+        products = await self._lookup.list(PRODUCT, namespace) if stale else []
+        used = {name for product in products for name in referred_to(product)}
+        return frozenset(ref for ref in stale if ref.name in used)
 
     async def _gateways(self, platform: ModelPlatform) -> tuple[Manifest, ...]:
         """Return the gateways' Deployments; asked for only while Products are to switch to another version."""
@@ -275,12 +336,11 @@ class Gatherer:
         host = admin_url.get_secret_value().removeprefix("https://") if admin_url else ""
         routes = self.cache.of_kind(ROUTE, namespace)
         tenants = {labels_of(route).get(TENANT_ID, "") for route in routes if route["spec"].get("host") == host}
-        return next((_host_of(routes, {ROUTE_TO: "system-developer", TENANT_ID: tenant}) for tenant in tenants), "")
+        return next((host_of(routes, {ROUTE_TO: "system-developer", TENANT_ID: tenant}) for tenant in tenants), "")
 
 
-def _host_of(routes: Iterable[Manifest], labels: dict[str, str]) -> str:
-    hosts = [route["spec"].get("host", "") for route in routes if labels.items() <= labels_of(route).items()]
-    return min(hosts, default="")
+def _first_of(installations: Iterable[Manifest]) -> Manifest | None:
+    return min(installations, key=lambda one: str(one["metadata"]["name"]), default=None)
 
 
 def secret_refs(subscription: ModelSubscription, platform: ModelPlatform | None) -> Iterable[Ref]:

@@ -6,7 +6,7 @@ No answer is a reason to change less: what can not be proved free is taken, and 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -15,6 +15,7 @@ from maas_operator.api.model_service import ManagementPolicy, ModelService
 from maas_operator.api.reasons import ConditionType, Reason
 from maas_operator.domain.conditions import Verdict, false
 from maas_operator.domain.decision import Acceptance
+from maas_operator.domain.farewell import Obstacles
 from maas_operator.domain.gateway.plans import plans_of
 from maas_operator.domain.gateway.platform import problem_of
 from maas_operator.domain.gateway.remote import NOTHING_ASKED, Remote, RemoteApplication
@@ -26,6 +27,7 @@ from maas_operator.domain.names import (
     backend_ref,
     document_system_name,
     product_ref,
+    promotion_ref,
     system_name,
 )
 from maas_operator.domain.objects import Manifest, ref_of
@@ -33,8 +35,11 @@ from maas_operator.domain.people.status import application_state
 from maas_operator.domain.people.world import ModelSubscriptionWorld
 
 from .comparisons import Comparisons
+from .document_comparisons import DocumentComparisons
+from .endpoints import Endpoints
 from .errors import ThreescaleError
 from .lookup import Lookup, of_product
+from .obstacles import ObstacleFinder
 from .refusals import threescale_problem
 from .tenants import Tenants
 from .threescale import REGULARLY, Tenant, Threescale
@@ -53,7 +58,10 @@ class Inquiries:
         self._lookup = lookup
         self._now = now
         self._tenants = Tenants(lookup)
-        self._comparisons = Comparisons(threescale, self._tenants, lookup, now)
+        self._comparisons = Comparisons(threescale, self._tenants, now)
+        self._endpoints = Endpoints(threescale, self._tenants, lookup, now)
+        self._obstacles = ObstacleFinder(threescale, self._tenants, lookup, now)
+        self._documents = DocumentComparisons(threescale, self._tenants, lookup, now)
         self.withdraw = Withdrawals(threescale, self._tenants, now).withdraw
         self._proven: dict[str, tuple[Tenant, datetime]] = {}
 
@@ -76,6 +84,8 @@ class Inquiries:
         uid, paused = service.metadata.uid, service.spec.management_policy is ManagementPolicy.PAUSED
         if platform is None or paused or service.metadata.deletion_timestamp is not None:
             self._comparisons.forget(uid)
+            self._documents.forget(uid)
+            self._endpoints.forget(uid)
             return NOTHING_ASKED
         refs = (backend_ref(service, platform), product_ref(service, platform))
         found = {ref.kind: await self._lookup.find(ref) for ref in refs}
@@ -87,9 +97,23 @@ class Inquiries:
             return Remote(plans_in_use=plans_in_use)
         if ours.keys() != found.keys():
             return Remote(barrier=await self._barrier(service, platform, absent), plans_in_use=plans_in_use)
-        edited_at = await self._comparisons.edited_at(uid, platform, ours[PRODUCT], ours[BACKEND])
-        edited_at = {**edited_at, **await self._document_edited_at(service, platform, ours[PRODUCT])}
-        return Remote(plans_in_use=plans_in_use, edited_at=edited_at)
+        promotion = self._published(service, platform)
+        edits = await self._comparisons.findings(uid, platform, ours[PRODUCT], ours[BACKEND], promotion)
+        document = await self._document_edited_at(service, platform, ours[PRODUCT])
+        return Remote(
+            plans_in_use=plans_in_use,
+            edited_at={**edits.edited_at, **document},
+            overtaken=edits.overtaken,
+            look_again=edits.look_again,
+        )
+
+    async def endpoint(self, service: ModelService, platform: ModelPlatform, product_id: int) -> str:
+        """Return where 3scale publishes a product, in a cluster without Routes; empty where they tell it."""
+        return await self._endpoints.of(service, platform, product_id)
+
+    async def obstacles(self, children: Iterable[Manifest]) -> Obstacles:
+        """Return what keeps 3scale from deleting the children of an owner under deletion."""
+        return await self._obstacles.find(children)
 
     async def document_barrier(self, service: ModelService, platform: ModelPlatform) -> Verdict | None:
         """Return why a document may not be written for the first time: what is there would be adopted."""
@@ -109,7 +133,7 @@ class Inquiries:
         active_doc = self._lookup.cache.get(active_doc_ref(service, platform))
         if active_doc is None or not is_owned_by(active_doc, service.metadata.uid):
             return {}
-        return await self._comparisons.document_edited_at(service.metadata.uid, platform, active_doc, product)
+        return await self._documents.edited_at(service.metadata.uid, platform, active_doc, product)
 
     async def accept(self, world: ModelSubscriptionWorld, acceptance: Acceptance) -> str:
         """Have 3scale accept an application; return nothing, or why that failed."""
@@ -121,6 +145,13 @@ class Inquiries:
             return str(error)
         logger.info("application %d is accepted", acceptance.application_id)
         return ""
+
+    def _published(self, service: ModelService, platform: ModelPlatform) -> Manifest | None:
+        """Return the promotion that brought the present configuration to production, as the last pass found it."""
+        gateway = service.status.gateway
+        if gateway is None or gateway.config_hash is None or gateway.candidate_hash is not None:
+            return None
+        return self._lookup.cache.get(promotion_ref(service, platform, gateway.config_hash))
 
     async def _barrier(
         self, service: ModelService, platform: ModelPlatform, absent: Collection[Kind]

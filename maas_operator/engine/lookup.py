@@ -10,7 +10,7 @@ from maas_operator.domain.objects import Manifest, Ref
 
 from .cache import Cache
 from .cluster import Cluster
-from .errors import NotFound
+from .errors import KindNotServed, NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,14 @@ class Lookup:
             return await self.cluster.list(kind, namespace=namespace)
         except NotFound:
             return []
+
+    async def is_served(self, kind: Kind, namespace: str) -> bool:
+        """Tell whether the API has a kind now; `namespace` is one in which we may list it."""
+        try:
+            await self.cluster.list(kind, namespace=namespace)
+        except KindNotServed:
+            return False
+        return True
 
 
 def of_product(applications: Iterable[Manifest], product: Ref) -> list[Manifest]:

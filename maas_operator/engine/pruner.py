@@ -29,8 +29,12 @@ class Pruner:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
 
-    async def prune(self, unwanted: Mapping[Ref, str], namespaces: Iterable[str], guard: Guard) -> Pruned:
+    async def prune(
+        self, unwanted: Mapping[Ref, str], namespaces: Iterable[str], guard: Guard, *, at_once: bool = False
+    ) -> Pruned:
         """Delete objects, each with the uid of its owner; those that others must outlive are left for later.
+
+        `at_once`: none is left for later. Controllers that meet an order which they refuse try again.
 
         Objects that are gone, foreign, of kinds that we do not write, or in other namespaces are not in the result.
         """
@@ -41,7 +45,7 @@ class Pruner:
                 await self._look(ref, owner_uid, pruned)
         tried: set[Ref] = set()
         # Each round frees the kinds that had to wait for those of the round before.
-        while wave := [ref for ref in _deletable(pruned.remaining) if ref not in tried]:
+        while wave := [ref for ref in _deletable(pruned.remaining, at_once=at_once) if ref not in tried]:
             tried.update(wave)
             for ref in wave:
                 await guard()
@@ -76,8 +80,8 @@ class Pruner:
             pruned.refused[ref] = refusal_of(ref, error)
 
 
-def _deletable(remaining: Mapping[Ref, Manifest]) -> list[Ref]:
-    kinds = {ref.kind for ref in remaining}
+def _deletable(remaining: Mapping[Ref, Manifest], *, at_once: bool) -> list[Ref]:
+    kinds = set() if at_once else {ref.kind for ref in remaining}
     return [
         ref
         for ref, live in remaining.items()

@@ -24,11 +24,12 @@ class Tenants:
     async def of(self, platform: ModelPlatform) -> Tenant:
         """Return a platform's tenant; a ThreescaleError if Secret or ConfigMap can not be used."""
         threescale = platform.spec.threescale
-        found = await self.lookup.find(Ref(SECRET, threescale.namespace, threescale.provider_account_secret_ref.name))
+        ref = Ref(SECRET, threescale.namespace, threescale.provider_account_secret_ref.name)
+        found = await self.lookup.find(ref)
         account = read_secret(found) if found else None
         url, token = (account.get(ADMIN_URL), account.get(TOKEN)) if account else (None, None)
         if url is None or token is None or account_problem(account):
-            raise RemoteRefused("the provider account can not be used: see the ModelPlatform")
+            raise RemoteRefused(f"{ref} is no usable provider account: see ModelPlatform {platform.metadata.name}")
         return Tenant(url.get_secret_value(), token, await self._authority(platform))
 
     async def _authority(self, platform: ModelPlatform) -> str:

@@ -47,6 +47,9 @@ class Threescale(Protocol):
     async def product(self, tenant: Tenant, product_id: int) -> RemoteProduct:
         """Read all of a product."""
 
+    async def endpoint(self, tenant: Tenant, product_id: int) -> str:
+        """Return a product's public base URL in production, without a slash at its end."""
+
     async def backend(self, tenant: Tenant, backend_id: int) -> RemoteBackend:
         """Read a backend."""
 

@@ -84,7 +84,7 @@ def _face(manifest: Manifest | None) -> Manifest:
         return {}
     status = manifest.get("status", {})
     conditions = {condition["type"]: condition["status"] for condition in status.get("conditions", ())}
-    hidden = {"children", "observedGeneration"}
+    hidden = {"children", "observedGeneration", "pendingChanges", "pendingConsequences"}
     return {
         **manifest,
         "metadata": {key: value for key, value in manifest["metadata"].items() if key != "resourceVersion"},
@@ -154,6 +154,11 @@ def _installation(ref: Ref, platform: Manifest) -> Iterable[Hashable]:
     secret = threescale.get("providerAccountSecretRef", {})
     yield Ref(NAMESPACE, "", threescale.get("namespace", ""))
     yield Ref(SECRET, threescale.get("namespace", ""), secret.get("name", ""))
+    for policy in platform.get("spec", {}).get("gateway", {}).get("policies") or ():
+        source = policy.get("configurationSecretRef") or {}
+        yield Ref(SECRET, threescale.get("namespace", ""), source.get("name", ""))
+    # Models wait for the copies of configurations.
+    yield from (child for child in inventory_of(platform) if child.kind == SECRET)
 
 
 def _inference_service(ref: Ref, evidence: Manifest) -> Iterable[Ref]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import shutil
 import ssl
 import subprocess
@@ -18,9 +19,9 @@ import pytest_asyncio
 from aiohttp import web
 from pydantic import SecretStr
 
-from maas_operator.adapters.threescale import client
+from maas_operator.adapters.threescale import answers, client
 from maas_operator.adapters.threescale.client import AdminApi
-from maas_operator.domain.gateway.remote import RemoteApplication, RemoteBackend, RemoteRule
+from maas_operator.domain.gateway.remote import RemoteApplication, RemoteBackend, RemoteMetric, RemoteRule
 from maas_operator.engine.errors import (
     RemoteNotFound,
     RemoteRefused,
@@ -104,7 +105,9 @@ async def test_a_product_is_read_with_all_that_belongs_to_it(stage: Stage) -> No
     plan = catalogue.put_plan(product, "basic", name="Basic", published=True, trial_days=7, month_fee="9.90")
     catalogue.set_limits(plan, {("hits", 0, "minute"): 60, ("hits", backend.id, "day"): 5})
     remote = await stage.api.product(stage.tenant, product.id)
-    assert remote.metrics == {"hits", "total_tokens", "chat"}
+    assert remote.metrics.keys() == {"hits", "total_tokens", "chat"}
+    chat = RemoteMetric(friendly_name="Chat", unit="hit", description="", is_method=True)
+    assert (remote.metrics["chat"], remote.metrics["hits"].is_method) == (chat, False)
     assert remote.usages == {backend.id: "/"}
     assert remote.rules == tuple(RemoteRule(r.http_method, r.pattern, r.metric, r.increment, r.last) for r in rules)
     assert [policy["name"] for policy in remote.policies] == ["apicast"]
@@ -122,6 +125,30 @@ async def test_a_product_is_read_with_all_that_belongs_to_it(stage: Stage) -> No
     assert (basic.month_fee, basic.setup_fee, basic.approval_required) == (Decimal("9.9"), 0, False)
     of_backend = str(backend.metrics["hits"].id)
     assert remote.limits == {"basic": {("hits", "minute"): 60, (of_backend, "day"): 5}}
+
+
+async def test_a_product_is_read_with_what_its_gateways_load(stage: Stage) -> None:
+    catalogue, product = stage.porta.catalogue, stage.product()
+    backend = catalogue.create_backend(name="Back", system_name="back", endpoint="http://back.example.com:8080")
+    catalogue.set_rules(backend, [Rule("GET", "/of-the-backend", "hits", 1)])
+    rules = [Rule("GET", "/v1/models$", "hits", 1), Rule("POST", "/v1/chat/completions$", "chat", 2, True)]
+    catalogue.set_rules(product, rules)
+    assert (await stage.api.product(stage.tenant, product.id)).staging is None
+    catalogue.set_usages(product, {backend.id: "/"})
+    catalogue.update_proxy(product, {"credentials_location": "query"})
+    catalogue.promote(product, 1)
+    off = {"name": "cors", "version": "builtin", "enabled": False, "configuration": {}}
+    catalogue.set_policies(product, [off, *product.policies])
+    catalogue.set_rules(product, rules[1:])
+    catalogue.deploy(product)
+    remote = await stage.api.product(stage.tenant, product.id)
+    assert remote.staging is not None
+    assert remote.production is not None
+    assert (remote.staging.version, remote.production.version) == (3, 1)
+    told = tuple(RemoteRule(r.http_method, r.pattern, r.metric, r.increment, r.last) for r in rules)
+    assert (remote.staging.rules, remote.production.rules) == (told[1:], told)
+    assert remote.staging.policies == ({"name": "apicast", "version": "builtin", "configuration": {}},)
+    assert remote.production.settings["credentials_location"] == "query"
 
 
 async def test_a_backend_is_read(stage: Stage) -> None:
@@ -328,3 +355,31 @@ async def test_an_authority_that_is_no_certificate_is_told() -> None:
     async with AdminApi() as api:
         with pytest.raises(RemoteRefused, match="PEM"):
             await api.check(Tenant("https://127.0.0.1:1", SecretStr(TOKEN), "not a certificate"))
+
+
+async def test_the_endpoint_is_the_one_in_production_without_the_usual_port(stage: Stage) -> None:
+    product = stage.product()
+    endpoint = await stage.api.endpoint(stage.tenant, product.id)
+    assert re.fullmatch(r"https://tiny-1a2b3c-127-apicast-production\.0\.0\.1", endpoint)
+
+
+@pytest.mark.parametrize(
+    ("told", "read"),
+    [
+        ("https://a.example.com:443", "https://a.example.com"),
+        ("http://a.example.com:80", "http://a.example.com"),
+        ("https://a.example.com", "https://a.example.com"),
+        ("https://a.example.com:8443", "https://a.example.com:8443"),
+        ("http://a.example.com:443", "http://a.example.com:443"),
+    ],
+)
+def test_a_port_is_left_out_where_it_is_the_usual_one(told: str, read: str) -> None:
+    assert answers.endpoint(told) == read
+
+
+@pytest.mark.parametrize("told", ["", "ftp://a.example.com", "https://", "https://a.example.com:x"])
+async def test_what_is_no_public_url_is_no_answer_of_3scale(stage: Stage, told: str) -> None:
+    product = stage.product()
+    product.proxy["endpoint"] = told
+    with pytest.raises(RemoteRefused, match="no Admin API"):
+        await stage.api.endpoint(stage.tenant, product.id)

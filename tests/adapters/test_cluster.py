@@ -115,3 +115,30 @@ async def test_a_watch_goes_on_where_a_list_ends_and_sees_its_scope_only(
 
 async def test_a_cluster_scoped_object_has_no_namespace(cluster: KubernetesCluster, namespace: str) -> None:
     assert (await cluster.get(Ref(NAMESPACE, "", namespace)))["metadata"]["name"] == namespace
+
+
+async def test_a_dry_run_tells_what_would_come_of_an_apply_and_stores_nothing(
+    cluster: KubernetesCluster, namespace: str
+) -> None:
+    new = await cluster.apply(service(namespace, a="b"), dry_run=True)
+    assert new["metadata"]["labels"] == {"a": "b"}
+    with pytest.raises(NotFound):
+        await cluster.get(ref_of(new))
+    applied = await cluster.apply(service(namespace, a="b", c="d"))
+    # What we do not apply any more goes, and what the API adds by itself is there.
+    changed = await cluster.apply(service(namespace, a="x"), dry_run=True)
+    assert (changed["metadata"]["labels"], changed["metadata"]["uid"]) == ({"a": "x"}, applied["metadata"]["uid"])
+    assert changed["metadata"]["resourceVersion"] == applied["metadata"]["resourceVersion"]
+    assert changed["spec"]["ports"][0]["targetPort"] == 80
+    with pytest.raises(Rejected):
+        await cluster.apply(service(namespace, a="not a label"), dry_run=True)
+    assert await cluster.get(ref_of(applied)) == applied
+
+
+async def test_a_dry_run_tells_what_would_come_of_a_json_patch(cluster: KubernetesCluster, namespace: str) -> None:
+    applied = await cluster.apply(service(namespace, a="b"))
+    ref, read = ref_of(applied), applied["metadata"]["resourceVersion"]
+    change = {"op": "replace", "path": "/metadata/labels", "value": {"a": "c"}}
+    patched = await cluster.json_patch(ref, [change], resource_version=read, dry_run=True)
+    assert patched["metadata"]["labels"] == {"a": "c"}
+    assert await cluster.get(ref) == applied

@@ -16,6 +16,7 @@ from maas_operator.domain.gateway.backend import backend
 from maas_operator.domain.gateway.drift import backend_edits, product_edits
 from maas_operator.domain.gateway.product import product
 from maas_operator.domain.objects import Manifest
+from maas_operator.domain.policies.platform import PlatformPolicies
 from maas_operator.engine.threescale import Tenant
 from maas_operator.sandbox.controllers.clients import InProcessClient
 from maas_operator.sandbox.controllers.faults import Faults
@@ -46,11 +47,13 @@ async def compared(target: Manifest, wanted: Manifest) -> tuple[str, ...]:
     transport = InProcess(admin_api.AdminApi(porta, Faults(), InProcessClient(KubeApi()), "3scale"))
     async with AdminApi(transport=transport) as api:
         known = target | {"status": {"backendId": remote.id}}
-        edits = product_edits(wanted, {spec["systemName"]: known}, await api.product(TENANT, written.id))
+        edits = product_edits(wanted, {spec["systemName"]: known}, {}, await api.product(TENANT, written.id))
         return (*edits, *backend_edits(target, await api.backend(TENANT, remote.id)))
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(model_services(), model_platforms(), st.sampled_from([None, "1.0.0"]))
 def test_what_was_written_is_no_edit(service: ModelService, platform: ModelPlatform, metering: str | None) -> None:
-    assert asyncio.run(compared(backend(service, platform), product(service, platform, metering))) == ()
+    policies = PlatformPolicies(platform=platform, secrets={}, installation=None)
+    wanted = product(service, platform, metering, policies)
+    assert asyncio.run(compared(backend(service, platform), wanted)) == ()

@@ -134,10 +134,18 @@ GOOD = (
         "spec.api.openAPI",
         {"mode": "ConfigMap", "configMapRef": {"name": "docs", "key": "openapi.yaml"}, "published": False},
     ),
+    _service("fees with cents", "spec.plans.1.pricing", {"setupFee": "0.00", "monthlyFee": "999999999.99"}),
+    _service(
+        "prices of tokens", "spec.plans.1.pricing.perMillionTokens", {"prompt": "0.000001", "completion": "999999"}
+    ),
+    _service("a rate limit", "spec.api.rateLimit", {"requestsPerSecond": 20, "burst": 0}),
     _service("CORS for one origin", "spec.api.cors.allowedOrigins", ["https://app.example.com:8443"]),
+    _service("an approval", "spec.api.promotion", {"mode": "Manual", "approved": "0123456789abcdef"}),
+    _service("an approval that is not needed", "spec.api.promotion", {"approved": "0" * 16}),
     Good("a model in the same namespace", changed(SUBSCRIPTION, "spec.modelRef", {"name": "llama"})),
     Good("the Secret's own name", changed(SUBSCRIPTION, "spec.secretName", ABSENT)),
     Good("a cache that is off", changed(PLATFORM, "spec.gateway.configurationCache", "0s")),
+    Good("another currency", changed(PLATFORM, "spec.currency", "USD")),
     Good("nobody reads metrics", changed(PLATFORM, "spec.monitoring.namespaces", [])),
 )
 
@@ -198,6 +206,16 @@ BAD = (
     _bad(SERVICE, "a path", "spec.api.cors.allowedOrigins.0", "https://example.com/"),
     _bad(SERVICE, "header injection", "spec.api.cors.allowedOrigins.0", "https://a\r\nX: y"),
     _bad(SERVICE, "origin twice", "spec.api.cors.allowedOrigins", ["*", "*"]),
+    _bad(SERVICE, "no burst", "spec.api.rateLimit", {"requestsPerSecond": 20}, "spec.api.rateLimit"),
+    _bad(SERVICE, "nobody", "spec.api.rateLimit", {"requestsPerSecond": 0, "burst": 0}, "spec.api.rateLimit"),
+    _bad(
+        SERVICE, "a Liquid key", "spec.api.rateLimit", {"requestsPerSecond": "{{x}}", "burst": 0}, "spec.api.rateLimit"
+    ),
+    _bad(SERVICE, "unknown mode", "spec.api.promotion.mode", "Never"),
+    _bad(SERVICE, "too short", "spec.api.promotion.approved", "0123456789abcde"),
+    _bad(SERVICE, "too long", "spec.api.promotion.approved", "0123456789abcdef0"),
+    _bad(SERVICE, "capitals", "spec.api.promotion.approved", "0123456789ABCDEF"),
+    _bad(SERVICE, "a line feed at the end", "spec.api.promotion.approved", "0123456789abcdef\n"),
     _bad(SERVICE, "unknown mode", "spec.api.networkPolicy", "Off"),
     _bad(SERVICE, "no ConfigMap", "spec.api.openAPI", {"mode": "ConfigMap"}),
     _bad(SERVICE, "a ConfigMap that nobody reads", "spec.api.openAPI", {"configMapRef": {"name": "a", "key": "b"}}),
@@ -212,11 +230,25 @@ BAD = (
     _bad(SERVICE, "unknown metric", "spec.plans.0.limits.0.metric", "hits"),
     _bad(SERVICE, "unknown period", "spec.plans.0.limits.0.period", "day"),
     _bad(SERVICE, "metric and period twice", "spec.plans.0.limits", [_LIMIT, {**_LIMIT, "value": 2}]),
+    _bad(SERVICE, "a number", "spec.plans.0.pricing.monthlyFee", 9.9),
+    _bad(SERVICE, "one decimal", "spec.plans.0.pricing.monthlyFee", "9.9"),
+    _bad(SERVICE, "no decimals", "spec.plans.0.pricing.setupFee", "9"),
+    _bad(SERVICE, "negative", "spec.plans.0.pricing.setupFee", "-1.00"),
+    _bad(SERVICE, "too much", "spec.plans.0.pricing.setupFee", "1000000000.00"),
+    _bad(SERVICE, "a currency", "spec.plans.0.pricing.setupFee", "9.00 EUR"),
+    _bad(SERVICE, "missing", "spec.plans.0.pricing.perMillionTokens", {"prompt": "1"}, "spec.plans[0].pricing"),
+    _bad(
+        SERVICE,
+        "seven decimals",
+        "spec.plans.0.pricing.perMillionTokens",
+        {"prompt": "0.0000001", "completion": "0"},
+        "spec.plans[0].pricing.perMillionTokens.prompt",
+    ),
     _bad(SERVICE, "unknown plan", "spec.developers.0.plan", "gold", "spec"),
     _bad(SERVICE, "too short", "spec.developers.0.name", "me"),
     _bad(SERVICE, "no address", "spec.developers.0.email", "dev1"),
     _bad(SERVICE, "two addresses", "spec.developers.0.email", "a@b.example,c@d.example"),
-    _bad(SERVICE, "unknown policy", "spec.managementPolicy", "Observe"),
+    _bad(SERVICE, "unknown policy", "spec.managementPolicy", "Watch"),
     _bad(SERVICE, "not an object", "spec.serving", []),
     _bad(SUBSCRIPTION, "too long", "metadata.name", "a" * 64, "metadata"),
     _bad(SUBSCRIPTION, "missing", "spec.modelRef", ABSENT),
@@ -241,6 +273,8 @@ BAD = (
     _bad(PLATFORM, "a space", "spec.runtimes.0.image", "a b"),
     _bad(PLATFORM, "a hyphen", "spec.runtimes.0.env.0.name", "MY-VAR"),
     _bad(PLATFORM, "no value", "spec.runtimes.0.env.0.value", ABSENT),
+    _bad(PLATFORM, "a sign", "spec.currency", "€"),
+    _bad(PLATFORM, "small letters", "spec.currency", "eur"),
     _bad(PLATFORM, "plan twice", "spec.defaultPlans", [{"name": "free"}, {"name": "free"}]),
 )
 
@@ -249,7 +283,7 @@ UNKNOWN_FIELDS = (
     _bad(SERVICE, "a field of a later version", "spec.serving.autoscaling", {"maxReplicas": 3}),
     _bad(SERVICE, "an attribute's name", "spec.display_name", "Llama"),
     _bad(SUBSCRIPTION, "a typing error", "spec.user.mail", "dev1@example.com"),
-    _bad(PLATFORM, "a field of a later version", "spec.currency", "EUR"),
+    _bad(PLATFORM, "a field of a later version", "spec.storage", {}),
 )
 
 

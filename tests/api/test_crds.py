@@ -42,6 +42,24 @@ def test_the_committed_files_are_the_generated_ones() -> None:
 
 @pytest.mark.parametrize("manifest", crd_manifests(), ids=lambda manifest: manifest["metadata"]["name"])
 class TestEveryKind:
+    def test_what_is_optional_can_be_taken_away_by_a_server_side_apply(self, manifest: Schema) -> None:
+        stuck = [
+            f"{path}.{name}"
+            for path, node in own_nodes(manifest)
+            for name, child in node.get("properties", {}).items()
+            if name not in node.get("required", ()) and child.get("type") in ("array", "object")
+            if "default" not in child and child.get("x-kubernetes-map-type") != "atomic"
+        ]
+        assert stuck == [], "an older server makes null of it and refuses that"
+
+    def test_a_default_gives_way_to_what_a_server_side_apply_names(self, manifest: Schema) -> None:
+        merged = [
+            path
+            for path, node in own_nodes(manifest)
+            if node.get("default") and node["type"] == "array" and node["x-kubernetes-list-type"] != "atomic"
+        ]
+        assert merged == [], "the entries of the default would stay beside those of the apply"
+
     def test_strings_are_bounded(self, manifest: Schema) -> None:
         unbounded = [
             path
@@ -135,6 +153,12 @@ class TestStructuralForm:
     def test_an_optional_is_its_type_and_not_required(self) -> None:
         assert structural_schema(Inner)["properties"]["note"] == {"type": "string"}
         assert "required" not in structural_schema(Inner)
+
+    def test_an_optional_object_is_owned_as_a_whole_so_that_an_apply_can_take_it_away(self) -> None:
+        class Outer(BaseModel):
+            inner: Inner | None = None
+
+        assert structural_schema(Outer)["properties"]["inner"]["x-kubernetes-map-type"] == "atomic"
 
     def test_a_literal_is_an_enum(self) -> None:
         class Outer(BaseModel):

@@ -32,6 +32,12 @@ def test_config_maps_are_read_by_name_only() -> None:
     assert not [rule for rule in local_rules() if "configmaps" in rule["resources"]]
 
 
+def test_routes_are_patched_in_the_3scale_namespaces_only() -> None:
+    verbs = {verb for rule in operator_rules() if "routes" in rule["resources"] for verb in rule["verbs"]}
+    assert verbs == {"get", "list", "watch"}
+    assert [rule["verbs"] for rule in local_rules() if "routes" in rule["resources"]] == [["patch"]]
+
+
 @pytest.mark.parametrize("role", roles(), ids=lambda role: role["metadata"]["name"])
 def test_no_role_has_a_wildcard_or_a_verb_that_gives_more_rights(role: dict[str, Any]) -> None:
     for rule in role["rules"]:

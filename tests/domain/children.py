@@ -13,6 +13,7 @@ from maas_operator.domain.gateway.backend import backend
 from maas_operator.domain.gateway.product import product
 from maas_operator.domain.gateway.promotion import config_hash, proxy_config_promote
 from maas_operator.domain.objects import Manifest, ref_of
+from maas_operator.domain.policies.platform import PlatformPolicies
 from maas_operator.domain.serving.inference_service import inference_service
 from maas_operator.domain.serving.network_policy import network_policy
 from maas_operator.domain.serving.runtime_profiles import UnknownRuntime, runtime_profile
@@ -54,7 +55,8 @@ def children_of(
 ) -> dict[str, Manifest]:
     """Return the children by kind."""
     profile = profile_of(service, platform)
-    remote, target = product(service, platform, metering), backend(service, platform)
+    policies = PlatformPolicies(platform=platform, secrets={}, installation=None)
+    remote, target = product(service, platform, metering, policies), backend(service, platform)
     document = document_secret(service, platform, as_text(generated(service, platform, URL)))
     manifests = [
         serving_runtime(service, profile),

@@ -16,7 +16,7 @@ from maas_operator.domain.gateway.remote import Remote
 from maas_operator.domain.kinds import PROXY_CONFIG_PROMOTE
 from maas_operator.domain.labels import CORRECTED_AT
 from maas_operator.domain.model_service import ModelServiceWorld, decide
-from maas_operator.domain.objects import Manifest, Ref, Refusal, RefusalReason, ref_of
+from maas_operator.domain.objects import Children, Manifest, Ref, Refusal, RefusalReason, ref_of
 from maas_operator.domain.serving.inference_service import CONFIG_HASH
 
 from . import worlds
@@ -87,7 +87,7 @@ def promotion_of(decision: Decision) -> Ref:
 
 
 def test_a_model_is_ready_when_it_serves_and_its_configuration_is_promoted() -> None:
-    decision = settle(decide, serving_well(a_model_world(route_host="tiny.example.com")), content)
+    decision = settle(decide, serving_well(a_model_world(routes=(worlds.a_route(),))), content)
     assert kinds(decision) == SERVING + GATEWAY + DOCUMENT
     assert told(decision, Type.READY) == ("True", "Ready")
     assert told(decision, Type.STALLED) == told(decision, Type.RECONCILING) == ("False", "Settled")
@@ -137,7 +137,9 @@ def test_the_product_waits_for_the_backend_at_its_current_generation(observed: i
 
 
 def test_the_promotion_waits_for_the_product_at_its_current_generation() -> None:
-    decision = settle(decide, a_model_world(), but("Product", lambda one: worlds.synced(one, generation=2, observed=1)))
+    old = content(worlds.child("ProxyConfigPromote", "llm.tiny-00000000"))
+    world = a_model_world(seen={ref_of(old): old})
+    decision = settle(decide, world, but("Product", lambda one: worlds.synced(one, generation=2, observed=1)))
     assert kinds(decision) == [*SERVING, "Backend", "Product"]
     assert told(decision, Type.GATEWAY_READY) == ("False", "GatewaySyncing")
     assert kept(decision) == {"ProxyConfigPromote"}
@@ -302,7 +304,7 @@ def test_a_3scale_operator_that_says_nothing_for_a_minute_is_suspected() -> None
 def test_a_configuration_is_live_when_the_gateways_have_dropped_the_one_before(
     ago: timedelta, truth: str, wake: timedelta | None
 ) -> None:
-    world = serving_well(a_model_world(route_host="tiny.example.com"))
+    world = serving_well(a_model_world(routes=(worlds.a_route(),)))
     decision = settle(decide, world, promoting(at=ago))
     assert told(decision, Type.LIVE)[0] == truth
     assert told(decision, Type.READY)[0] == "True"
@@ -399,6 +401,109 @@ def test_a_renamed_plan_stays_closed_to_others_until_its_applications_have_moved
     assert written.keys() == plans
     assert written["new"]["published"]
     assert not any(plan["published"] for name, plan in written.items() if name == "old")
+
+
+# --- approvals --------------------------------------------------------------------------------------------------------
+
+MANUAL = {"promotion": {"mode": "Manual"}}
+BEFORE = {
+    "configHash": "0" * 16,
+    "promotedGeneration": 4,
+    "promotedAt": "2026-01-01T11:00:00Z",
+    "liveAfter": "2026-01-01T11:05:00Z",
+    "stagingVersion": 2,
+    "productionVersion": 2,
+}
+
+
+def approved(hash_: str) -> dict[str, Any]:
+    return {"promotion": {"mode": "Manual", "approved": hash_}}
+
+
+def test_nothing_is_promoted_that_nobody_has_approved_and_the_message_says_how_to() -> None:
+    decision = settle(decide, serving_well(a_model_world(a_service(api=MANUAL))), content)
+    candidate = decision.status["gateway"]["candidateHash"]
+    assert "ProxyConfigPromote" not in kinds(decision)
+    assert told(decision, Type.PROMOTED) == ("False", "PromotionNotApproved")
+    words = f"set spec.api.promotion.approved to {candidate} to publish"
+    assert condition_of(decision, Type.PROMOTED).message == words
+    assert condition_of(decision, Type.READY).message == f"Promoted: {words}"
+    assert told(decision, Type.LIVE)[0] == "Unknown"
+
+
+def test_an_approval_that_is_waited_for_is_neither_work_nor_a_fault() -> None:
+    """Nothing is wrong: who is called when something is Stalled is not called for a gate that works as it is meant."""
+    decision = settle(decide, serving_well(a_model_world(a_service(api=MANUAL))), content)
+    assert told(decision, Type.READY) == ("False", "PromotionNotApproved")
+    assert told(decision, Type.STALLED) == told(decision, Type.RECONCILING) == ("False", "Settled")
+
+
+def test_what_is_approved_is_promoted_and_named() -> None:
+    candidate = settle(decide, a_model_world(a_service(api=MANUAL)), content).status["gateway"]["candidateHash"]
+    decision = settle(decide, serving_well(a_model_world(a_service(api=approved(candidate)))), content)
+    assert told(decision, Type.READY) == ("True", "Ready")
+    assert decision.status["gateway"]["configHash"] == candidate
+    assert "candidateHash" not in decision.status["gateway"]
+
+
+@pytest.mark.parametrize("other", ["f" * 16, "0" * 16])
+def test_an_approval_of_another_configuration_approves_nothing(other: str) -> None:
+    decision = settle(decide, a_model_world(a_service(api=approved(other))), content)
+    assert "ProxyConfigPromote" not in kinds(decision)
+
+
+def test_what_was_promoted_before_is_told_while_another_configuration_waits() -> None:
+    old = content(worlds.child("ProxyConfigPromote", "llm.tiny-00000000"))
+    service = a_service(api=MANUAL, status={"gateway": BEFORE})
+    decision = settle(decide, a_model_world(service, seen={ref_of(old): old}), content)
+    gateway = decision.status["gateway"]
+    assert {key: gateway[key] for key in BEFORE} == BEFORE
+    assert gateway["candidateHash"] not in ("", BEFORE["configHash"])
+    assert ref_of(old) in decision.keep
+
+
+def test_what_is_published_without_an_approval_stays_published_when_approvals_begin() -> None:
+    published = promotion_of(settle(decide, a_model_world(), content))
+    done = content(worlds.child("ProxyConfigPromote", published.name))
+    decision = settle(decide, a_model_world(a_service(api=MANUAL), seen={published: done}), content)
+    assert told(decision, Type.PROMOTED) == ("True", "Promoted")
+    assert published in decision.keep
+
+
+def test_plans_and_limits_need_no_approval() -> None:
+    published = promotion_of(settle(decide, a_model_world(), content))
+    done = content(worlds.child("ProxyConfigPromote", published.name))
+    service = a_service(api=MANUAL, plans=[{"name": "gold"}])
+    decision = settle(decide, a_model_world(service, seen={published: done}), content)
+    assert product_of(decision)["applicationPlans"].keys() == {"gold"}
+    assert told(decision, Type.PROMOTED) == ("True", "Promoted")
+
+
+def test_the_product_is_not_written_while_a_promotion_of_another_configuration_may_still_publish_it() -> None:
+    pending = worlds.child("ProxyConfigPromote", "llm.tiny-00000000")
+    decision = settle(decide, a_model_world(seen={ref_of(pending): pending}), content)
+    assert "Product" not in kinds(decision)
+    assert ref_of(pending) not in decision.keep
+
+
+def test_after_something_else_was_promoted_in_3scale_the_configuration_is_promoted_again() -> None:
+    published = promotion_of(settle(decide, a_model_world(), content))
+    done = content(worlds.child("ProxyConfigPromote", published.name))
+    world = a_model_world(seen={published: done}, remote=Remote(overtaken=done["metadata"]["uid"]))
+    decision = settle(decide, world, content)
+    assert told(decision, Type.PROMOTED) == ("False", "Promoting")
+    assert "something else was promoted" in condition_of(decision, Type.PROMOTED).message
+    assert published not in decision.keep
+    assert "ProxyConfigPromote" not in kinds(decision)
+
+
+def test_a_promotion_of_another_configuration_that_can_not_be_deleted_is_told() -> None:
+    old = content(worlds.child("ProxyConfigPromote", "llm.tiny-00000000"))
+    refusal = Refusal(RefusalReason.FORBIDDEN, "may not delete")
+    world = a_model_world(seen={ref_of(old): old})
+    live = {ref_of(one): content(one) for one in settle(decide, world, content).children}
+    decision = decide(_replace(world, children=Children(live, {ref_of(old): refusal})))
+    assert told(decision, Type.PROMOTED) == ("False", "Forbidden")
 
 
 def test_an_object_of_somebody_else_is_named_and_the_rest_goes_on() -> None:

@@ -462,3 +462,23 @@ def test_who_is_not_let_in_has_nothing_accepted() -> None:
     decision = settle(decide, a_subscription_world(service=service, seen=seen))
     assert told(decision, Type.MODEL_ACCEPTED) == ("False", "PlanNotGranted")
     assert decision.accept is None
+
+
+URL = {"url": "https://tiny.example.com/v1", "modelName": "tiny"}
+
+
+@pytest.mark.parametrize("policy", ["Paused", "Observe"])
+def test_an_edit_of_a_model_that_is_not_active_reaches_no_consumer(policy: str) -> None:
+    edited = {"name": "other", "source": worlds.SOURCE}
+    service = a_service(managementPolicy=policy, model=edited, plans=[{"name": "premium"}], status=URL)
+    application = worlds.child("Application", "llm.tiny-dev1") | {"spec": {"applicationPlanName": "standard"}}
+    world = a_subscription_world(service=service, seen={ref_of(application): application})
+    decision = settle(decide, world)
+    assert told(decision, Type.MODEL_ACCEPTED) == ("True", "Accepted")
+    (secret,) = [one for one in decision.children if "MODEL" in one.get("data", {})]
+    assert b64decode(secret["data"]["MODEL"]).decode() == "tiny"
+
+
+def test_a_model_that_is_not_active_lets_nobody_in_whom_its_spec_does_not() -> None:
+    service = a_service(managementPolicy="Observe", plans=[{"name": "premium"}], status=URL)
+    assert told(decide(a_subscription_world(service=service)), Type.MODEL_ACCEPTED) == ("False", "PlanMissing")

@@ -19,6 +19,7 @@ from maas_operator.api.model_subscription import ModelSubscription
 from maas_operator.api.reasons import ConditionType
 from maas_operator.domain.conditions import Condition
 from maas_operator.domain.decision import Decision, World
+from maas_operator.domain.farewell import NO_OBSTACLES
 from maas_operator.domain.gateway.remote import Remote
 from maas_operator.domain.kinds import INFERENCE_SERVICE, PRODUCT
 from maas_operator.domain.metering.package import PolicyPackage
@@ -27,6 +28,7 @@ from maas_operator.domain.model_service import ModelServiceWorld
 from maas_operator.domain.objects import Children, Manifest, Ref, Refusal, ref_of
 from maas_operator.domain.people.secrets import StoredSecret
 from maas_operator.domain.people.world import FreshSecrets, ModelSubscriptionWorld
+from maas_operator.domain.policies.platform import PlatformPolicies
 from maas_operator.engine.packed_policy import packed_policy
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -119,11 +121,25 @@ def a_model_world(service: ModelService | None = None, **known: Any) -> ModelSer
         "deployment_mode": None,
         "deployment": None,
         "pods": (),
-        "route_host": "",
+        "routes": (),
+        "endpoint": "",
         "remote": Remote(document_is_free=True),
+        "policy_secrets": {},
+        "installation": None,
+        "copied": frozenset(),
         "applications": (),
+        "obstacles": NO_OBSTACLES,
     }
     return ModelServiceWorld(owner=service.dump(), now=NOW, service=service, **(defaults | known))
+
+
+def a_route(host: str = "tiny.example.com", *, to: str = "production", annotated: str = "315s") -> Manifest:
+    """Return a Route as zync makes it, annotated for the default timeouts."""
+    name = f"zync-3scale-api-{to}"
+    labels = {"3scale.net/service_id": "7", "zync.3scale.net/route-to": f"apicast-{to}"}
+    annotations = {"haproxy.router.openshift.io/timeout": annotated} if annotated else {}
+    known = metadata(name, "3scale", labels=labels, annotations=annotations)
+    return {"apiVersion": "route.openshift.io/v1", "kind": "Route", "metadata": known, "spec": {"host": host}}
 
 
 def a_platform_world(platform: ModelPlatform | None = None, **known: Any) -> ModelPlatformWorld:
@@ -137,6 +153,8 @@ def a_platform_world(platform: ModelPlatform | None = None, **known: Any) -> Mod
         "admin_api": None,
         "tenants": (),
         "portal_host": "",
+        "policies": PlatformPolicies(platform=platform, secrets={}, installation=None),
+        "copies_in_use": frozenset(),
         "policy": a_package(),
         "installation": None,
         "gateways": (),
@@ -163,6 +181,7 @@ def a_subscription_world(subscription: ModelSubscription | None = None, **known:
         "threescale_namespaces": frozenset({"3scale"}),
         "secrets": {},
         "fresh": FreshSecrets(key=SecretStr("fresh-key-" + "k" * 32), password=SecretStr("fresh-password-" + "p" * 16)),
+        "obstacles": NO_OBSTACLES,
     }
     return ModelSubscriptionWorld(owner=subscription.dump(), now=NOW, subscription=subscription, **(defaults | known))
 

@@ -111,7 +111,7 @@ async def test_deleting_while_3scale_is_down_tells_what_it_waits_for(world: Worl
     async with world.fault(PROVIDER_ACCOUNT, PortaFault.DOWN):
         await world.delete(service_of(model))
         waits = await world.until(service_of(model), lambda live: application in ready(live)["message"])
-        assert ready(waits)["reason"] == "Deleting"
+        assert ready(waits)["reason"] == "DeletionBlocked"
     await world.gone(service_of(model))
     assert world.in_3scale() == []
 
@@ -144,7 +144,7 @@ async def test_an_operator_that_is_killed_again_and_again_comes_to_the_same_end(
 
 async def test_deleting_ends_although_the_operator_is_killed_meanwhile(world: World, model: str) -> None:
     await world.delete(service_of(model))
-    await world.until(service_of(model), lambda live: ready(live)["reason"] == "Deleting")
+    await world.until(service_of(model), lambda live: ready(live)["reason"] in ("Deleting", "DeletionBlocked"))
     await world.operator.kill()
     await world.run()
     await world.gone(service_of(model))

@@ -336,7 +336,7 @@ def _with_finalizers(ref: Ref, finalizers: list[str]) -> Manifest:
 
 
 def _counts(call: Call) -> bool:
-    return call.verb.writes and call.kind != EVENT.name
+    return call.writes and call.kind != EVENT.name
 
 
 def _definition(kind: Kind) -> Manifest:

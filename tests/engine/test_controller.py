@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from maas_operator.domain.decision import Decision
-from maas_operator.domain.kinds import BACKEND, MODEL_SERVICE
+from maas_operator.domain.kinds import BACKEND, EVENT, MODEL_SERVICE
 from maas_operator.domain.labels import FINALIZER
 from maas_operator.domain.objects import Ref
 from maas_operator.engine.applier import Applied, Applier
@@ -34,6 +34,7 @@ from tests.engine.stage import (
     COPY,
     FRONT,
     GATEWAY,
+    HOME,
     KEY,
     OWNER,
     RUNTIME,
@@ -293,6 +294,38 @@ async def test_an_owner_is_held_while_its_deletion_is_refused(bench: Bench) -> N
     assert await bench.reconcile() is None
 
 
+async def test_an_owner_that_is_forced_goes_at_once_and_names_what_it_leaves(bench: Bench) -> None:
+    await bench.settle()
+    await bench.stage.hold(FRONT)
+    bench.decide = lambda world: replace(decide(world), forced=world.deleting, releasable=False)
+    await bench.stage.user.delete(OWNER)
+    assert await bench.reconcile() is None
+    assert await bench.stage.find(OWNER) is None
+    left = await bench.stage.cluster.get(FRONT)
+    assert "deletionTimestamp" in left["metadata"]
+    assert await bench.stage.find(BACK) is None
+    (event,) = [one for one in await bench.stage.cluster.list(EVENT) if one["reason"] == "DeletionForced"]
+    assert event["note"].endswith("these are left: Product 3scale/toy")
+
+
+async def test_an_owner_that_is_forced_names_what_is_out_of_reach(bench: Bench) -> None:
+    await bench.settle()
+    bench.decide = lambda world: replace(decide(world), forced=world.deleting, namespaces=frozenset({HOME}))
+    await bench.stage.user.delete(OWNER)
+    assert await bench.reconcile() is None
+    (event,) = [one for one in await bench.stage.cluster.list(EVENT) if one["reason"] == "DeletionForced"]
+    assert "Backend 3scale/toy" in event["note"]
+    assert await bench.stage.find(BACK) is not None
+
+
+async def test_an_owner_that_is_forced_and_leaves_nothing_says_nothing(bench: Bench) -> None:
+    await bench.settle()
+    bench.decide = lambda world: replace(decide(world), forced=world.deleting)
+    await bench.stage.user.delete(OWNER)
+    assert await bench.reconcile() is None
+    assert not [one for one in await bench.stage.cluster.list(EVENT) if one["reason"] == "DeletionForced"]
+
+
 async def test_an_owner_may_be_held_without_children(bench: Bench) -> None:
     bench.decide = lambda world: replace(no_children(world), releasable=False)
     await bench.reconcile()
@@ -425,3 +458,66 @@ async def test_the_status_of_a_successor_is_not_written(bench: Bench) -> None:
     with pytest.raises((Conflict, Rejected)):
         await bench.reconcile()
     assert "status" not in await bench.stage.owner()
+
+
+async def test_an_observed_owner_gets_a_status_and_nothing_else(bench: Bench) -> None:
+    seen: list[ToyWorld] = []
+
+    def watched(world: ToyWorld) -> Decision:
+        seen.append(world)
+        return decide(world)
+
+    await bench.stage.user.apply(toy(managementPolicy="Observe", backends=["more"]))
+    bench.decide = watched
+    bench.stage.calls.clear()
+    assert await bench.reconcile() == RESYNC_SECONDS
+    assert bench.stage.writes == ["apply ModelService toy status"]
+    owner = await bench.stage.owner()
+    assert "finalizers" not in owner["metadata"]
+    assert "children" not in owner["status"]
+    last = seen[-1]
+    assert [world.rehearsed for world in seen] == [True] * (len(seen) - 1) + [False]
+    assert [str(write.ref) for write in last.pending] == [
+        str(ref) for ref in (KEY, BACK, Ref(BACKEND, GATEWAY, "more"), RUNTIME)
+    ]
+    assert last.children.live == {}
+
+
+async def test_an_owner_that_is_observed_later_keeps_its_inventory_and_what_is_not_wanted_any_more(
+    bench: Bench,
+) -> None:
+    await bench.stage.user.apply(toy(backends=["more"]))
+    await bench.reconcile()
+    before = {entry["name"] for entry in (await bench.stage.owner())["status"]["children"]}
+    await bench.stage.user.apply(toy(managementPolicy="Observe", text="new"))
+    bench.stage.calls.clear()
+    await bench.reconcile()
+    assert bench.stage.writes == ["apply ModelService toy status"]
+    assert {entry["name"] for entry in (await bench.stage.owner())["status"]["children"]} == before
+    assert await bench.stage.find(Ref(BACKEND, GATEWAY, "more"))
+    bench.stage.calls.clear()
+    await bench.reconcile()
+    assert bench.stage.writes == []
+
+
+async def test_what_an_observed_owner_could_not_have_written_is_tried_again_sooner(bench: Bench) -> None:
+    async def refuse(call: Call) -> None:
+        if call.verb is Verb.APPLY and call.kind == BACKEND.name:
+            raise api.bad_request("no")
+
+    bench.stage.kubeapi.faults.add(refuse)
+    await bench.stage.user.apply(toy(managementPolicy="Observe"))
+    assert await bench.reconcile() == REFUSED_SECONDS
+    assert await bench.stage.ready() == ("False", "Rejected")
+    assert not (await bench.stage.find(KEY))
+
+
+async def test_an_observed_owner_is_deleted_as_any_other(bench: Bench) -> None:
+    await bench.stage.user.apply(toy(text="a"))
+    await bench.reconcile()
+    await bench.stage.user.apply(toy(managementPolicy="Observe"))
+    await bench.reconcile()
+    await bench.stage.user.delete(OWNER)
+    await bench.reconcile()
+    assert await bench.stage.find(OWNER) is None
+    assert await bench.stage.find(BACK) is None

@@ -70,7 +70,7 @@ class Play:
         return alive
 
     async def _strike(self, call: Call) -> None:
-        if call.verb is Verb.LIST or (self.only_writes and not call.verb.writes):
+        if call.verb is Verb.LIST or (self.only_writes and not call.writes):
             return
         self.calls += call.moment is Moment.BEFORE
         fault = self.faults.pop((self.calls, call.moment), None)

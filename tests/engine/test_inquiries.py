@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,9 +13,10 @@ from pydantic import SecretStr
 
 from maas_operator.api.model_platform import ModelPlatform
 from maas_operator.domain.decision import Acceptance
-from maas_operator.domain.gateway.remote import RemoteApplication, RemoteBackend, RemotePlan, RemoteProduct
+from maas_operator.domain.gateway.remote import Remote, RemoteApplication, RemoteBackend, RemotePlan, RemoteProduct
 from maas_operator.domain.kinds import APPLICATION, CONFIG_MAP, Kind
 from maas_operator.domain.labels import owner_labels
+from maas_operator.domain.names import promotion_ref
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.engine import comparisons
 from maas_operator.engine.cache import Cache
@@ -25,7 +26,9 @@ from maas_operator.engine.lookup import Lookup
 from maas_operator.engine.threescale import REGULARLY, Tenant
 from tests.domain import worlds
 from tests.domain.children import children_of
+from tests.domain.remotes import as_written
 
+HASH = "0123456789abcdef"
 AUTHORITY = Ref(CONFIG_MAP, "3scale", "ca")
 
 
@@ -36,6 +39,8 @@ class Threescale:
     asked: list[str] = field(default_factory=list)
     fails: Mapping[str, BaseException] = field(default_factory=dict)
     tenants: list[Tenant] = field(default_factory=list)
+    products: RemoteProduct | None = None
+    backends: RemoteBackend | None = None
 
     def _ask(self, what: str, tenant: Tenant) -> None:
         self.asked.append(what)
@@ -56,11 +61,19 @@ class Threescale:
 
     async def product(self, tenant: Tenant, product_id: int) -> RemoteProduct:
         self._ask("product", tenant)
-        raise RemoteNotFound("gone")
+        if self.products is None:
+            raise RemoteNotFound("gone")
+        return self.products
+
+    async def endpoint(self, tenant: Tenant, product_id: int) -> str:
+        self._ask("endpoint", tenant)
+        return f"https://product-{product_id}.example.com"
 
     async def backend(self, tenant: Tenant, backend_id: int) -> RemoteBackend:
         self._ask("backend", tenant)
-        raise RemoteNotFound("gone")
+        if self.backends is None:
+            raise RemoteNotFound("gone")
+        return self.backends
 
     async def plans(self, tenant: Tenant, product_id: int) -> list[RemotePlan]:
         self._ask("plans", tenant)
@@ -107,7 +120,8 @@ class Bench:
         self.cluster = Cluster({})
         self.service = worlds.a_service()
         self.platform = worlds.a_platform()
-        self.inquiries = Inquiries(self.threescale, Lookup(Cache(), self.cluster), lambda: self.now)
+        self.cache = Cache()
+        self.inquiries = Inquiries(self.threescale, Lookup(self.cache, self.cluster), lambda: self.now)
         self.put(account())
 
     def put(self, *manifests: Manifest) -> None:
@@ -123,6 +137,30 @@ class Bench:
             self.put(one)
         product = self.cluster.objects[ref_of(children["Product"])]
         product["spec"]["applicationPlans"] = {plan: {"name": plan}}
+
+    def promote(self, *, done: bool = True, candidate: str | None = None) -> str:
+        """Have the Product published as written, promoted by a promotion in our cache; return its uid."""
+        self.publish()
+        children = children_of(self.service)
+        product, target = self.cluster.objects[ref_of(children["Product"])], children["Backend"]["spec"]
+        product["spec"]["applicationPlans"] = children["Product"]["spec"]["applicationPlans"]
+        self.threescale.products = as_written(product)
+        endpoint, words = target["privateBaseURL"], target["description"]
+        self.threescale.backends = RemoteBackend(name=target["name"], description=words, endpoint=endpoint)
+        told = {"configHash": HASH, **({"candidateHash": candidate} if candidate else {})}
+        self.service = worlds.a_service(status={"gateway": told})
+        ref = promotion_ref(self.service, self.platform, HASH)
+        promotion = worlds.child(ref.kind.name, ref.name)
+        self.cache.put(worlds.content(promotion) if done else promotion)
+        return f"uid-{ref.name}" if done else str(promotion["metadata"]["uid"])
+
+    async def remote(self) -> Remote:
+        return await self.inquiries.about_service(self.service, self.platform)
+
+    async def after_a_resync(self) -> Remote:
+        await self.remote()
+        self.now += REGULARLY
+        return await self.remote()
 
     async def edited_at(self) -> dict[str, datetime]:
         return dict((await self.inquiries.about_service(self.service, self.platform)).edited_at)
@@ -148,6 +186,14 @@ def with_authority(platform: ModelPlatform) -> ModelPlatform:
     document = platform.dump()
     document["spec"]["threescale"]["caConfigMapRef"] = {"name": "ca", "key": "ca.crt"}
     return ModelPlatform.model_validate(document)
+
+
+def in_production(bench: Bench, *, version: int) -> RemoteProduct:
+    """Return what 3scale tells of the Product, with another version in production."""
+    assert bench.threescale.products is not None
+    production = bench.threescale.products.production
+    assert production is not None
+    return replace(bench.threescale.products, production=replace(production, version=version))
 
 
 @pytest.fixture
@@ -292,6 +338,51 @@ async def test_an_edit_that_stays_is_looked_for_later_and_later(bench: Bench) ->
         times.append((await bench.edited_at()).get("Product"))
     # After 1, 2, 4, 8, 16, 32 and 64 intervals, and then after 32 more each time.
     assert len(set(times)) == 11
+
+
+async def test_what_was_promoted_as_it_was_written_is_no_difference(bench: Bench) -> None:
+    bench.promote()
+    assert await bench.after_a_resync() == Remote()
+
+
+async def test_a_promotion_after_which_something_else_came_to_production_is_named(bench: Bench) -> None:
+    uid = bench.promote()
+    bench.threescale.products = in_production(bench, version=4)
+    assert await bench.after_a_resync() == Remote(overtaken=uid)
+
+
+@pytest.mark.parametrize("how", [{"done": False}, {"candidate": "f" * 16}])
+async def test_production_says_nothing_while_another_configuration_is_on_its_way(
+    bench: Bench, how: dict[str, Any]
+) -> None:
+    bench.promote(**how)
+    bench.threescale.products = in_production(bench, version=4)
+    assert await bench.after_a_resync() == Remote()
+
+
+async def test_an_edit_that_was_promoted_too_is_put_back_before_anything_is_promoted_again(bench: Bench) -> None:
+    uid = bench.promote()
+    put_back = in_production(bench, version=4)
+    bench.threescale.products = replace(put_back, rules=())
+    found = await bench.after_a_resync()
+    assert (found.overtaken, found.look_again) == ("", True)
+    assert found.edited_at.keys() == {"Product"}
+    assert await bench.remote() == found
+    bench.threescale.products = put_back
+    bench.now += comparisons.SOON
+    found = await bench.remote()
+    assert (found.overtaken, found.look_again) == (uid, False)
+
+
+async def test_an_edit_that_is_not_put_back_soon_is_not_looked_for_every_minute(bench: Bench) -> None:
+    bench.promote()
+    bench.threescale.products = replace(in_production(bench, version=4), rules=())
+    await bench.after_a_resync()
+    bench.now += comparisons.SOON
+    assert not (await bench.remote()).look_again
+    bench.now += comparisons.SOON
+    await bench.remote()
+    assert bench.threescale.asked.count("product") == 2
 
 
 async def test_a_product_that_3scale_works_on_is_not_compared(bench: Bench) -> None:

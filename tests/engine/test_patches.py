@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from maas_operator.domain.decision import Decision, Patch
-from maas_operator.domain.kinds import API_MANAGER
+from maas_operator.domain.decision import Annotation, Decision, Patch
+from maas_operator.domain.kinds import API_MANAGER, ROUTE
+from maas_operator.domain.labels import annotations_of
 from maas_operator.domain.objects import Manifest, Ref, RefusalReason
 from maas_operator.engine.applier import CORRECTIONS, Applied
-from maas_operator.engine.errors import Conflict
+from maas_operator.engine.errors import Conflict, NotFound
 from maas_operator.sandbox.kubeapi import errors as api
 from maas_operator.sandbox.kubeapi.faults import Call, Verb
 from tests.engine.stage import GATEWAY, RUNTIME, Stage, ToyWorld, decide, manifest
@@ -85,3 +86,67 @@ async def test_who_undoes_a_patch_again_and_again_is_named_and_not_fought(bench:
     await bench.reconcile()
     assert rules.seen[-1] is RefusalReason.CONTENDED
     assert bench.calls(Verb.PATCH) == []
+
+
+# --- annotations -----------------------------------------------------------------------------------------------------
+
+DOOR = Ref(ROUTE, GATEWAY, "theirs")
+
+
+class Annotating:
+    """The toy's rules, and one more: their Route must have a note."""
+
+    def __init__(self, route: Manifest, value: str = "5s") -> None:
+        self.route = route
+        self.value = value
+        self.seen: list[object] = []
+
+    def __call__(self, world: ToyWorld) -> Decision:
+        route = world.children.live.get(DOOR, self.route)
+        refusal = world.children.refused.get(DOOR)
+        self.seen.append(refusal.reason if refusal else annotations_of(route).get("note"))
+        wanted = annotations_of(route).get("note") != self.value
+        patch = Annotation(DOOR, self.route["metadata"]["uid"], "note", self.value)
+        return replace(decide(world), patches=(patch,) if wanted and not refusal else ())
+
+
+async def a_door(stage: Stage) -> Manifest:
+    spec = {"host": "a.example.com", "to": {"kind": "Service", "name": "a"}}
+    return await stage.user.apply(manifest(DOOR, spec=spec))
+
+
+async def test_an_annotation_is_all_that_is_ours_of_an_object(bench: Bench) -> None:  # noqa: F811
+    bench.decide = rules = Annotating(await a_door(bench.stage))
+    await bench.reconcile()
+    live = await bench.stage.cluster.get(DOOR)
+    assert (annotations_of(live), live["spec"]) == ({"note": "5s"}, rules.route["spec"])
+    owned = {entry["manager"]: entry["fieldsV1"] for entry in live["metadata"]["managedFields"]}
+    assert owned["maas-operator"] == {"f:metadata": {"f:annotations": {"f:note": {}}}}
+    assert rules.seen[-1] == "5s"
+
+
+async def test_an_object_that_is_gone_is_not_made_again_by_its_annotation(bench: Bench) -> None:  # noqa: F811
+    bench.decide = Annotating(await a_door(bench.stage))
+    await bench.stage.user.delete(DOOR)
+    await bench.reconcile()
+    with pytest.raises(NotFound):
+        await bench.stage.cluster.get(DOOR)
+    assert (await bench.stage.owner())["status"]["conditions"]
+
+
+async def test_who_undoes_an_annotation_again_and_again_is_not_fought_until_another_is_wanted(
+    bench: Bench,  # noqa: F811
+) -> None:
+    for _ in range(CORRECTIONS):
+        bench.decide = Annotating(await a_door(bench.stage))
+        await bench.reconcile()
+        rivals = manifest(DOOR)
+        rivals["metadata"]["annotations"] = {"note": "none of yours"}
+        await bench.stage.user.apply(rivals, manager="rival")
+    bench.decide = rules = Annotating(await bench.stage.cluster.get(DOOR))
+    await bench.reconcile()
+    assert rules.seen[-1] is RefusalReason.CONTENDED
+    assert annotations_of(await bench.stage.cluster.get(DOOR)) == {"note": "none of yours"}
+    bench.decide = Annotating(await bench.stage.cluster.get(DOOR), "6s")
+    await bench.reconcile()
+    assert annotations_of(await bench.stage.cluster.get(DOOR)) == {"note": "6s"}

@@ -37,9 +37,9 @@ class Bench:
         await self.stage.user.apply(found)
         return ref
 
-    async def prune(self, *refs: Ref, uid: str = UID) -> Pruned:
+    async def prune(self, *refs: Ref, uid: str = UID, at_once: bool = False) -> Pruned:
         self.stage.calls.clear()
-        return await self.pruner.prune(dict.fromkeys(refs, uid), {HOME, GATEWAY}, self._guard)
+        return await self.pruner.prune(dict.fromkeys(refs, uid), {HOME, GATEWAY}, self._guard, at_once=at_once)
 
     @property
     def deleted(self) -> list[str]:
@@ -189,3 +189,13 @@ async def test_a_shared_object_goes_by_the_uid_of_its_true_owner(bench: Bench) -
     assert await bench.stage.find(ref) is not None
     await bench.prune(ref, uid="namespace-uid")
     assert await bench.stage.find(ref) is None
+
+
+async def test_at_once_nobody_waits_for_another(bench: Bench) -> None:
+    backend, product = await bench.add(BACKEND), await bench.add(PRODUCT)
+    theirs = await bench.add(BACKEND, "theirs", uid="other-uid")
+    await bench.stage.hold(product)
+    pruned = await bench.prune(backend, product, theirs, at_once=True)
+    assert sorted(bench.deleted) == ["Backend", "Product"]
+    assert pruned.remaining.keys() == {product}
+    assert await bench.stage.find(theirs) is not None

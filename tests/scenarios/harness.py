@@ -309,7 +309,7 @@ class World:
         """P5: nothing is written in ten minutes, and lists are not asked for either."""
         version, calls = self.kubeapi.api.store.version, len(self.operator.records.calls)
         await asyncio.sleep(seconds)
-        written = [call for call in self.operator.records.calls[calls:] if call.verb.writes]
+        written = [call for call in self.operator.records.calls[calls:] if call.writes]
         assert self.kubeapi.api.store.version == version, f"P5 quiet:\n{chr(10).join(calls_in_words(written))}"
 
     async def check_deletion(self) -> None:

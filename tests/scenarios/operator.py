@@ -97,7 +97,7 @@ class Records:
 
 
 def is_write(call: Call) -> bool:
-    return call.verb.writes and call.kind != EVENT.name
+    return call.writes and call.kind != EVENT.name
 
 
 class _Cluster(InProcessCluster):

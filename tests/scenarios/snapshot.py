@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from maas_operator.domain.kinds import (
@@ -97,13 +98,15 @@ def _plain(manifest: Manifest) -> Manifest:
 
 def _without_numbers(value: Any) -> Any:
     if isinstance(value, dict):
-        shown = {key: value for key, value in value.items() if key not in _VOLATILE and not _NUMBER.search(key)}
+        # What an apply has taken away from one of ours may be left as null, which is absent to us.
+        given = {key: entry for key, entry in value.items() if entry is not None}
+        shown = {key: entry for key, entry in given.items() if key not in _VOLATILE and not _NUMBER.search(key)}
         return {key: _without_numbers(entry) for key, entry in shown.items()}
     if not isinstance(value, list):
         return value
     entries = [_without_numbers(entry) for entry in value]
     # The order of a list-map is that of its entries' first writing.
-    return sorted(entries, key=str) if _is_map(value) else entries
+    return sorted(entries, key=partial(json.dumps, sort_keys=True)) if _is_map(value) else entries
 
 
 def _is_map(value: list[Any]) -> bool:

@@ -112,9 +112,15 @@ class KubernetesCluster:
                 return Listing(objects, page["metadata"]["resourceVersion"])
 
     async def apply(
-        self, manifest: Manifest, *, manager: str = MANAGER, force: bool = True, subresource: str = ""
+        self,
+        manifest: Manifest,
+        *,
+        manager: str = MANAGER,
+        force: bool = True,
+        subresource: str = "",
+        dry_run: bool = False,
     ) -> Manifest:
-        """Server-side apply; return the object as it is then."""
+        """Server-side apply; return the object as it is then, or in a dry run as it would be."""
         ref = ref_of(manifest)
         resource = self._resources[ref.kind]
         target = resource.subresources[subresource] if subresource else resource
@@ -122,11 +128,18 @@ class KubernetesCluster:
             "apply",
             ref,
             lambda options: target.server_side_apply(
-                body=manifest, **_address(ref), field_manager=manager, force_conflicts=force, **options
+                body=manifest,
+                **_address(ref),
+                field_manager=manager,
+                force_conflicts=force,
+                dry_run=_dry(dry_run),
+                **options,
             ),
         )
 
-    async def json_patch(self, ref: Ref, operations: Sequence[Manifest], *, resource_version: str) -> Manifest:
+    async def json_patch(
+        self, ref: Ref, operations: Sequence[Manifest], *, resource_version: str, dry_run: bool = False
+    ) -> Manifest:
         """Patch an object that is still at this version, else Conflict; return it as it is then."""
         resource = self._resources[ref.kind]
         body = at_version(resource_version, operations)
@@ -134,7 +147,12 @@ class KubernetesCluster:
             "patch",
             ref,
             lambda options: resource.patch(
-                **_address(ref), body=body, content_type=JSON_PATCH, field_manager=MANAGER, **options
+                **_address(ref),
+                body=body,
+                content_type=JSON_PATCH,
+                field_manager=MANAGER,
+                dry_run=_dry(dry_run),
+                **options,
             ),
         )
 
@@ -233,6 +251,10 @@ def _resource(kind: Kind, client: DynamicClient) -> Resource:
         client=client,
         subresources={"status": {"kind": kind.name, "name": f"{kind.plural}/status", "namespaced": kind.namespaced}},
     )
+
+
+def _dry(dry_run: bool) -> str | None:
+    return "All" if dry_run else None
 
 
 def _address(ref: Ref) -> dict[str, str | None]:

@@ -9,13 +9,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import httpx
 
 from maas_operator.domain.gateway.remote import (
     RemoteApplication,
     RemoteBackend,
+    RemoteConfiguration,
     RemoteDocument,
+    RemoteMetric,
     RemotePlan,
     RemoteProduct,
     RemoteRule,
@@ -29,6 +32,7 @@ from maas_operator.engine.errors import (
 )
 
 _WORDS_LIMIT: Final = 300
+_PORTS: Final = {"https": 443, "http": 80}
 _KINDS: Final = {401: TokenRefused, 403: TokenRefused, 404: RemoteNotFound}
 
 Json = dict[str, Any]
@@ -69,7 +73,10 @@ def _texts(body: Json) -> Iterable[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """The answers to the calls that tell all of a product; lists are unwrapped, `limits` are by the plan's id."""
+    """The answers to the calls that tell all of a product; lists are unwrapped, `limits` are by the plan's id.
+
+    `staging`, `production`: None where nothing was deployed.
+    """
 
     service: Json
     proxy: Json
@@ -79,24 +86,50 @@ class Parts:
     rules: list[Json]
     plans: list[Json]
     limits: Mapping[int, list[Json]]
+    staging: Json | None
+    production: Json | None
 
 
 def product(parts: Parts) -> RemoteProduct:
     """Put a product together."""
     service = parts.service["service"]
     names = {metric["id"]: metric["system_name"] for metric in parts.metrics}
-    rules = sorted(parts.rules, key=lambda rule: rule.get("position") or 0)
     plans = [plan(entry) for entry in parts.plans]
     return RemoteProduct(
         name=service["name"],
         description=service.get("description") or "",
         settings=_settings(service, parts.proxy["proxy"]),
         usages={usage["backend_id"]: usage["path"] for usage in (each["backend_usage"] for each in parts.usages)},
-        metrics=frozenset(names.values()),
-        rules=tuple(_rule(rule, names) for rule in rules),
+        metrics={metric["system_name"]: _metric(metric) for metric in parts.metrics},
+        rules=_rules(parts.rules, names),
         policies=tuple(_policy(policy) for policy in parts.policies["policies_config"]),
         plans={each.system_name: each for each in plans},
         limits={each.system_name: _limits(parts.limits[each.id], names) for each in plans},
+        staging=_configuration(parts.staging, names) if parts.staging else None,
+        production=_configuration(parts.production, names) if parts.production else None,
+    )
+
+
+def _configuration(entry: Json, names: Mapping[int, str]) -> RemoteConfiguration:
+    config = entry["proxy_config"]
+    content, proxy = config["content"], config["content"]["proxy"]
+    # The rules of backends are in the same list.
+    rules = [rule for rule in proxy["proxy_rules"] if rule.get("owner_type") != "BackendApi"]
+    chain = [{key: policy[key] for key in ("name", "version", "configuration")} for policy in proxy["policy_chain"]]
+    return RemoteConfiguration(
+        version=config["version"],
+        settings=_settings(content, proxy),
+        rules=_rules(rules, names),
+        policies=tuple(chain),
+    )
+
+
+def _metric(entry: Json) -> RemoteMetric:
+    return RemoteMetric(
+        friendly_name=entry["friendly_name"],
+        unit=entry.get("unit") or "",
+        description=entry.get("description") or "",
+        is_method=entry.get("parent_id") is not None,
     )
 
 
@@ -104,6 +137,10 @@ def _settings(service: Json, proxy: Json) -> dict[str, str]:
     known = {key: value for key, value in proxy.items() if key.startswith("error_") or key == "credentials_location"}
     known |= {key: service[key] for key in ("backend_version", "deployment_option") if key in service}
     return {key: str(value) for key, value in known.items() if value is not None}
+
+
+def _rules(entries: Iterable[Json], names: Mapping[int, str]) -> tuple[RemoteRule, ...]:
+    return tuple(_rule(rule, names) for rule in sorted(entries, key=lambda rule: rule.get("position") or 0))
 
 
 def _rule(rule: Json, names: Mapping[int, str]) -> RemoteRule:
@@ -139,6 +176,16 @@ def plan(entry: Json) -> RemotePlan:
 
 def _money(value: Any) -> Decimal:
     return Decimal(str(value or 0))
+
+
+def endpoint(url: str) -> str:
+    """Read a public base URL: porta writes each with its port, which clients leave out where it is the usual one."""
+    parts = urlsplit(url)
+    usual = _PORTS[parts.scheme]
+    port = "" if parts.port in (None, usual) else f":{parts.port}"
+    if not parts.hostname:
+        raise ValueError("a URL without a host")
+    return f"{parts.scheme}://{parts.hostname}{port}"
 
 
 def backend(entry: Json) -> RemoteBackend:

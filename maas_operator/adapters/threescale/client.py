@@ -19,7 +19,7 @@ from maas_operator.domain.gateway.remote import (
     RemotePlan,
     RemoteProduct,
 )
-from maas_operator.engine.errors import RemoteRefused, RemoteUnavailable
+from maas_operator.engine.errors import RemoteNotFound, RemoteRefused, RemoteUnavailable
 from maas_operator.engine.threescale import Tenant
 
 from . import answers
@@ -85,8 +85,16 @@ class AdminApi:
                 plan["id"]: await self._list(tenant, f"application_plans/{plan['id']}/limits", "limits", "limit")
                 for plan in plans
             },
+            staging=await self._latest(tenant, f"{path}/proxy/configs/sandbox"),
+            production=await self._latest(tenant, f"{path}/proxy/configs/production"),
         )
         return _read(path, lambda: answers.product(parts))
+
+    async def endpoint(self, tenant: Tenant, product_id: int) -> str:
+        """Return a product's public base URL in production, without a slash at its end."""
+        path = f"services/{product_id}/proxy"
+        found = await self._get(tenant, path)
+        return _read(path, lambda: answers.endpoint(found["proxy"]["endpoint"]))
 
     async def backend(self, tenant: Tenant, backend_id: int) -> RemoteBackend:
         """Read a backend."""
@@ -129,6 +137,13 @@ class AdminApi:
             found = await self._get(tenant, path)
             if _read(path, lambda: answers.application(found["application"])).state != "live":
                 raise
+
+    async def _latest(self, tenant: Tenant, path: str) -> Any:
+        """Read the newest configuration; None while nothing was deployed."""
+        try:
+            return await self._get(tenant, f"{path}/latest")
+        except RemoteNotFound:
+            return None
 
     async def _plans(self, tenant: Tenant, product_id: int) -> list[Json]:
         return await self._list(tenant, f"services/{product_id}/application_plans", "plans", "application_plan")

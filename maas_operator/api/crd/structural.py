@@ -1,11 +1,12 @@
 """From the JSON schema of a pydantic model to the structural schema that a CRD may carry."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 from pydantic import BaseModel
 
-from maas_operator.api.base import LIST_TYPE, VALIDATIONS
+from maas_operator.api.base import LIST_TYPE, MAP_TYPE, VALIDATIONS
 
 Schema = dict[str, Any]
 
@@ -29,8 +30,10 @@ _KEYWORDS = (
     "maxProperties",
     "anyOf",
     "x-kubernetes-int-or-string",
+    "x-kubernetes-preserve-unknown-fields",
     "x-kubernetes-list-type",
     "x-kubernetes-list-map-keys",
+    MAP_TYPE,
     VALIDATIONS,
     "items",
     "additionalProperties",
@@ -59,35 +62,56 @@ def _structural(schema: Mapping[str, Any], definitions: Mapping[str, Schema], pa
         if container in node:
             node[container] = _structural(node[container], definitions, f"{path}[]")
     if "properties" in node:
-        node["properties"] = {
+        members = {
             name: _structural(value, definitions, f"{path}.{name}") for name, value in node["properties"].items()
         }
-    return {keyword: node[keyword] for keyword in _KEYWORDS if keyword in node}
+        required = node.get("required", ())
+        node["properties"] = {
+            name: member if name in required else _removable(member) for name, member in members.items()
+        }
+    return _ordered(node)
 
 
 def _resolved(schema: Mapping[str, Any], definitions: Mapping[str, Schema]) -> Schema:
     """Inline the reference and the optional of one node; what the node itself says wins over what it refers to."""
     node = dict(schema)
     if "$ref" in node:
-        return _merged(_resolved(definitions[node.pop("$ref").rsplit("/", 1)[-1]], definitions), node)
+        return _merged(_resolved(deepcopy(definitions[node.pop("$ref").rsplit("/", 1)[-1]]), definitions), node)
     members = node.get("anyOf", ())
     if {"type": "null"} in members:
         del node["anyOf"]
         (present,) = (member for member in members if member != {"type": "null"})
         return _merged(_resolved(present, definitions), node)
-    return _without_empty_default(node)
+    return _without_null_default(node)
 
 
 def _merged(target: Schema, node: Schema) -> Schema:
     rules = [*target.get(VALIDATIONS, ()), *node.get(VALIDATIONS, ())]
-    return _without_empty_default(target | node | ({VALIDATIONS: rules} if rules else {}))
+    return _without_null_default(target | node | ({VALIDATIONS: rules} if rules else {}))
 
 
-def _without_empty_default(node: Schema) -> Schema:
-    # An absent list and an empty one mean the same in this API, and absent never is null.
-    if "default" in node and node["default"] in (None, []):
+def _without_null_default(node: Schema) -> Schema:
+    # Absent never is null in this API.
+    if node.get("default", "") is None:
         del node["default"]
     return node
+
+
+def _removable(node: Schema) -> Schema:
+    """Return the schema of an optional field with what lets a server-side apply take it away.
+
+    Servers before Kubernetes 1.35 make null of a list or map that loses its last entry, and refuse it then: unless
+    there is a default to put in its place, or the field is owned as a whole.
+    """
+    if "default" in node or node.get("type") != "object":
+        return node
+    # Of a map whose keys are anybody's, absent and empty mean the same; not so of an object.
+    whole: Schema = {"default": {}} if "additionalProperties" in node else {MAP_TYPE: "atomic"}
+    return _ordered(node | whole)
+
+
+def _ordered(node: Schema) -> Schema:
+    return {keyword: node[keyword] for keyword in _KEYWORDS if keyword in node}
 
 
 def _own_default(node: Mapping[str, Any], definitions: Mapping[str, Schema]) -> Schema:

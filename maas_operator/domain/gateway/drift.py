@@ -16,28 +16,49 @@ from maas_operator.domain.labels import CORRECTED_AT, annotations_of
 from maas_operator.domain.objects import Manifest
 from maas_operator.domain.observed import status_of
 
-from .remote import RemoteBackend, RemoteDocument, RemotePlan, RemoteProduct, RemoteRule
+from .remote import RemoteBackend, RemoteConfiguration, RemoteDocument, RemotePlan, RemoteProduct, RemoteRule
+from .status import PromotionState
 
 Spec = Mapping[str, Any]
 
 
-def product_edits(product: Manifest, backends: Mapping[str, Manifest], remote: RemoteProduct) -> tuple[str, ...]:
-    """Name what of a synced Product is not so in 3scale; `backends` by system name."""
+def product_edits(
+    product: Manifest, backends: Mapping[str, Manifest], configurations: Mapping[str, Any], remote: RemoteProduct
+) -> tuple[str, ...]:
+    """Name what of a synced Product is not so in 3scale.
+
+    `backends` by system name; `configurations`: what is in the Secrets that the chain refers to, by name.
+    """
     spec = product["spec"]
     wanted = {
         "name": (spec["name"], remote.name),
         "description": (spec["description"], remote.description),
         "backends": (_usages(spec, backends), remote.usages),
-        "metrics": (spec["metrics"].keys() | spec["methods"].keys(), remote.metrics),
+        "metrics": (spec["metrics"].keys() | spec["methods"].keys(), remote.metrics.keys()),
         "mapping rules": (_rules(spec), remote.rules),
-        "policies": (_policies(spec), remote.policies),
+        "policies": (_policies(spec, configurations), remote.policies),
     }
     edits = [what for what, (one, other) in wanted.items() if one != other]
-    # Older releases do not tell all settings.
-    settings = [
-        f"setting {name}" for name, value in _settings(spec).items() if remote.settings.get(name, value) != value
-    ]
-    return (*edits, *settings, *_plan_edits(spec["applicationPlans"], remote))
+    return (*edits, *_setting_edits(spec, remote.settings), *_plan_edits(spec["applicationPlans"], remote))
+
+
+def production_edits(
+    product: Manifest, configurations: Mapping[str, Any], promotion: PromotionState, found: RemoteConfiguration | None
+) -> tuple[str, ...]:
+    """Name what of a Product that was promoted is not so in production; `configurations` as above.
+
+    The version alone does not tell: what was edited in 3scale at that moment was promoted with the rest.
+    """
+    if found is None:
+        return ("nothing is in production",)
+    spec = product["spec"]
+    wanted = {
+        "version": (promotion.production_version, found.version),
+        "mapping rules": (_rules(spec), found.rules),
+        "policies": (_chain(spec, configurations), found.policies),
+    }
+    edits = [what for what, (one, other) in wanted.items() if one != other]
+    return (*edits, *_setting_edits(spec, found.settings))
 
 
 def backend_edits(backend: Manifest, remote: RemoteBackend) -> tuple[str, ...]:
@@ -112,9 +133,30 @@ def _rules(spec: Spec) -> tuple[RemoteRule, ...]:
     )
 
 
-def _policies(spec: Spec) -> tuple[Mapping[str, Any], ...]:
-    told = ("name", "version", "enabled", "configuration")
-    return tuple({key: policy[key] for key in told} for policy in spec["policies"])
+def _policies(spec: Spec, configurations: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    return tuple(
+        {
+            **{key: policy[key] for key in ("name", "version", "enabled")},
+            "configuration": configurations.get(_source(policy), policy["configuration"]),
+        }
+        for policy in spec["policies"]
+    )
+
+
+def _source(policy: Spec) -> str:
+    return str((policy.get("configurationRef") or {}).get("name", ""))
+
+
+def _chain(spec: Spec, configurations: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """Return the policies as gateways get them."""
+    told = ("name", "version", "configuration")
+    links = _policies(spec, configurations)
+    return tuple({key: policy[key] for key in told} for policy in links if policy["enabled"])
+
+
+def _setting_edits(spec: Spec, found: Mapping[str, str]) -> list[str]:
+    # Older releases do not tell all settings.
+    return [f"setting {name}" for name, value in _settings(spec).items() if found.get(name, value) != value]
 
 
 def _settings(spec: Spec) -> dict[str, str]:

@@ -37,6 +37,9 @@ class ApplicationPlan(Emitted):
     published: bool
     apps_require_approval: bool
     trial_period: int
+    # Written even where they are nothing: the 3scale-operator leaves alone what is absent.
+    setup_fee: str
+    cost_month: str
     limits: tuple[LimitSpec, ...] | None
 
 
@@ -74,6 +77,8 @@ def _application_plan(plan: Plan) -> ApplicationPlan:
         published=plan.published,
         apps_require_approval=plan.approval_required,
         trial_period=plan.trial_days,
+        setup_fee=plan.pricing.setup_fee,
+        cost_month=plan.pricing.monthly_fee,
         # The controllers around us write objects back without empty lists: we send none, so that nothing differs.
         limits=limits or None,
     )

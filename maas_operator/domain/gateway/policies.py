@@ -10,8 +10,8 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from maas_operator.api.model_service import Api, Task, Timeouts
-from maas_operator.domain.emitted import Emitted
+from maas_operator.api.model_service import Api, RateLimit, Task, Timeouts
+from maas_operator.domain.emitted import Emitted, LocalReference
 from maas_operator.domain.metering.package import NAME
 
 from .mapping_rules import INFERENCE_PATHS
@@ -30,7 +30,7 @@ class Policy(Emitted):
     name: str
     version: str = "builtin"
     configuration: dict[str, JsonValue]
-    configuration_ref: NoReference = NoReference()
+    configuration_ref: NoReference | LocalReference = NoReference()
     enabled: bool = True
 
 
@@ -56,15 +56,27 @@ def metering_policy(version: str, tasks: Collection[Task]) -> Policy:
     return Policy(name=NAME, version=version, configuration=configuration)
 
 
-def policy_chain(api: Api, metering: Policy | None = None) -> tuple[Policy, ...]:
-    """Return the chain for a model's API."""
+def policy_chain(
+    api: Api,
+    metering: Policy | None = None,
+    *,
+    before_auth: Collection[Policy] = (),
+    after_auth: Collection[Policy] = (),
+) -> tuple[Policy, ...]:
+    """Return the chain for a model's API, with the platform's policies before and after authentication."""
+    needs_care = metering or before_auth or after_auth
     return (
-        # A policy that can not be loaded would be left out: without this one, calls would go uncounted.
-        *([Policy(name="on_failed", configuration={"error_status_code": 503})] if metering else []),
-        # Before apicast: a browser asks for permission without a key.
+        # A policy that can not be loaded would be left out: calls would go uncounted, or past what forbids them.
+        *([Policy(name="on_failed", configuration={"error_status_code": 503})] if needs_care else []),
+        # Before apicast: a browser asks for permission without a key. Before what may refuse calls: it asks for none.
         *_cors(api.cors.allowed_origins),
+        *before_auth,
         _timeouts(api.timeouts),
         Policy(name="apicast", configuration={}),
+        # Before the rate limit and metering: what they refuse uses up nothing.
+        *after_auth,
+        # After apicast: before it, strangers without a valid key could use up the model's share.
+        *_rate_limit(api.rate_limit),
         # After apicast: before it, what it adds would turn calls of unknown paths into allowed ones.
         *([metering] if metering else []),
         # After apicast, which reads the key from the header: the model must not see it.
@@ -92,6 +104,18 @@ def _timeouts(timeouts: Timeouts) -> Policy:
         name="upstream_connection",
         configuration={"connect_timeout": _seconds(timeouts.connect), "send_timeout": read, "read_timeout": read},
     )
+
+
+def _rate_limit(limit: RateLimit | None) -> tuple[Policy, ...]:
+    if limit is None:
+        return ()
+    # The scope makes the key this product's own. No error settings: APIcast would apply them to all products.
+    bucket: dict[str, JsonValue] = {
+        "key": {"name": "maas-operator", "scope": "service"},
+        "rate": limit.requests_per_second,
+        "burst": limit.burst,
+    }
+    return (Policy(name="rate_limit", configuration={"leaky_bucket_limiters": [bucket]}),)
 
 
 def _seconds(duration: timedelta) -> int:

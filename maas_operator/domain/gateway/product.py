@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from maas_operator.api.model_platform import ModelPlatform
+from maas_operator.api.model_platform import ModelPlatform, Position
 from maas_operator.api.model_service import ModelService
 from maas_operator.domain.emitted import Emitted, LocalReference, manifest
 from maas_operator.domain.names import product_ref, system_name, title
 from maas_operator.domain.objects import Manifest
+from maas_operator.domain.policies.platform import PlatformPolicies
 
 from .mapping_rules import MappingRule, mapping_rules
 from .metrics import METHODS, METRICS, MethodSpec, MetricSpec
@@ -65,8 +66,13 @@ class ProductSpec(Emitted):
     provider_account_ref: LocalReference
 
 
-def product(service: ModelService, platform: ModelPlatform, metering: str | None) -> Manifest:
-    """Build the Product; `metering`: the version of the policy that counts its tokens, None if nobody does."""
+def product(
+    service: ModelService, platform: ModelPlatform, metering: str | None, policies: PlatformPolicies
+) -> Manifest:
+    """Build the Product.
+
+    `metering`: the version of the policy that counts its tokens, None if nobody does. `policies`: the platform's own.
+    """
     tasks = service.spec.model.tasks
     spec = ProductSpec(
         name=title(service),
@@ -77,7 +83,12 @@ def product(service: ModelService, platform: ModelPlatform, metering: str | None
         methods=METHODS,
         mapping_rules=mapping_rules(tasks),
         application_plans=application_plans(plans_of(service, platform)),
-        policies=policy_chain(service.spec.api, metering_policy(metering, tasks) if metering else None),
+        policies=policy_chain(
+            service.spec.api,
+            metering_policy(metering, tasks) if metering else None,
+            before_auth=policies.at(Position.BEFORE_AUTH),
+            after_auth=policies.at(Position.AFTER_AUTH),
+        ),
         provider_account_ref=LocalReference(name=platform.spec.threescale.provider_account_secret_ref.name),
     )
     return manifest(product_ref(service, platform), spec)

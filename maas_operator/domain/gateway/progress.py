@@ -7,7 +7,7 @@ from typing import Final
 
 from maas_operator.api.reasons import REASONS, ConditionType, Reason
 from maas_operator.domain.conditions import Condition, Verdict, decide_condition, false, refused, true, unknown
-from maas_operator.domain.objects import Ref
+from maas_operator.domain.objects import Ref, ref_of
 
 from .publication import Publication
 from .status import PromotionPhase, SyncPhase, SyncState
@@ -30,6 +30,7 @@ def stages(publication: Publication) -> tuple[Condition, ...]:
             ConditionType.GATEWAY_READY,
             (
                 _threescale_not_ready,
+                _policies_not_ready,
                 _token_policy_missing,
                 _barred,
                 _gateway_refused,
@@ -42,13 +43,13 @@ def stages(publication: Publication) -> tuple[Condition, ...]:
         ),
         decide_condition(
             ConditionType.PROMOTED,
-            (_held, _promotion_refused, _promotion_failed, _promotion_pending),
+            (_held, _not_approved, _promotion_refused, _promotion_failed, _overtaken, _promotion_pending),
             publication,
             otherwise=true(Reason.PROMOTED, "this configuration is in production"),
         ),
         decide_condition(
             ConditionType.LIVE,
-            (_not_promoted, _route_missing, _gateways_caching),
+            (_not_promoted, _route_missing, _gateways_caching, _timeout_not_set),
             publication,
             otherwise=true(Reason.LIVE, "every gateway uses this configuration"),
         ),
@@ -57,6 +58,12 @@ def stages(publication: Publication) -> tuple[Condition, ...]:
 
 def _threescale_not_ready(publication: Publication) -> Verdict | None:
     problem = publication.threescale_problem
+    name = publication.platform.metadata.name
+    return false(Reason.PLATFORM_NOT_READY, f"ModelPlatform {name}: {problem}") if problem else None
+
+
+def _policies_not_ready(publication: Publication) -> Verdict | None:
+    problem = publication.policies_problem
     name = publication.platform.metadata.name
     return false(Reason.PLATFORM_NOT_READY, f"ModelPlatform {name}: {problem}") if problem else None
 
@@ -111,30 +118,45 @@ def _held(publication: Publication) -> Verdict | None:
     return None
 
 
+def _not_approved(publication: Publication) -> Verdict | None:
+    """Tell that somebody wants to look first: what was promoted before stays in production."""
+    if publication.is_approved or publication.is_promoted:
+        return None
+    words = f"set spec.api.promotion.approved to {publication.config_hash} to publish"
+    return false(Reason.PROMOTION_NOT_APPROVED, words)
+
+
 def _promotion_refused(publication: Publication) -> Verdict | None:
-    ref = publication.promotion_ref
-    return refused(publication.world.children, (ref,)) if ref else None
+    promotions = publication.promotions
+    return refused(publication.world.children, (promotions.wanted, *promotions.found)) if promotions else None
 
 
 def _promotion_failed(publication: Publication) -> Verdict | None:
-    state = publication.promotion
-    if state.phase is not PromotionPhase.FAILED:
+    promotions = publication.promotions
+    if promotions is None or promotions.state.phase is not PromotionPhase.FAILED:
         return None
-    return false(Reason.PROMOTION_FAILED, f"{publication.promotion_ref}: 3scale says: {state.message}")
+    return false(Reason.PROMOTION_FAILED, f"{promotions.wanted}: 3scale says: {promotions.state.message}")
+
+
+def _overtaken(publication: Publication) -> Verdict | None:
+    if publication.promotions is None or not publication.promotions.is_overtaken:
+        return None
+    return false(Reason.PROMOTING, "something else was promoted in 3scale: this configuration is promoted again")
 
 
 def _promotion_pending(publication: Publication) -> Verdict | None:
-    if publication.promotion.done:
+    promotions = publication.promotions
+    if promotions is None or promotions.done:
         return None
-    return false(Reason.PROMOTING, f"waiting for {publication.promotion_ref}")
+    return false(Reason.PROMOTING, f"waiting for {promotions.wanted}")
 
 
 def _not_promoted(publication: Publication) -> Verdict | None:
-    return None if publication.promotion.done else unknown(Reason.WAITING, "waiting for Promoted")
+    return None if publication.is_promoted else unknown(Reason.WAITING, "waiting for Promoted")
 
 
 def _route_missing(publication: Publication) -> Verdict | None:
-    if publication.route_host:
+    if publication.url:
         return None
     return false(
         Reason.ROUTE_MISSING,
@@ -147,3 +169,13 @@ def _gateways_caching(publication: Publication) -> Verdict | None:
     if until is None or publication.is_live:
         return None
     return false(Reason.GATEWAY_CACHING, f"gateways may use the configuration before until {until:%Y-%m-%dT%H:%M:%SZ}")
+
+
+def _timeout_not_set(publication: Publication) -> Verdict | None:
+    """Tell that long answers may be cut; all else works."""
+    refusals = publication.world.children.refused
+    refusal = next((refusals[ref] for ref in map(ref_of, publication.routes) if ref in refusals), None)
+    if refusal is None:
+        return None
+    message = f"every gateway uses this configuration, but the router may cut long answers: {refusal.message}"
+    return true(Reason.ROUTE_TIMEOUT_NOT_SET, message)

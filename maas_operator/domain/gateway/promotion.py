@@ -12,7 +12,7 @@ from maas_operator.domain.emitted import Emitted, digest, manifest
 from maas_operator.domain.names import product_ref, promotion_ref
 from maas_operator.domain.objects import Manifest
 
-_PUBLISHED_OF_PRODUCT: Final = ("systemName", "deployment", "backendUsages", "mappingRules", "policies")
+PUBLISHED_OF_PRODUCT: Final = ("systemName", "deployment", "backendUsages", "mappingRules", "policies")
 _PUBLISHED_OF_BACKEND: Final = ("systemName", "privateBaseURL")
 
 
@@ -29,7 +29,7 @@ def config_hash(product: Manifest, backend: Manifest, *, product_id: int) -> str
     Plans, limits and texts are left out, which act at once. The id is part of it: a Product that was deleted in 3scale
     is made anew, with another id and nothing in production.
     """
-    published = {key: product["spec"][key] for key in _PUBLISHED_OF_PRODUCT}
+    published = {key: product["spec"][key] for key in PUBLISHED_OF_PRODUCT}
     target = {key: backend["spec"][key] for key in _PUBLISHED_OF_BACKEND}
     return digest([product_id, published, target])[:16]
 

@@ -5,21 +5,20 @@ Written all at once, the 3scale-operator would back off for minutes, and a promo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
-from typing import Final
 
 from maas_operator.api.model_platform import ModelPlatform, TokenPolicyMode
-from maas_operator.api.model_service import ModelService
+from maas_operator.api.model_service import ModelService, PromotionMode
 from maas_operator.api.reasons import ConditionType
-from maas_operator.domain.decision import World
-from maas_operator.domain.kinds import PROXY_CONFIG_PROMOTE
+from maas_operator.domain.decision import Annotation, World
 from maas_operator.domain.metering.package import NAME
 from maas_operator.domain.names import backend_ref, product_ref, promotion_ref
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.domain.observed import condition_of
+from maas_operator.domain.policies.platform import PlatformPolicies
 
 from .backend import backend
 from .drift import with_correction
@@ -27,25 +26,28 @@ from .plans import plans_of, plans_with_token_limits, with_plans_in_use
 from .platform import lacks_admin_api_only, metering_version, problem_of
 from .product import product
 from .promotion import config_hash, proxy_config_promote
+from .promotions import Promotions, known_promotions
 from .remote import Remote
-from .status import PromotionPhase, PromotionState, SyncState, backend_state, product_state, promotion_state
-
-RETRY_PROMOTION: Final = timedelta(seconds=30)
-"""How long a failed promotion stays before it is made anew."""
+from .routes import PRODUCTION, ROUTE_TO, host_of, timeouts
+from .status import SyncPhase, SyncState, backend_state, product_state
 
 
 @dataclass(frozen=True, kw_only=True)
 class Publication:
     """What is published of one model, and how far that has come.
 
-    `route_host` is empty while there is no Route; `remote` is what 3scale itself says.
+    `routes`, `endpoint`: see `ModelServiceWorld`; `remote` is what 3scale itself says. `policies` are the platform's,
+    `copied` the copies of their configurations that are there.
     """
 
     service: ModelService
     platform: ModelPlatform
     world: World
-    route_host: str
+    routes: tuple[Manifest, ...]
+    endpoint: str
     remote: Remote
+    policies: PlatformPolicies
+    copied: Collection[Ref]
 
     @property
     def backend_ref(self) -> Ref:
@@ -81,24 +83,38 @@ class Publication:
 
     @cached_property
     def _rendered(self) -> Manifest:
-        return product(self.service, self.platform, self.metering)
+        return product(self.service, self.platform, self.metering, self.policies)
+
+    @cached_property
+    def promotions(self) -> Promotions | None:
+        """Return the promotions of the Product; None before it has an id."""
+        if self.config_hash is None:
+            return None
+        return Promotions(
+            found=known_promotions(self.service, self.world),
+            wanted=promotion_ref(self.service, self.platform, self.config_hash),
+            allowed=self.is_approved,
+            overtaken=self.remote.overtaken,
+            now=self.world.now,
+        )
 
     @property
-    def promotion_ref(self) -> Ref | None:
-        """Return the address of the promotion of this configuration."""
-        return promotion_ref(self.service, self.platform, self.config_hash) if self.config_hash else None
+    def is_approved(self) -> bool:
+        """Tell whether this configuration may go to production."""
+        wish = self.service.spec.api.promotion
+        return wish.mode is PromotionMode.AUTOMATIC or wish.approved == self.config_hash
 
     @property
-    def promotion(self) -> PromotionState:
-        """Return how far the promotion of this configuration is."""
-        return promotion_state(self.world.child(self.promotion_ref) if self.promotion_ref else None)
+    def is_promoted(self) -> bool:
+        """Tell whether this configuration is in production."""
+        return self.promotions is not None and self.promotions.done
 
     @property
     def promoted_at(self) -> datetime | None:
         """Return when the promotion was done; None while it is not."""
-        found = self.world.child(self.promotion_ref) if self.promotion_ref else None
-        if found is None or not self.promotion.done:
+        if self.promotions is None or not self.promotions.done:
             return None
+        found = self.promotions.found[self.promotions.wanted] or {}
         condition = condition_of(found, "Ready") or condition_of(found, "Failed")
         return datetime.fromisoformat(condition["lastTransitionTime"])
 
@@ -110,7 +126,14 @@ class Publication:
     @property
     def url(self) -> str | None:
         """Return where consumers find the API."""
-        return f"https://{self.route_host}/v1" if self.route_host else None
+        host = host_of(self.routes, {ROUTE_TO: PRODUCTION})
+        base = f"https://{host}" if host else self._endpoint
+        return f"{base}/v1" if base else None
+
+    @property
+    def _endpoint(self) -> str:
+        """Return where 3scale publishes the Product; it tells it before there is anything to find."""
+        return self.endpoint if self.is_promoted or self.service.status.url else ""
 
     @property
     def metering(self) -> str | None:
@@ -127,7 +150,7 @@ class Publication:
         """Return the version of the metering policy that gateways may use: the one before until this is live."""
         now = self.metering
         before = self.service.status.gateway.token_policy_version if self.service.status.gateway else None
-        return now if self.is_live else before or (now if self.promotion.done else None)
+        return now if self.is_live else before or (now if self.is_promoted else None)
 
     @property
     def threescale_problem(self) -> str | None:
@@ -139,6 +162,12 @@ class Publication:
         if known and lacks_admin_api_only(self.platform):
             return None
         return problem_of(self.platform, ConditionType.THREESCALE_READY)
+
+    @property
+    def policies_problem(self) -> str | None:
+        """Return why no chain can be written; None when one can."""
+        missing = next((ref for ref in self.policies.copies if ref not in self.copied), None)
+        return self.policies.problem or (f"waiting for {missing}" if missing else None)
 
     @property
     def metering_problem(self) -> str | None:
@@ -161,37 +190,38 @@ class Publication:
     @property
     def is_held(self) -> bool:
         """Tell whether nothing may be written to 3scale."""
-        return bool(self.metering_problem or self.threescale_problem or self.remote.barrier)
+        return bool(self.policies_problem or self.metering_problem or self.threescale_problem or self.remote.barrier)
 
     def children(self) -> Iterable[Manifest]:
         """Return what can be written now, in order."""
         if self.is_held:
             return
         yield self._corrected(backend(self.service, self.platform))
-        if not self.backend.synced:
+        if not (self.backend.synced or self._is_rehearsed(self.backend)) or (
+            self.promotions and self.promotions.unsafe
+        ):
             return
         rendered = self._corrected(self._rendered)
         yield with_plans_in_use(rendered, self.world.seen.get(self.product_ref), self.remote.plans_in_use)
-        if self.product.synced and self.config_hash and not self._promotion_is_spent:
+        if self.product.synced and self.config_hash and self.promotions and self.promotions.writable:
             yield proxy_config_promote(self.service, self.platform, self.config_hash)
+
+    def patches(self) -> Iterable[Annotation]:
+        """Return what others' objects lack."""
+        return timeouts(self.routes, self.service.spec.api.timeouts, self.world.children)
+
+    def _is_rehearsed(self, state: SyncState) -> bool:
+        """Tell whether an object is new in a rehearsal: what follows does not depend on what 3scale answers."""
+        return self.world.rehearsed and state.phase is SyncPhase.SILENT
 
     def keep(self) -> frozenset[Ref]:
         """Return what stays as it is where it can not be written now."""
-        promotions = [ref for ref in self.world.seen if ref.kind == PROXY_CONFIG_PROMOTE]
-        if not self.is_held and self.promotion_ref is not None:
-            # A promotion of another configuration goes: left alone, it might publish one that nobody meant to.
-            promotions = [] if self._promotion_is_spent else [self.promotion_ref]
-        return frozenset({self.backend_ref, self.product_ref, *promotions})
+        if self.is_held or self.promotions is None:
+            promotions = frozenset(known_promotions(self.service, self.world))
+        else:
+            promotions = self.promotions.staying(product_synced=self.product.synced)
+        return frozenset({self.backend_ref, self.product_ref}) | promotions
 
     def _corrected(self, rendered: Manifest) -> Manifest:
         ref = ref_of(rendered)
         return with_correction(rendered, self.world.seen.get(ref), self.remote.edited_at.get(ref.kind.name))
-
-    @property
-    def _promotion_is_spent(self) -> bool:
-        """Tell whether the promotion failed a while ago: it goes, and the next pass makes another."""
-        found = self.world.child(self.promotion_ref) if self.promotion_ref else None
-        if found is None or self.promotion.phase is not PromotionPhase.FAILED:
-            return False
-        failed_at = datetime.fromisoformat(condition_of(found, "Failed")["lastTransitionTime"])
-        return self.world.now >= failed_at + RETRY_PROMOTION

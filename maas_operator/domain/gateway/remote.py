@@ -48,22 +48,44 @@ class RemoteRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteMetric:
+    """A metric, or a method of `hits`."""
+
+    friendly_name: str
+    unit: str
+    description: str
+    is_method: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteConfiguration:
+    """What gateways load: a version of a product's settings, rules and policies, those of its backends left out."""
+
+    version: int
+    settings: Mapping[str, str]
+    rules: tuple[RemoteRule, ...]
+    policies: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteProduct:
     """All of a product that its custom resource has a word for.
 
     `settings`: the proxy's, by 3scale's names, as text. `limits`: by plan, then by metric and period; a metric of a
-    backend has its id for a name. `usages`: paths by backend id.
+    backend has its id for a name. `usages`: paths by backend id. `staging`, `production`: the newest configurations.
     """
 
     name: str
     description: str
     settings: Mapping[str, str]
     usages: Mapping[int, str]
-    metrics: frozenset[str]
+    metrics: Mapping[str, RemoteMetric]
     rules: tuple[RemoteRule, ...]
     policies: tuple[Mapping[str, Any], ...]
     plans: Mapping[str, RemotePlan]
     limits: Mapping[str, Mapping[tuple[str, str], int]]
+    staging: RemoteConfiguration | None
+    production: RemoteConfiguration | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +119,8 @@ class Remote:
     `edited_at`: when the Product, the Backend or the ActiveDoc was last found to be edited in 3scale itself, by kind.
     `document_barrier`: why the document may not be written for the first time.
     `document_is_free`: whether this pass has proven that it may.
+    `overtaken`: the uid of a promotion after which something else came to production; empty if there is none.
+    `look_again`: what was found is being put back, and more may have to follow.
     """
 
     barrier: Verdict | None = None
@@ -104,6 +128,8 @@ class Remote:
     edited_at: Mapping[str, datetime] = field(default_factory=dict)
     document_barrier: Verdict | None = None
     document_is_free: bool = False
+    overtaken: str = ""
+    look_again: bool = False
 
 
 NOTHING_ASKED: Final = Remote()

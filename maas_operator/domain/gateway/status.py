@@ -91,9 +91,13 @@ class PromotionPhase(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromotionState:
-    """A promotion's state; a version is None before 3scale tells it."""
+    """A promotion's state; a version is None before 3scale tells it.
+
+    `final`: the 3scale-operator never looks at it again. Until then it promotes whatever there is when it next looks.
+    """
 
     phase: PromotionPhase
+    final: bool = False
     staging_version: int | None = None
     production_version: int | None = None
     message: str = ""
@@ -120,6 +124,7 @@ def promotion_state(promotion: Manifest | None) -> PromotionState:
         phase = _failed_phase(message, in_production=staging == production and bool(staging))
     return PromotionState(
         phase=phase,
+        final="Ready" in true,
         staging_version=staging or None,
         production_version=production or None,
         message="" if phase is PromotionPhase.DONE else message,

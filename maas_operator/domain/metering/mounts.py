@@ -37,6 +37,11 @@ def entries(installation: Manifest, environment: str) -> tuple[Entry, ...]:
     return tuple((apicast.get(environment) or {}).get("customPolicies") or ())
 
 
+def has(installation: Manifest, environment: str, name: str, version: str) -> bool:
+    """Tell whether one of the gateways mounts a policy, whoever made it."""
+    return (name, version) in {(one["name"], one["version"]) for one in entries(installation, environment)}
+
+
 def mounted_versions(installation: Manifest | None) -> frozenset[str]:
     """Return the versions of which an APIManager mounts our Secret in any gateway."""
     if installation is None:

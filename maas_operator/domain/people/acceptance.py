@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from maas_operator.api.model_service import ManagementPolicy
 from maas_operator.api.reasons import ConditionType, Reason
 from maas_operator.domain.conditions import Condition, Verdict, decide_condition, false, true
+from maas_operator.domain.kinds import APPLICATION
 
 from .developers import subscription_ref
 from .world import ModelSubscriptionWorld
+
+_ACCEPTED: Final = true(Reason.ACCEPTED, "the model lets this subscription in")
 
 
 def model_accepted(world: ModelSubscriptionWorld) -> Condition:
     """Decide the condition."""
     return decide_condition(
         ConditionType.MODEL_ACCEPTED,
-        (_access_denied, _model_missing, _platform_missing, _plan_missing, _plan_not_granted),
+        (_access_denied, _model_missing, _platform_missing, _let_in_before, _plan_missing, _plan_not_granted),
         world,
-        otherwise=true(Reason.ACCEPTED, "the model lets this subscription in"),
+        otherwise=_ACCEPTED,
     )
 
 
@@ -43,6 +49,16 @@ def _platform_missing(world: ModelSubscriptionWorld) -> Verdict | None:
         return None
     name = world.service.spec.platform_ref.name
     return false(Reason.PLATFORM_MISSING, f"the model's ModelPlatform {name} does not exist")
+
+
+def _let_in_before(world: ModelSubscriptionWorld) -> Verdict | None:
+    """Tell that a subscription is on its plan already: an edit of the model takes effect only while it is Active."""
+    if world.service is None or world.service.spec.management_policy is ManagementPolicy.ACTIVE:
+        return None
+    plans = {one["spec"]["applicationPlanName"] for ref, one in world.seen.items() if ref.kind == APPLICATION}
+    if world.subscription.spec.plan not in plans:
+        return None
+    return _ACCEPTED
 
 
 def _plan_missing(world: ModelSubscriptionWorld) -> Verdict | None:

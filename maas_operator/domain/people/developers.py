@@ -52,7 +52,7 @@ def developers_ready(service: ModelService, children: Children) -> Condition:
     subscriptions = [ModelSubscription.model_validate(one) for ref in refs if (one := children.get(ref)) is not None]
     return decide_condition(
         ConditionType.DEVELOPERS_READY,
-        (lambda _: refused(children, refs), _failed, _pending),
+        (lambda _: refused(children, refs), lambda _: _missing(children, refs), _failed, _pending),
         subscriptions,
         otherwise=(
             true(Reason.READY, f"developers with a working key: {len(refs)}")
@@ -60,6 +60,13 @@ def developers_ready(service: ModelService, children: Children) -> Condition:
             else true(Reason.NO_DEVELOPERS, "spec.developers is empty")
         ),
     )
+
+
+def _missing(children: Children, refs: Iterable[Ref]) -> Verdict | None:
+    missing = [ref.name for ref in refs if children.get(ref) is None]
+    if not missing:
+        return None
+    return false(Reason.DEVELOPERS_PENDING, f"waiting for ModelSubscription {', '.join(missing)} to be made")
 
 
 def _failed(subscriptions: list[ModelSubscription]) -> Verdict | None:

@@ -16,10 +16,11 @@ from maas_operator.domain.objects import Manifest, Ref
 
 @dataclass(frozen=True, slots=True)
 class StoredSecret:
-    """A Secret as it was read: its values, masked, and the time of its creation."""
+    """A Secret as it was read: its values, masked, the time of its creation, and what tells this version of it."""
 
     values: Mapping[str, SecretStr]
     created_at: datetime | None = None
+    version: str = ""
 
     def get(self, key: str) -> SecretStr | None:
         """Return a value; None when the key is missing or empty."""
@@ -29,10 +30,12 @@ class StoredSecret:
 
 def read_secret(manifest: Manifest) -> StoredSecret:
     """Decode a Secret's data; a value that is not base64 or not UTF-8 counts as missing."""
-    created = manifest["metadata"].get("creationTimestamp")
+    metadata = manifest["metadata"]
+    created = metadata.get("creationTimestamp")
     return StoredSecret(
         values={key: SecretStr(_decode(value)) for key, value in (manifest.get("data") or {}).items()},
         created_at=datetime.fromisoformat(created) if created else None,
+        version=f"{metadata.get('uid', '')}/{metadata.get('resourceVersion', '')}",
     )
 
 

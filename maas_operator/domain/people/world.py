@@ -8,16 +8,19 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 
 from maas_operator.api.model_platform import ModelPlatform
-from maas_operator.api.model_service import ModelService
+from maas_operator.api.model_service import ManagementPolicy, ModelService
 from maas_operator.api.model_subscription import ModelSubscription
 from maas_operator.api.plans import Plan
 from maas_operator.domain.child_state import state_of
 from maas_operator.domain.decision import Acceptance, ChildState, World
+from maas_operator.domain.farewell import Obstacles
 from maas_operator.domain.gateway.plans import plans_of
-from maas_operator.domain.gateway.status import product_state
+from maas_operator.domain.gateway.status import SyncPhase, product_state
 from maas_operator.domain.kinds import SECRET
 from maas_operator.domain.labels import ACCEPTED, annotations_of
+from maas_operator.domain.names import model_id
 from maas_operator.domain.objects import Manifest, Ref
+from maas_operator.domain.observed import status_of
 
 from . import access, accounts, status
 from .secrets import StoredSecret
@@ -38,6 +41,7 @@ class ModelSubscriptionWorld(World):
     `siblings`: the subscriptions of the same account that are not being deleted, this one included.
     `secrets`: the Secrets that exist of those that this subscription may need, by address.
     `product`: the model's Product as the cache has it.
+    `obstacles`: known only while the subscription is being deleted.
     """
 
     subscription: ModelSubscription
@@ -49,6 +53,7 @@ class ModelSubscriptionWorld(World):
     threescale_namespaces: frozenset[str]
     secrets: Mapping[Ref, StoredSecret]
     fresh: FreshSecrets
+    obstacles: Obstacles
 
     @property
     def founder(self) -> ModelSubscription:
@@ -151,7 +156,12 @@ class Access:
     @property
     def identity_ready(self) -> bool:
         """Tell whether account and user, as written in this pass, are there in 3scale."""
-        return all(ref in self.world.children.live and self.state(ref).ready for ref in self.identity_refs[1:])
+        return all(ref in self.world.children.live and self._has_answered(ref) for ref in self.identity_refs[1:])
+
+    def _has_answered(self, ref: Ref) -> bool:
+        """Tell whether 3scale has a child; in a rehearsal nobody answers for a new one."""
+        child = self.world.child(ref)
+        return self.state(ref).ready or (self.world.rehearsed and child is not None and not status_of(child))
 
     @property
     def product_id(self) -> int | None:
@@ -159,9 +169,18 @@ class Access:
         return product_state(self.world.product).remote_id
 
     @property
+    def model_id(self) -> str:
+        """Return the id that clients send: while the model is not changed, the one by which it is served."""
+        active = self.service.spec.management_policy is ManagementPolicy.ACTIVE
+        return (None if active else self.service.status.model_name) or model_id(self.service)
+
+    @property
     def model_is_published(self) -> bool:
         """Tell whether 3scale has the model's Product, and this plan of it."""
         product = self.world.product
-        if product is None or not product_state(product).synced:
+        if product is None:
+            return False
+        state = product_state(product)
+        if not (state.synced or (self.world.rehearsed and state.phase is SyncPhase.SILENT)):
             return False
         return self.world.subscription.spec.plan in product["spec"]["applicationPlans"]

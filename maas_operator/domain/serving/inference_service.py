@@ -105,6 +105,12 @@ def config_hash(service: ModelService, profile: RuntimeProfile) -> str:
     return digest([serving_runtime_spec(service, profile).dump(), predictor])[:16]
 
 
+def told_config_hash(inference_service: Manifest) -> str:
+    """Return the hash that an InferenceService carries; empty if somebody took it off."""
+    annotations = inference_service["spec"]["predictor"].get("annotations") or {}
+    return str(annotations.get(CONFIG_HASH, ""))
+
+
 def _predictor(service: ModelService, profile: RuntimeProfile) -> Predictor:
     resources = resolve(service.spec.serving.resources, profile.resources)
     device = accelerator(resources)

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 
 from maas_operator.api.model_platform import ModelPlatform, RuntimeProfile
-from maas_operator.api.model_service import ModelService
+from maas_operator.api.model_service import ManagementPolicy, ModelService
 from maas_operator.api.reasons import REASONS, ConditionType, Reason
 from maas_operator.domain.conditions import Condition, Verdict, decide_condition, false, refused, true
 from maas_operator.domain.decision import World
@@ -21,7 +21,7 @@ from maas_operator.domain.names import (
 )
 from maas_operator.domain.objects import Manifest, Ref
 
-from .inference_service import config_hash, inference_service
+from .inference_service import config_hash, inference_service, told_config_hash
 from .network_policy import network_policy
 from .runtime_profiles import UnknownRuntime, runtime_profile, unsupported_tasks
 from .service import api_service
@@ -84,8 +84,15 @@ class Serving:
             self.world.children.get(inference_service_ref(self.service)),
             self.deployment,
             self.pods,
-            config_hash="" if isinstance(profile, UnknownRuntime) else config_hash(self.service, profile),
+            config_hash="" if isinstance(profile, UnknownRuntime) else self._config_hash(profile),
         )
+
+    def _config_hash(self, profile: RuntimeProfile) -> str:
+        """Return what the pods should run: while nothing is changed, what KServe was told at last."""
+        found = self.world.children.get(inference_service_ref(self.service))
+        if found is not None and self.service.spec.management_policy is ManagementPolicy.OBSERVE:
+            return told_config_hash(found)
+        return config_hash(self.service, profile)
 
     @property
     def started_at(self) -> datetime | None:

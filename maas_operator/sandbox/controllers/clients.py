@@ -116,17 +116,25 @@ class HttpClient:
         return (await self._list(kind, namespace, labels or {}))[0]
 
     async def apply(
-        self, manifest: Manifest, *, manager: str = MANAGER, force: bool = True, subresource: str = ""
+        self,
+        manifest: Manifest,
+        *,
+        manager: str = MANAGER,
+        force: bool = True,
+        subresource: str = "",
+        dry_run: bool = False,
     ) -> Manifest:
-        """Server-side apply; return the object as it is then."""
+        """Server-side apply; return the object as it is then, or would be."""
         ref = ref_of(manifest)
-        query = {"fieldManager": manager, "force": str(force).lower()}
+        query = {"fieldManager": manager, "force": str(force).lower(), **_dry(dry_run)}
         return await self.call("PATCH", ref, path_of(ref, subresource), query, manifest, APPLY_PATCH)
 
-    async def json_patch(self, ref: Ref, operations: Sequence[Manifest], *, resource_version: str) -> Manifest:
+    async def json_patch(
+        self, ref: Ref, operations: Sequence[Manifest], *, resource_version: str, dry_run: bool = False
+    ) -> Manifest:
         """Patch an object that is still at this version, else Conflict; return it as it is then."""
-        body = at_version(resource_version, operations)
-        return await self.call("PATCH", ref, path_of(ref), {"fieldManager": MANAGER}, body, PatchType.JSON)
+        body, query = at_version(resource_version, operations), {"fieldManager": MANAGER, **_dry(dry_run)}
+        return await self.call("PATCH", ref, path_of(ref), query, body, PatchType.JSON)
 
     async def delete(self, ref: Ref, *, uid: str, resource_version: str = "") -> None:
         """Delete in the background this very object."""
@@ -208,6 +216,10 @@ class HttpClient:
                 return dict(await response.json())
         except (aiohttp.ClientError, TimeoutError) as error:
             raise Unavailable(f"{method} {ref}: {error!r}") from error
+
+
+def _dry(dry_run: bool) -> dict[str, str]:
+    return {"dryRun": "All"} if dry_run else {}
 
 
 def path_of(ref: Ref, subresource: str = "") -> str:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from maas_operator.domain.kinds import NAMESPACE, PRODUCT, PROXY_CONFIG_PROMOTE, ROUTE, Kind
 from maas_operator.domain.objects import Manifest, Ref, ref_of
+from maas_operator.engine.errors import KindNotServed
 
 from .client import Change, Client
 from .conditions import Clock, condition, merged_conditions, system_clock, write_status
@@ -71,7 +72,10 @@ class Zync:
         """Make the Routes be what 3scale says; edits by others are overwritten."""
         targets = {target.name: target for tenant in self._porta for target in _targets(tenant)}
         labels = {CREATED_BY: "zync"}
-        routes = await self._client.list(ROUTE, namespace=self._namespace, labels=labels)
+        try:
+            routes = await self._client.list(ROUTE, namespace=self._namespace, labels=labels)
+        except KindNotServed:
+            return None
         live = {route["metadata"]["name"]: route for route in routes}
         for name in live.keys() - targets.keys():
             await self._client.delete(ref_of(live[name]), uid=live[name]["metadata"]["uid"])

@@ -46,6 +46,12 @@ class Call:
     name: str
     subresource: str = ""
     moment: Moment = Moment.BEFORE
+    dry_run: bool = False
+
+    @property
+    def writes(self) -> bool:
+        """True if the call may change something."""
+        return self.verb.writes and not self.dry_run
 
 
 Interceptor = Callable[[Call], Awaitable[None]]

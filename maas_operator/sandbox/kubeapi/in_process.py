@@ -51,12 +51,18 @@ class InProcessCluster:
         return listing.objects
 
     async def apply(
-        self, manifest: Manifest, *, manager: str = MANAGER, force: bool = True, subresource: str = ""
+        self,
+        manifest: Manifest,
+        *,
+        manager: str = MANAGER,
+        force: bool = True,
+        subresource: str = "",
+        dry_run: bool = False,
     ) -> Manifest:
-        """Server-side apply with strict validation; return the object as it is then."""
+        """Server-side apply with strict validation; return the object as it is then, or would be."""
         ref = ref_of(manifest)
         resource = self._resource(ref.kind)
-        options = WriteOptions(manager=manager, force=force, validation=FieldValidation.STRICT)
+        options = WriteOptions(manager=manager, force=force, validation=FieldValidation.STRICT, dry_run=dry_run)
         # The caller may go on to change its manifest; the store must not see that.
         body = deepcopy(manifest)
         return await self._do(
@@ -64,16 +70,20 @@ class InProcessCluster:
             ref,
             lambda: self._api.apply(resource, ref.namespace, ref.name, body, options, subresource),
             subresource,
+            dry_run=dry_run,
         )
 
-    async def json_patch(self, ref: Ref, operations: Sequence[Manifest], *, resource_version: str) -> Manifest:
+    async def json_patch(
+        self, ref: Ref, operations: Sequence[Manifest], *, resource_version: str, dry_run: bool = False
+    ) -> Manifest:
         """Patch an object that is still at this version, else Conflict; return it as it is then."""
         resource, body = self._resource(ref.kind), deepcopy(at_version(resource_version, operations))
-        options = WriteOptions(manager=MANAGER, validation=FieldValidation.STRICT)
+        options = WriteOptions(manager=MANAGER, validation=FieldValidation.STRICT, dry_run=dry_run)
         return await self._do(
             Verb.PATCH,
             ref,
             lambda: self._api.patch(resource, ref.namespace, ref.name, PatchType.JSON, body, options),
+            dry_run=dry_run,
         )
 
     async def delete(self, ref: Ref, *, uid: str, resource_version: str = "") -> None:
@@ -98,8 +108,10 @@ class InProcessCluster:
         except ApiError as error:
             raise _translated(Ref(kind, "", ""), error) from None
 
-    async def _do(self, verb: Verb, ref: Ref, operation: Callable[[], T], subresource: str = "") -> T:
-        call = Call(verb, ref.kind.group, ref.kind.name, ref.namespace, ref.name, subresource)
+    async def _do(
+        self, verb: Verb, ref: Ref, operation: Callable[[], T], subresource: str = "", *, dry_run: bool = False
+    ) -> T:
+        call = Call(verb, ref.kind.group, ref.kind.name, ref.namespace, ref.name, subresource, dry_run=dry_run)
         try:
             return await self._faults.around(call, operation)
         except ApiError as error:

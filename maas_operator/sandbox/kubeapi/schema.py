@@ -158,9 +158,14 @@ def _default(value: Any, schema: Schema) -> Any:
         return value
     filled = dict(value)
     for name, property_ in schema.get("properties", {}).items():
-        if name not in filled and "default" in property_:
+        # An apply leaves a null behind where it took the last entry away.
+        if "default" in property_ and (name not in filled or _is_refused_null(filled[name], property_)):
             filled[name] = deepcopy(property_["default"])
     return {name: _default(entry, child(schema, name)) for name, entry in filled.items()}
+
+
+def _is_refused_null(value: Any, schema: Schema) -> bool:
+    return value is None and not schema.get("nullable", False)
 
 
 def _drop_nulls(value: Any, schema: Schema) -> Any:

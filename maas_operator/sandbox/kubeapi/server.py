@@ -35,10 +35,10 @@ class Target:
     name: str
     subresource: str
 
-    def call(self, verb: Verb) -> Call:
+    def call(self, verb: Verb, *, dry_run: bool = False) -> Call:
         """The call that a verb on this target is."""
         resource = self.resource
-        return Call(verb, resource.group, resource.kind, self.namespace, self.name, self.subresource)
+        return Call(verb, resource.group, resource.kind, self.namespace, self.name, self.subresource, dry_run=dry_run)
 
 
 class Server:
@@ -142,7 +142,8 @@ class Server:
         body, warnings = await _body(request), list[str]()
         options = _write_options(request, warnings)
         created = await self._faults.around(
-            target.call(Verb.CREATE), lambda: self._api.create(target.resource, target.namespace, body, options)
+            target.call(Verb.CREATE, dry_run=options.dry_run),
+            lambda: self._api.create(target.resource, target.namespace, body, options),
         )
         return await _reply(
             request, _as_asked(request, target.resource, created), status=HTTPStatus.CREATED, warnings=warnings
@@ -152,7 +153,7 @@ class Server:
         body, warnings = await _body(request), list[str]()
         options = _write_options(request, warnings)
         updated = await self._faults.around(
-            target.call(Verb.UPDATE),
+            target.call(Verb.UPDATE, dry_run=options.dry_run),
             lambda: self._api.update(target.resource, target.namespace, target.name, body, options, target.subresource),
         )
         return await _reply(request, _as_asked(request, target.resource, updated), warnings=warnings)
@@ -165,12 +166,14 @@ class Server:
             _check_apply(request)
             is_new = self._api.store.get(Key(target.resource.storage, target.namespace, target.name)) is None
             written = await self._faults.around(
-                target.call(Verb.APPLY), lambda: self._api.apply(*address, body, options, target.subresource)
+                target.call(Verb.APPLY, dry_run=options.dry_run),
+                lambda: self._api.apply(*address, body, options, target.subresource),
             )
         else:
             is_new = False
             written = await self._faults.around(
-                target.call(Verb.PATCH), lambda: self._api.patch(*address, type_, body, options, target.subresource)
+                target.call(Verb.PATCH, dry_run=options.dry_run),
+                lambda: self._api.patch(*address, type_, body, options, target.subresource),
             )
         status = HTTPStatus.CREATED if is_new else HTTPStatus.OK
         return await _reply(request, _as_asked(request, target.resource, written), status=status, warnings=warnings)
@@ -178,7 +181,7 @@ class Server:
     async def _delete(self, request: web.Request, target: Target) -> web.StreamResponse:
         options = _delete_options(request, await _body(request) if request.can_read_body else {})
         left, is_gone = await self._faults.around(
-            target.call(Verb.DELETE),
+            target.call(Verb.DELETE, dry_run=options.dry_run),
             lambda: self._api.delete(target.resource, target.namespace, target.name, options),
         )
         return await _reply(request, _deleted(target.resource, left) if is_gone else left)

@@ -9,46 +9,29 @@ from typing import Any
 
 import pytest
 
-from maas_operator.domain.gateway.drift import backend_edits, product_edits, with_correction
-from maas_operator.domain.gateway.remote import RemoteBackend, RemotePlan, RemoteProduct, RemoteRule
+from maas_operator.domain.gateway.drift import backend_edits, product_edits, production_edits, with_correction
+from maas_operator.domain.gateway.remote import RemoteBackend, RemoteMetric, RemoteRule
+from maas_operator.domain.gateway.status import PromotionPhase, PromotionState
 from maas_operator.domain.labels import CORRECTED_AT
 from tests.domain.children import a_service, children_of
+from tests.domain.remotes import as_written, configuration
 
 PLANS = [
     {"name": "basic", "limits": [{"metric": "Requests", "period": "Minute", "value": 60}]},
-    {"name": "gold", "approvalRequired": True},
+    {"name": "gold", "approvalRequired": True, "pricing": {"setupFee": "50.00", "monthlyFee": "9.90"}},
 ]
 CHILDREN = children_of(a_service(plans=PLANS))
 PRODUCT, BACKEND = CHILDREN["Product"], CHILDREN["Backend"] | {"status": {"backendId": 8}}
 BACKENDS = {BACKEND["spec"]["systemName"]: BACKEND}
-BASIC = RemotePlan(
-    id=1, system_name="basic", name="basic", published=True, custom=False, trial_days=0,
-    setup_fee=Decimal(0), month_fee=Decimal("0.0"), approval_required=False,
-)  # fmt: skip
-GOLD = replace(BASIC, id=2, system_name="gold", name="gold", approval_required=True)
-
-
-def as_written() -> RemoteProduct:
-    """Return what 3scale has when nobody has edited it."""
-    spec: dict[str, Any] = PRODUCT["spec"]
-    policies = [{key: one[key] for key in ("name", "version", "enabled", "configuration")} for one in spec["policies"]]
-    return RemoteProduct(
-        name=spec["name"],
-        description=spec["description"],
-        settings={"credentials_location": "authorization", "error_status_auth_missing": "401", "error_other": "x"},
-        usages={8: "/"},
-        metrics=frozenset({*spec["metrics"], *spec["methods"]}),
-        rules=tuple(
-            RemoteRule(r["httpMethod"], r["pattern"], r["metricMethodRef"], 1, False) for r in spec["mappingRules"]
-        ),
-        policies=tuple(policies),
-        plans={"basic": BASIC, "gold": GOLD},
-        limits={"basic": {("hits", "minute"): 60}, "gold": {}},
-    )
+CLICKS = RemoteMetric(friendly_name="Clicks", unit="click", description="", is_method=False)
+WRITTEN = as_written(PRODUCT)
+BASIC, GOLD = WRITTEN.plans["basic"], WRITTEN.plans["gold"]
+PROMOTED = PromotionState(phase=PromotionPhase.DONE, final=True, staging_version=3, production_version=3)
+IN_PRODUCTION = configuration(PRODUCT)
 
 
 def edits(**changed: Any) -> tuple[str, ...]:
-    return product_edits(PRODUCT, BACKENDS, replace(as_written(), **changed))
+    return product_edits(PRODUCT, BACKENDS, {}, replace(WRITTEN, **changed))
 
 
 def test_what_3scale_has_as_it_was_written_is_no_edit() -> None:
@@ -56,15 +39,12 @@ def test_what_3scale_has_as_it_was_written_is_no_edit() -> None:
 
 
 def test_settings_and_approvals_that_an_older_3scale_does_not_tell_are_no_edit() -> None:
-    plans = {name: replace(plan, approval_required=None) for name, plan in as_written().plans.items()}
+    plans = {name: replace(plan, approval_required=None) for name, plan in WRITTEN.plans.items()}
     assert edits(settings={}, plans=plans) == ()
 
 
 def test_a_plan_that_was_customised_for_one_application_is_no_edit() -> None:
-    assert edits(plans=as_written().plans | {"basic_1": replace(BASIC, id=3, system_name="basic_1", custom=True)}) == ()
-
-
-WRITTEN = as_written()
+    assert edits(plans=WRITTEN.plans | {"basic_1": replace(BASIC, id=3, system_name="basic_1", custom=True)}) == ()
 
 
 @pytest.mark.parametrize(
@@ -74,7 +54,7 @@ WRITTEN = as_written()
         ({"description": ""}, "description"),
         ({"usages": {8: "/v1"}}, "backends"),
         ({"usages": {8: "/", 9: "/other"}}, "backends"),
-        ({"metrics": WRITTEN.metrics | {"clicks"}}, "metrics"),
+        ({"metrics": {**WRITTEN.metrics, "clicks": CLICKS}}, "metrics"),
         ({"rules": WRITTEN.rules[1:]}, "mapping rules"),
         ({"rules": (*WRITTEN.rules[1:], WRITTEN.rules[0])}, "mapping rules"),
         ({"rules": (replace(WRITTEN.rules[0], increment=2), *WRITTEN.rules[1:])}, "mapping rules"),
@@ -89,6 +69,7 @@ WRITTEN = as_written()
         ({"plans": WRITTEN.plans | {"basic": replace(BASIC, trial_days=9)}}, "plan basic"),
         ({"plans": WRITTEN.plans | {"basic": replace(BASIC, month_fee=Decimal("9.9"))}}, "plan basic"),
         ({"plans": WRITTEN.plans | {"gold": replace(GOLD, approval_required=False)}}, "plan gold"),
+        ({"plans": WRITTEN.plans | {"gold": replace(GOLD, setup_fee=Decimal("50.01"))}}, "plan gold"),
         ({"limits": WRITTEN.limits | {"basic": {}}}, "plan basic"),
         ({"limits": WRITTEN.limits | {"basic": {("hits", "minute"): 61}}}, "plan basic"),
         ({"limits": WRITTEN.limits | {"gold": {("107", "day"): 1}}}, "plan gold"),
@@ -96,6 +77,33 @@ WRITTEN = as_written()
 )
 def test_an_edit_is_named(changed: dict[str, Any], told: str) -> None:
     assert edits(**changed) == (told,)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({}, ()),
+        ({"version": 4}, ("version",)),
+        ({"version": 2}, ("version",)),
+        ({"rules": (*WRITTEN.rules, RemoteRule("GET", "/", "hits", 1, False))}, ("mapping rules",)),
+        ({"policies": IN_PRODUCTION.policies[1:]}, ("policies",)),
+        ({"settings": {"credentials_location": "query"}}, ("setting credentials_location",)),
+        ({"settings": {}}, ()),
+    ],
+)
+def test_what_somebody_else_promoted_is_named(changed: dict[str, Any], told: tuple[str, ...]) -> None:
+    assert production_edits(PRODUCT, {}, PROMOTED, replace(IN_PRODUCTION, **changed)) == told
+
+
+def test_a_production_that_is_empty_is_named() -> None:
+    assert production_edits(PRODUCT, {}, PROMOTED, None) == ("nothing is in production",)
+
+
+def test_a_policy_that_is_switched_off_is_not_in_production() -> None:
+    policies = [{**PRODUCT["spec"]["policies"][0], "enabled": False}, *PRODUCT["spec"]["policies"][1:]]
+    product = PRODUCT | {"spec": PRODUCT["spec"] | {"policies": policies}}
+    assert production_edits(product, {}, PROMOTED, IN_PRODUCTION) == ("policies",)
+    assert production_edits(product, {}, PROMOTED, replace(IN_PRODUCTION, policies=IN_PRODUCTION.policies[1:])) == ()
 
 
 @pytest.mark.parametrize(

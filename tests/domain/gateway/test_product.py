@@ -17,7 +17,7 @@ from maas_operator.domain.gateway.plans import application_plans, plans_of, plan
 from maas_operator.domain.gateway.policies import policy_chain
 from maas_operator.domain.gateway.responses import GATEWAY_RESPONSE
 from maas_operator.engine.packed_policy import packed_policy
-from tests.domain.children import PLATFORM, a_platform, a_service, children_of
+from tests.domain.children import PLATFORM, a_platform, a_service, children_of, strings
 from tests.strategies import origins
 
 
@@ -96,13 +96,35 @@ def test_a_plan_keeps_its_requests_limits() -> None:
         "published": False,
         "appsRequireApproval": True,
         "trialPeriod": 7,
+        "setupFee": "0.00",
+        "costMonth": "0.00",
         "limits": [{"period": "eternity", "value": 10, "metricMethodRef": {"systemName": "hits"}}],
     }
 
 
 def test_a_plan_without_limits_is_published() -> None:
     plans = application_plans(a_service(plans=[{"name": "free"}]).spec.plans)
-    assert plans["free"].dump() == {"name": "free", "published": True, "appsRequireApproval": False, "trialPeriod": 0}
+    plan = plans["free"].dump()
+    assert "limits" not in plan
+    assert (plan["name"], plan["published"], plan["appsRequireApproval"], plan["trialPeriod"]) == (
+        "free",
+        True,
+        False,
+        0,
+    )
+
+
+def test_fees_are_written_as_they_are_and_nothing_of_prices_of_tokens() -> None:
+    pricing = {"setupFee": "50.00", "monthlyFee": "9.90", "perMillionTokens": {"prompt": "0.20", "completion": "0.6"}}
+    plan = application_plans(a_service(plans=[{"name": "gold", "pricing": pricing}]).spec.plans)["gold"].dump()
+    assert (plan["setupFee"], plan["costMonth"]) == ("50.00", "9.90")
+    assert not {"0.20", "0.6"} & set(strings(plan))
+    assert "pricingRules" not in plan
+
+
+def test_a_plan_without_fees_says_so_since_3scale_would_keep_the_old_ones() -> None:
+    plan = application_plans(a_service(plans=[{"name": "free"}]).spec.plans)["free"].dump()
+    assert (plan["setupFee"], plan["costMonth"]) == ("0.00", "0.00")
 
 
 def test_plans_limit_what_they_say() -> None:
@@ -190,6 +212,21 @@ def test_timeouts_are_whole_seconds_rounded_up() -> None:
         "send_timeout": 300,
         "read_timeout": 300,
     }
+
+
+def test_without_a_rate_limit_there_is_no_such_policy() -> None:
+    assert "rate_limit" not in chain_of()
+
+
+def test_a_rate_limit_is_the_products_own_and_knows_nothing_of_callers() -> None:
+    assert chain_of(rateLimit={"requestsPerSecond": 20, "burst": 40})["rate_limit"] == {
+        "leaky_bucket_limiters": [{"key": {"name": "maas-operator", "scope": "service"}, "rate": 20, "burst": 40}]
+    }
+
+
+def test_strangers_can_not_use_up_the_rate_limit_and_what_it_refuses_is_not_metered() -> None:
+    names = [policy["name"] for policy in metered(a_service(api={"rateLimit": {"requestsPerSecond": 1, "burst": 0}}))]
+    assert names.index("apicast") < names.index("rate_limit") < names.index("maas-llm-metering")
 
 
 def test_without_origins_there_is_no_cors() -> None:

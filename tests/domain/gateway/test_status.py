@@ -80,7 +80,7 @@ def test_a_promotion_without_status_is_pending() -> None:
 
 def test_a_ready_promotion_is_done_and_tells_its_versions() -> None:
     state = promotion_state(remote(conditions=conditions(Ready=""), latestStagingVersion=4, latestProductionVersion=4))
-    assert state == PromotionState(phase=PromotionPhase.DONE, staging_version=4, production_version=4)
+    assert state == PromotionState(phase=PromotionPhase.DONE, final=True, staging_version=4, production_version=4)
 
 
 NO_CHANGES = "cannot promote to production as no product changes detected. Delete this proxyConfigPromote CR"
@@ -103,6 +103,8 @@ def test_no_changes_is_believed_only_of_equal_versions(
         conditions=conditions(Failed=NO_CHANGES), latestStagingVersion=staging, latestProductionVersion=production
     )
     assert promotion_state(promotion).phase is phase
+    # The 3scale-operator looks at it again at each of its restarts.
+    assert not promotion_state(promotion).final
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,11 @@
 """ProxyConfigPromote: one-shot, blind to generations, and misleading in its words."""
 
+import pytest
+
 from maas_operator.domain.objects import ref_of
 from maas_operator.sandbox.controllers.faults import PortaFault
-from maas_operator.sandbox.controllers.threescale.catalogue import Product
+from maas_operator.sandbox.controllers.threescale.catalogue import Product, Rule
+from maas_operator.sandbox.controllers.threescale.errors import PortaError
 from tests.sandbox.controllers.objects import apicast, backend, product, promotion, rule
 from tests.sandbox.controllers.world import World
 
@@ -131,3 +134,17 @@ async def test_3scale_down_is_tried_again(world: World) -> None:
     world.around.faults.porta = None
     await world.settle()
     assert await world.conditions(promotion()) == DONE
+
+
+async def test_an_older_version_that_is_promoted_later_is_not_what_gateways_load(world: World) -> None:
+    await world.settle(backend(), product(), promotion("first"))
+    (tenant,) = world.around.porta
+    first = remote(world).production[-1].version
+    for pattern in ("/a", "/b"):
+        tenant.catalogue.set_rules(remote(world), [Rule("GET", pattern, "chat", 1)])
+        tenant.catalogue.deploy(remote(world))
+    tenant.catalogue.promote(remote(world), first + 2)
+    tenant.catalogue.promote(remote(world), first + 1)
+    assert remote(world).production[-1].version == first + 2
+    with pytest.raises(PortaError):
+        tenant.catalogue.promote(remote(world), first)

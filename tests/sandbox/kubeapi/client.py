@@ -136,6 +136,15 @@ _PARTS = {
         "properties": {"name": _TEXT, "value": _TEXT, "enabled": {"type": "boolean", "default": True}},
     },
 }
+_REMOVABLE = {
+    "type": "object",
+    "properties": {
+        "kept": _TEXT,
+        "options": {"type": "object", "default": {}, "additionalProperties": _TEXT},
+        "names": {"type": "array", "x-kubernetes-list-type": "set", "default": [], "items": _TEXT},
+        "target": {"type": "object", "x-kubernetes-map-type": "atomic", "properties": {"a": _TEXT, "b": _TEXT}},
+    },
+}
 _SPEC = {
     "type": "object",
     "description": "what is wanted",
@@ -151,6 +160,7 @@ _SPEC = {
         "plain": {"type": "array", "items": _TEXT},
         "free": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
         "maybe": {"type": "string", "nullable": True},
+        "removable": _REMOVABLE,
         "when": {"type": "string", "format": "date-time"},
     },
 }

@@ -306,6 +306,13 @@ async def test_a_list_that_loses_its_last_item_is_null_and_refused(api: Client, 
     assert refused.fields == ["spec.parts"]
 
 
+async def test_what_has_an_empty_default_or_is_owned_as_a_whole_can_be_taken_away(api: Client, widgets: str) -> None:
+    full = {"kept": "1", "options": {"a": "1"}, "names": ["x"], "target": {"a": "1"}}
+    await api.apply(f"{widgets}/a", widget("a", {"size": 1, "removable": full}), "m")
+    left = await api.apply(f"{widgets}/a", widget("a", {"size": 1, "removable": {"kept": "1"}}), "m")
+    assert left.spec["removable"] == {"kept": "1", "options": {}, "names": []}
+
+
 async def test_labels_and_data_that_lose_their_last_entry_go(api: Client, config_maps: str) -> None:
     await api.apply(f"{config_maps}/a", config_map("a", {"x": "1"}, labels={"l": "1"}), "m")
     applied = await api.apply(f"{config_maps}/a", config_map("a"), "m")

@@ -155,7 +155,7 @@ async def test_an_interceptor_sees_each_call_before_and_after(embedded: Client, 
 
 async def test_an_interceptor_can_refuse_a_call_before_anything_happens(embedded: Client, kubeapi: KubeApi) -> None:
     async def refuse(call: Call) -> None:
-        if call.verb.writes:
+        if call.writes:
             raise ApiError(429, "TooManyRequests", "slow down", retry_after=3)
 
     kubeapi.faults.add(refuse)

@@ -17,7 +17,8 @@ from maas_operator.engine.errors import NotFound
 
 from ..client import Client
 from ..faults import Faults, PortaFault
-from .catalogue import Metric, Plan, Product
+from ..zync import product_host
+from .catalogue import Metric, Plan, Product, ProxyConfig
 from .context import DEFAULT_SECRET
 from .documents import Document
 from .errors import PortaError, Unreachable, invalid, not_found
@@ -155,7 +156,10 @@ def _service(product: Product) -> Json:
 def _proxy(tenant: Tenant, query: Mapping[str, str], number: int) -> Json:
     product = tenant.catalogue.product(number)
     told = {name: value for name, value in product.proxy.items() if name not in ("authentication", "deployment_option")}
-    return {"proxy": {"service_id": product.id, "lock_version": 1, **told}}
+    # Whatever the tenant's domain is, porta writes the port.
+    ends = {"endpoint": "production", "sandbox_endpoint": "staging"}
+    urls = {name: f"https://{product_host(product, tenant, where)}:443" for name, where in ends.items()}
+    return {"proxy": {"service_id": product.id, "lock_version": 1, **urls, **told}}
 
 
 def _usages(tenant: Tenant, query: Mapping[str, str], number: int) -> list[Json]:
@@ -168,6 +172,46 @@ def _usages(tenant: Tenant, query: Mapping[str, str], number: int) -> list[Json]
 
 def _policies(tenant: Tenant, query: Mapping[str, str], number: int) -> Json:
     return {"policies_config": tenant.catalogue.product(number).policies}
+
+
+def _staging(tenant: Tenant, query: Mapping[str, str], number: int) -> Json:
+    product = tenant.catalogue.product(number)
+    return _config(product, product.staging, "sandbox")
+
+
+def _production(tenant: Tenant, query: Mapping[str, str], number: int) -> Json:
+    product = tenant.catalogue.product(number)
+    return _config(product, product.production, "production")
+
+
+def _config(product: Product, configs: Sequence[ProxyConfig], environment: str) -> Json:
+    """Return the newest configuration as porta composes it: of the enabled policies, and with the rules of backends."""
+    if not configs:
+        raise not_found()
+    version, content = configs[-1].version, configs[-1].content
+    told = {key: content["proxy"].get(key) for key in ("authentication", "deployment_option")}
+    versions = {"userkey": "1", "appKeyAppID": "2", "oidc": "oidc"}
+    rules = [_deployed_rule(rule, "Proxy") for rule in content["rules"]]
+    of_backends = [_deployed_rule(rule, "BackendApi") for each in content["backends"] for rule in each["rules"]]
+    chain = [
+        {key: policy[key] for key in ("name", "version", "configuration")}
+        for policy in content["policies"]
+        if policy["enabled"]
+    ]
+    proxy = {key: value for key, value in content["proxy"].items() if key not in told}
+    composed = {
+        "id": product.id,
+        "system_name": product.system_name,
+        "backend_version": versions[told["authentication"] or "userkey"],
+        "deployment_option": told["deployment_option"] or "hosted",
+        "proxy": {**proxy, "proxy_rules": [*rules, *of_backends], "policy_chain": chain},
+    }
+    return {"proxy_config": {"id": version, "version": version, "environment": environment, "content": composed}}
+
+
+def _deployed_rule(rule: Json, owner_type: str) -> Json:
+    told = {key: rule[key] for key in ("metric_id", "pattern", "http_method", "last", "position")}
+    return {**told, "delta": rule["increment"], "owner_type": owner_type}
 
 
 def _metrics(tenant: Tenant, query: Mapping[str, str], number: int) -> Json:
@@ -315,6 +359,8 @@ _GETS: Final[dict[str, Callable[..., Any]]] = {
     f"{_PRODUCT}/proxy": _proxy,
     f"{_PRODUCT}/proxy/mapping_rules": _rules,
     f"{_PRODUCT}/proxy/policies": _policies,
+    f"{_PRODUCT}/proxy/configs/sandbox/latest": _staging,
+    f"{_PRODUCT}/proxy/configs/production/latest": _production,
     f"{_PRODUCT}/backend_usages": _usages,
     f"{_PRODUCT}/metrics": _metrics,
     f"{_PRODUCT}/application_plans": _plans,

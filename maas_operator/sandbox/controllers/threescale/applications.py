@@ -101,7 +101,8 @@ class Applications:
         account = await self._find(manifest, DEVELOPER_ACCOUNT, "accountCR")
         application_id = status_id(manifest, "applicationID")
         if account is not None and application_id is not None:
-            await self._delete_remote(account, application_id)
+            async with self._context.deleting(manifest, "application"):
+                await self._delete_remote(account, application_id)
         await self._context.client.replace(without_finalizer(manifest, FINALIZER))
 
     async def _delete_remote(self, account: Manifest, application_id: int) -> None:

@@ -18,6 +18,7 @@ from .errors import TAKEN, PortaError, invalid, not_found
 _T = TypeVar("_T")
 _SYSTEM_NAME: Final = re.compile(r"\w[\w\-/_]+", re.ASCII)
 _LONGEST: Final = 255
+_LONGEST_CHAIN: Final = 2 * 1024 * 1024
 _HOST_LABEL: Final = 63
 _PATTERN: Final = re.compile(r"/[\w.\-~%!&'()*+,;=:@/{}]*\$?", re.ASCII)
 _METHODS: Final = frozenset({"GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"})
@@ -299,7 +300,11 @@ class Catalogue:
         self.deploy(product)
 
     def set_policies(self, product: Product, chain: Sequence[dict[str, Any]]) -> None:
-        """Replace the policy chain; porta deploys the result to staging by itself."""
+        """Replace the policy chain; porta deploys the result to staging by itself. 422 if a link lacks something."""
+        if not all(link.get("name") and link.get("version") for link in chain):
+            raise invalid(policies_config="contains an invalid policy")
+        if len(json.dumps(chain)) > _LONGEST_CHAIN:
+            raise invalid(policies_config="is too long")
         product.policies = list(chain)
         self._touch(product)
         self.deploy(product)
@@ -313,13 +318,14 @@ class Catalogue:
             product.staging.append(ProxyConfig(len(product.staging) + 1, text, used))
 
     def promote(self, product: Product, version: int) -> None:
-        """Copy a staging version to production; refused if production has it already."""
+        """Copy a staging version to production; refused if production has it already. The highest one is in use."""
         config = next((c for c in product.staging if c.version == version), None)
         if config is None:
             raise not_found()
-        if product.production and product.production[-1].version == version:
+        if config in product.production:
             raise invalid(version=TAKEN)
         product.production.append(config)
+        product.production.sort(key=lambda one: one.version)
 
     def _config(self, product: Product) -> tuple[str, frozenset[int]]:
         backends = [(self.backends[backend_id], path) for backend_id, path in product.usages.items()]
@@ -327,12 +333,9 @@ class Catalogue:
             "system_name": product.system_name,
             "updated_at": product.updated_at,
             "proxy": product.proxy,
-            "rules": [vars(rule) for rule in product.rules],
+            "rules": _deployed(product),
             "policies": product.policies,
-            "backends": [
-                {"endpoint": b.endpoint, "path": path, "rules": [vars(rule) for rule in b.rules]}
-                for b, path in backends
-            ],
+            "backends": [{"endpoint": b.endpoint, "path": path, "rules": _deployed(b)} for b, path in backends],
         }
         used = {api.metrics[rule.metric].id for api in (product, *(b for b, _ in backends)) for rule in api.rules}
         return json.dumps(content, sort_keys=True), frozenset(used)
@@ -340,6 +343,14 @@ class Catalogue:
     def _touch(self, product: Product) -> None:
         # One second is the resolution of porta's times: two changes within it may look like one.
         product.updated_at = timestamp(self._clock())
+
+
+def _deployed(api: Api) -> list[dict[str, Any]]:
+    """Return rules as they are deployed: with their places, and the ids of what they count on."""
+    return [
+        {**vars(rule), "metric_id": api.metrics[rule.metric].id, "position": position}
+        for position, rule in enumerate(api.rules, 1)
+    ]
 
 
 def check_system_name(name: str) -> None:

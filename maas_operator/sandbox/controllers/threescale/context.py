@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping
+import hashlib
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from maas_operator.domain.kinds import SECRET
-from maas_operator.domain.objects import Manifest, Ref
+from maas_operator.domain.kinds import EVENT, SECRET
+from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.engine.errors import NotFound
 
 from ..client import Client
@@ -78,6 +80,36 @@ class Context:
     def connect(self, account: ProviderAccount, path: str) -> Tenant:
         """Return the tenant, or raise as its first call fails."""
         return self.porta.connect(account.admin_url, account.token, fault=account.fault, path=f"/admin/api/{path}.json")
+
+    @asynccontextmanager
+    async def deleting(self, manifest: Manifest, what: str) -> AsyncIterator[None]:
+        """Tell by an Event, as the original does for some kinds, why an object can not be deleted."""
+        try:
+            yield
+        except Retry as error:
+            await self._tell(manifest, f"Failed to delete {what}", str(error))
+            raise
+
+    async def _tell(self, manifest: Manifest, reason: str, note: str) -> None:
+        metadata = manifest["metadata"]
+        # The original counts repetitions; here the first one stands for all.
+        digest = hashlib.sha256(f"{metadata['uid']}/{note}".encode()).hexdigest()[:16]
+        regarding = {key: metadata[key] for key in ("name", "namespace", "uid")}
+        event = {
+            "apiVersion": EVENT.api_version,
+            "kind": EVENT.name,
+            "metadata": {"name": f"{metadata['name']}.{digest}", "namespace": metadata["namespace"]},
+            "eventTime": self.clock().strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "type": "Warning",
+            "reason": reason,
+            "action": reason,
+            "note": note[:1024],
+            "reportingController": "3scale.net/3scale-operator",
+            "reportingInstance": "3scale-operator",
+            "regarding": {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"], **regarding},
+        }
+        if await self.find(ref_of(event)) is None:
+            await self.client.create(event)
 
     async def secret(self, namespace: str, name: str) -> Manifest | None:
         """Return a Secret, or None."""

@@ -100,6 +100,11 @@ class Accounts:
     async def _delete(self, manifest: Manifest) -> None:
         if ACCOUNT_FINALIZER not in (manifest["metadata"].get("finalizers") or []):
             return
+        async with self._context.deleting(manifest, "developer account"):
+            await self._delete_remote(manifest)
+        await self._context.client.replace(without_finalizer(manifest, ACCOUNT_FINALIZER))
+
+    async def _delete_remote(self, manifest: Manifest) -> None:
         account_id = status_id(manifest, "accountID")
         provider = await _provider_unless_missing(self._context, manifest)
         if account_id is not None and provider is not None:
@@ -107,7 +112,6 @@ class Accounts:
                 self._context.connect(provider, f"accounts/{account_id}").people.delete_account(account_id)
             except REMOTE_ERRORS as error:
                 _ignore_not_found(error)
-        await self._context.client.replace(without_finalizer(manifest, ACCOUNT_FINALIZER))
 
 
 class Users:
@@ -199,6 +203,11 @@ class Users:
     async def _delete(self, manifest: Manifest) -> None:
         if USER_FINALIZER not in (manifest["metadata"].get("finalizers") or []):
             return
+        async with self._context.deleting(manifest, "developer user"):
+            await self._delete_remote(manifest)
+        await self._context.client.replace(without_finalizer(manifest, USER_FINALIZER))
+
+    async def _delete_remote(self, manifest: Manifest) -> None:
         user_id, account_id = status_id(manifest, "developerUserID"), status_id(manifest, "accoundID")
         provider = await _provider_unless_missing(self._context, manifest)
         if user_id is not None and account_id is not None and provider is not None:
@@ -209,7 +218,6 @@ class Users:
                 if not (isinstance(error, PortaError) and error.code == 404):
                     await self._write_status(manifest, None, None, None, error)
                 _ignore_not_found(error)
-        await self._context.client.replace(without_finalizer(manifest, USER_FINALIZER))
 
 
 def _known_account(people: People, manifest: Manifest) -> Account | None:

@@ -88,7 +88,7 @@ class ProductSync:
         for name in [name for name in product.plans if name not in wanted]:
             self._catalogue.delete_plan(product, name)
         for name, spec in wanted.items():
-            plan = self._catalogue.put_plan(product, name, **_plan_attributes(name, spec))
+            plan = self._catalogue.put_plan(product, name, **_plan_attributes(spec))
             self._sync_limits(plan, spec)
 
     def _sync_limits(self, plan: Plan, spec: Mapping[str, Any]) -> None:
@@ -105,15 +105,13 @@ class ProductSync:
             self._catalogue.set_policies(product, policies)
 
 
-def _plan_attributes(name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "name": spec.get("name", name),
-        "approval_required": spec.get("appsRequireApproval", False),
-        "trial_days": spec.get("trialPeriod", 0),
-        "setup_fee": spec.get("setupFee", "0.00"),
-        "month_fee": spec.get("costMonth", "0.00"),
-        "published": spec.get("published", False),
-    }
+def _plan_attributes(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a sync writes of a plan. But for `published`, what is absent is left as it was."""
+    names = {
+        "name": "name", "appsRequireApproval": "approval_required", "trialPeriod": "trial_days",
+        "setupFee": "setup_fee", "costMonth": "month_fee",
+    }  # fmt: skip
+    return {**_renamed(spec, names), "published": spec.get("published", False)}
 
 
 def proxy_settings(deployment: Mapping[str, Any]) -> dict[str, Any]:

@@ -93,7 +93,7 @@ class Products:
             secret = await self._context.secret(namespace, reference["name"])
             if secret is None:
                 raise SyncError(f'task failed SyncPolicies: secrets "{reference["name"]}" not found')
-            configuration = json.loads(secret_data(secret)["configuration"])
+            configuration = _configuration_in(secret)
         chain = {"name": policy["name"], "version": policy["version"], "enabled": policy["enabled"]}
         return {**chain, "configuration": configuration}
 
@@ -122,7 +122,8 @@ class Products:
     async def _delete(self, manifest: Manifest) -> None:
         if FINALIZER not in (manifest["metadata"].get("finalizers") or []):
             return
-        await self._delete_remote(manifest)
+        async with self._context.deleting(manifest, "product"):
+            await self._delete_remote(manifest)
         await self._context.client.replace(_as_go_writes(without_finalizer(manifest, FINALIZER)))
 
     async def _delete_remote(self, manifest: Manifest) -> None:
@@ -140,6 +141,21 @@ class Products:
         except REMOTE_ERRORS as error:
             if not (isinstance(error, PortaError) and error.code == 404):
                 raise Retry(str(error)) from error
+
+
+def _configuration_in(secret: Manifest) -> dict[str, Any]:
+    """Return a policy's configuration; SyncError in the original's words where there is none."""
+    data, metadata = secret_data(secret), secret["metadata"]
+    if "configuration" not in data:
+        where = f"secret (ns: {metadata['namespace']}, name: {metadata['name']}) field: configuration"
+        raise SyncError(f"task failed SyncPolicies: not found configuration field in {where}")
+    try:
+        configuration = json.loads(data["configuration"])
+    except ValueError:
+        configuration = None
+    if not isinstance(configuration, dict):
+        raise SyncError("task failed SyncPolicies: json: cannot unmarshal into a map[string]interface {}")
+    return configuration
 
 
 def _check_for_nil(spec: dict[str, Any]) -> None:
