@@ -130,6 +130,10 @@ def test_hostile_texts_reach_display_names_and_nothing_else(text: str) -> None:
         assert [hostile[kind]["spec"].pop(field) for field in ("name", "description")] == [text, text]
         for field in ("name", "description"):
             plain[kind]["spec"].pop(field)
+    # Its document is another, and so is its Secret: `test_hostile_texts_are_escaped...`.
+    assert [hostile["ActiveDoc"]["spec"][field] for field in ("name", "description")] == [text, text]
+    for children in (plain, hostile):
+        del children["ActiveDoc"], children["Secret"]
     assert hostile["Product"]["spec"]["applicationPlans"]["standard"].pop("name") == text
     plain["Product"]["spec"]["applicationPlans"]["standard"].pop("name")
     assert hostile == plain

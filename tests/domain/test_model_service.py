@@ -109,7 +109,7 @@ def test_3scale_gets_nothing_before_it_can_be_used_but_the_model_starts() -> Non
     assert kinds(decision) == SERVING
     assert told(decision, Type.GATEWAY_READY) == ("False", "PlatformNotReady")
     assert "Secret 3scale/x" in condition_of(decision, Type.GATEWAY_READY).message
-    assert kept(decision) == {"Backend", "Product"}
+    assert kept(decision) == {"Backend", "Product", "ActiveDoc"}
 
 
 def test_3scale_gets_nothing_before_somebody_has_looked_whether_it_can_be_used() -> None:
@@ -142,7 +142,7 @@ def test_the_promotion_waits_for_the_product_at_its_current_generation() -> None
     decision = settle(decide, world, but("Product", lambda one: worlds.synced(one, generation=2, observed=1)))
     assert kinds(decision) == [*SERVING, "Backend", "Product"]
     assert told(decision, Type.GATEWAY_READY) == ("False", "GatewaySyncing")
-    assert kept(decision) == {"ProxyConfigPromote"}
+    assert kept(decision) == {"ProxyConfigPromote", "ActiveDoc"}
 
 
 def test_texts_plans_and_limits_need_no_promotion() -> None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from maas_operator.api.model_platform import ModelPlatform
 from maas_operator.api.model_service import ModelService
-from maas_operator.api.plans import Limit, Metric, Period, Plan
+from maas_operator.api.plans import Limit, Metric, Period, Plan, Pricing
 from maas_operator.domain.gateway.mapping_rules import CATALOG_PATHS, INFERENCE_PATHS
 from maas_operator.domain.gateway.plans import plans_of
 from maas_operator.domain.names import model_id, title
@@ -47,12 +47,12 @@ export OPENAI_API_KEY="your key"
 
 ## Plans
 
-| Plan | Limits | |
-|---|---|---|
+| Plan | Limits | Price | |
+|---|---|---|---|
 {% for plan in plans %}
-| {{ plan.name }} | {{ plan.limits | join("; ") or "none" }} | {{ plan.terms | join("; ") }} |
+| {{ plan.name }} | {{ plan.limits | join("; ") or "none" }} | {{ plan.prices | join("; ") }} | {{ plan.terms | join("; ") }} |
 {% else %}
-| none is open to everybody | | |
+| none is open to everybody | | | |
 {% endfor %}
 
 Where a limit is reached the answer is 429, and its header `Retry-After` tells when to come back. Listing the models and
@@ -98,18 +98,30 @@ def _description(service: ModelService, platform: ModelPlatform, url: str) -> st
         url=url,
         model=model_id(service),
         context_length=service.spec.model.context_length,
-        plans=[_plan(plan) for plan in plans_of(service, platform) if plan.published],
+        plans=[_plan(plan, platform.spec.currency) for plan in plans_of(service, platform) if plan.published],
     )
 
 
-def _plan(plan: Plan) -> dict[str, Any]:
+def _plan(plan: Plan, currency: str) -> dict[str, Any]:
     trial = f"{plan.trial_days} days of trial" if plan.trial_days else ""
     approval = "each subscription is approved by hand" if plan.approval_required else ""
     return {
         "name": escaped(plan.display_name or plan.name),
         "limits": [_limit(limit) for limit in plan.limits],
+        "prices": _prices(plan.pricing, currency) if plan.pricing else [],
         "terms": [term for term in (trial, approval) if term],
     }
+
+
+def _prices(pricing: Pricing, currency: str) -> list[str]:
+    fees = {"once": pricing.setup_fee, "each month": pricing.monthly_fee}
+    told = [f"{fee} {currency} {when}" for when, fee in fees.items() if fee.strip("0.")]
+    tokens = pricing.per_million_tokens
+    if tokens:
+        told.append(
+            f"{tokens.prompt} {currency} for a million prompt tokens, {tokens.completion} for completion tokens"
+        )
+    return told
 
 
 def _limit(limit: Limit) -> str:

@@ -105,11 +105,20 @@ def test_published_plans_are_told_with_limits_and_terms() -> None:
         {"metric": "Requests", "period": "Eternity", "value": 5},
     ]
     plans = [
-        {"name": "gold", "displayName": "Gold", "limits": limits, "approvalRequired": True, "trialDays": 14},
+        {
+            "name": "gold",
+            "displayName": "Gold",
+            "limits": limits,
+            "approvalRequired": True,
+            "trialDays": 14,
+            "pricing": {"monthlyFee": "20.00", "perMillionTokens": {"prompt": "0.20", "completion": "0.60"}},
+        },
         {"name": "secret", "published": False},
     ]
     description = generated(a_service(plans=plans), PLATFORM, URL)["info"]["description"]
-    assert "| Gold | 100,000 tokens each day; 5 requests in all | 14 days of trial; each subscription" in description
+    prices = "20.00 EUR each month; 0.20 EUR for a million prompt tokens, 0.60 for completion tokens"
+    limits_and_prices = f"| Gold | 100,000 tokens each day; 5 requests in all | {prices} | 14 days of trial; each sub"
+    assert limits_and_prices in description
     assert "secret" not in description
     hidden = generated(a_service(plans=plans[1:], description="A model"), PLATFORM, URL)["info"]["description"]
     assert "none is open to everybody" in hidden
