@@ -50,7 +50,7 @@ export OPENAI_API_KEY="your key"
 | Plan | Limits | Price | |
 |---|---|---|---|
 {% for plan in plans %}
-| {{ plan.name }} | {{ plan.limits | join("; ") or "none" }} | {{ plan.prices | join("; ") }} | {{ plan.terms | join("; ") }} |
+| {{ plan.name }} | {{ plan.limits }} | {{ plan.prices }} | {{ plan.terms }} |
 {% else %}
 | none is open to everybody | | | |
 {% endfor %}
@@ -102,14 +102,14 @@ def _description(service: ModelService, platform: ModelPlatform, url: str) -> st
     )
 
 
-def _plan(plan: Plan, currency: str) -> dict[str, Any]:
+def _plan(plan: Plan, currency: str) -> dict[str, str]:
     trial = f"{plan.trial_days} days of trial" if plan.trial_days else ""
     approval = "each subscription is approved by hand" if plan.approval_required else ""
     return {
         "name": escaped(plan.display_name or plan.name),
-        "limits": [_limit(limit) for limit in plan.limits],
-        "prices": _prices(plan.pricing, currency) if plan.pricing else [],
-        "terms": [term for term in (trial, approval) if term],
+        "limits": "; ".join(map(_limit, plan.limits)) or "none",
+        "prices": "; ".join(_prices(plan.pricing, currency)),
+        "terms": "; ".join(filter(None, (trial, approval))),
     }
 
 
