@@ -18,6 +18,7 @@ from maas_operator.api.reasons import ConditionType, Reason
 from . import names
 from .conditions import Condition, Verdict, decide_condition, false, summarise, true
 from .decision import Decision, World
+from .documents.documentation import Documentation
 from .farewell import Farewell, Obstacles, refs_of
 from .gateway import progress as gateway_progress
 from .gateway.publication import Publication
@@ -57,6 +58,7 @@ class ModelServiceWorld(World):
     `remote`: what 3scale itself says, where it was asked.
     `policy_secrets`, `installation`: see `PlatformPolicies`; `copied`: the copies of configurations that are there.
     `applications`: who uses the Product, and `obstacles`: known only while the service is being deleted.
+    `config_map`: the ConfigMap of spec.api.openAPI, if there is one.
     """
 
     service: ModelService
@@ -73,11 +75,20 @@ class ModelServiceWorld(World):
     copied: frozenset[Ref]
     applications: tuple[str, ...]
     obstacles: Obstacles
+    config_map: Manifest | None = None
 
     @property
     def namespaces(self) -> frozenset[str]:
         """Return where this service's children may live."""
         return self.threescale_namespaces | {self.service.metadata.namespace}
+
+
+def needs_document_name(world: ModelServiceWorld) -> bool:
+    """Tell whether 3scale must be asked for the name of a document, which this pass would write for the first time."""
+    if world.deleting or world.platform is None or world.service.spec.management_policy is ManagementPolicy.PAUSED:
+        return False
+    publication = _publication(world, world.platform)
+    return Documentation(publication=publication, config_map=world.config_map).needs_name
 
 
 def decide(world: ModelServiceWorld) -> Decision:
@@ -93,20 +104,22 @@ def decide(world: ModelServiceWorld) -> Decision:
 
 def _on_platform(world: ModelServiceWorld, platform: ModelPlatform) -> Decision:
     serving, publication = _serving(world, platform), _publication(world, platform)
+    documentation = Documentation(publication=publication, config_map=world.config_map)
     people = [subscription(world.service, developer) for developer in world.service.spec.developers]
     stages = (
         _platform_ready(platform),
         model_ready(serving),
         *gateway_progress.stages(publication),
+        documentation.condition,
         developers_ready(world.service, world.children),
     )
     remote_settled = not (world.remote.plans_in_use or world.remote.look_again)
     settled = remote_settled and all(stage.status is ConditionStatus.TRUE for stage in stages)
     return Decision(
         conditions=(*_summary(stages), *stages),
-        children=(*serving.children, *publication.children(), *people),
+        children=(*serving.children, *publication.children(), *documentation.children(), *people),
         patches=tuple(publication.patches()),
-        keep=serving.keep() | publication.keep(),
+        keep=serving.keep() | publication.keep() | documentation.keep(),
         namespaces=world.namespaces,
         status=_status(world, serving, publication),
         wake_after=None if settled else _patience(publication),
@@ -174,6 +187,7 @@ def _waiting_for(type_: ConditionType) -> Iterable[Condition]:
         ConditionType.GATEWAY_READY,
         ConditionType.PROMOTED,
         ConditionType.LIVE,
+        ConditionType.DOCUMENTATION_READY,
         ConditionType.DEVELOPERS_READY,
     ):
         yield Condition(later, ConditionStatus.UNKNOWN, Reason.WAITING, f"waiting for {type_}")
