@@ -18,21 +18,20 @@ from maas_operator.domain.kinds import ACTIVE_DOC
 from maas_operator.domain.objects import Manifest
 from maas_operator.domain.observed import status_of
 
-from .comparisons import DOUBLINGS
 from .errors import RemoteNotFound, ThreescaleError
 from .lookup import Lookup
+from .rhythm import Rhythm
 from .tenants import Tenants
-from .threescale import REGULARLY, Threescale
+from .threescale import Threescale
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class _History:
-    """When to compare next; how often in a row something differed; when that was last so."""
+    """When to compare next, and when something was last found to differ."""
 
-    due: datetime
-    strikes: int = 0
+    rhythm: Rhythm
     edited_at: datetime | None = None
 
 
@@ -50,8 +49,8 @@ class DocumentComparisons:
         self, uid: str, platform: ModelPlatform, active_doc: Manifest, product: Manifest
     ) -> Mapping[str, datetime]:
         """Return when a service's document was last found to be edited in 3scale, by kind."""
-        history = self._histories.setdefault(uid, _History(self._now() + REGULARLY))
-        if self._now() >= history.due and product_state(product).synced and active_doc_state(active_doc).ready:
+        history = self._histories.setdefault(uid, _History(Rhythm.beginning(self._now())))
+        if self._now() >= history.rhythm.due and product_state(product).synced and active_doc_state(active_doc).ready:
             await self._compare(history, platform, active_doc, product)
         return {ACTIVE_DOC.name: history.edited_at} if history.edited_at else {}
 
@@ -62,15 +61,14 @@ class DocumentComparisons:
     async def _compare(
         self, history: _History, platform: ModelPlatform, active_doc: Manifest, product: Manifest
     ) -> None:
-        history.due = self._now() + REGULARLY
+        history.rhythm.postpone(self._now())
         name = active_doc["spec"]["systemName"]
         try:
             words = await self._edits(platform, active_doc, product)
         except ThreescaleError as error:
             logger.info("document %s is not compared with 3scale: %s", name, error)
             return
-        history.strikes = min(history.strikes + 1, DOUBLINGS) if words else 0
-        history.due = self._now() + REGULARLY * 2 ** max(history.strikes - 1, 0)
+        history.rhythm.note(self._now(), differs=bool(words))
         if words:
             logger.warning("document %s was edited in 3scale and is put back: %s", name, ", ".join(words))
             history.edited_at = self._now()
