@@ -19,6 +19,8 @@ EDITS: dict[str, Any] = {
     "api.timeouts.connect": "3s",
     "api.timeouts.read": "120s",
     "api.cors.allowedOrigins": ["https://app.example.com"],
+    "api.openAPI.mode": "None",
+    "api.openAPI.published": False,
     "api.rateLimit.requestsPerSecond": 20,
     "api.rateLimit.burst": 40,
     "api.promotion.mode": "Manual",
@@ -42,8 +44,14 @@ EDITS: dict[str, Any] = {
 }
 """Another valid value for each field of the schema that can be edited without replacing what it stands for."""
 
-OTHERS = {"platformRef.name", "developers.name"}
-"""Immutable, and the name of a developer, who is somebody else then: `test_a_developer_who_is_renamed...`."""
+OTHERS = {
+    "platformRef.name",
+    "developers.name",
+    "api.openAPI.configMapRef.name",
+    "api.openAPI.configMapRef.key",
+}
+"""Immutable, the name of a developer, who is somebody else then, and the ConfigMap of a document, which goes with its
+mode: `test_a_developer_who_is_renamed...`, `test_a_users_own_document...`."""
 
 TOGETHER = {
     "plans.name": ("developers.plan", "basic"),

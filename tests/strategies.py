@@ -5,7 +5,8 @@ from datetime import timedelta
 
 from hypothesis import strategies as st
 
-from maas_operator.api.meta import ClusterReference, ObjectMeta, SecretReference
+from maas_operator.api.documents import DocumentMode, OpenAPI
+from maas_operator.api.meta import ClusterReference, ConfigMapKey, ObjectMeta, SecretReference
 from maas_operator.api.model_platform import (
     Billing,
     EnvironmentVariable,
@@ -144,6 +145,15 @@ apis = st.builds(
         read=durations(timedelta(seconds=1), timedelta(hours=1)),
     ),
     cors=st.builds(Cors, allowed_origins=st.lists(origins, max_size=8, unique=True).map(tuple)),
+    open_api=st.one_of(
+        st.builds(OpenAPI, mode=st.sampled_from([DocumentMode.GENERATED, DocumentMode.NONE]), published=st.booleans()),
+        st.builds(
+            OpenAPI,
+            mode=st.just(DocumentMode.CONFIG_MAP),
+            config_map_ref=st.builds(ConfigMapKey, name=labels(), key=words("-._", max_size=60)),
+            published=st.booleans(),
+        ),
+    ),
     rate_limit=st.none()
     | st.builds(RateLimit, requestsPerSecond=st.integers(1, 100_000), burst=st.integers(0, 100_000)),
     promotion=st.builds(

@@ -16,6 +16,7 @@ FILES = {
     "Backend": "3scale-operator/capabilities.3scale.net_backends.yaml",
     "Product": "3scale-operator/capabilities.3scale.net_products.yaml",
     "ProxyConfigPromote": "3scale-operator/capabilities.3scale.net_proxyconfigpromotes.yaml",
+    "ActiveDoc": "3scale-operator/capabilities.3scale.net_activedocs.yaml",
     "CustomPolicyDefinition": "3scale-operator/capabilities.3scale.net_custompolicydefinitions.yaml",
     "APIManager": "3scale-operator/apps.3scale.net_apimanagers.yaml",
 }

@@ -15,7 +15,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from maas_operator.api.base import ATOMIC, ApiModel, Bool, Int, ListOf
+from maas_operator.api.base import ATOMIC, ApiModel, Bool, Int, ListOf, text
 from maas_operator.api.fields import DnsLabel, ObjectName, Timestamp
 
 
@@ -129,6 +129,15 @@ class SecretReference(ApiModel):
 
     name: ObjectName
     """Name of the Secret."""
+
+
+class ConfigMapKey(ApiModel):
+    """One value of a ConfigMap."""
+
+    name: ObjectName
+    """Name of the ConfigMap."""
+    key: Annotated[str, text(r"^[-._a-zA-Z0-9]+$", max_length=253)]
+    """Key of the value."""
 
 
 class ClusterReference(ApiModel):

@@ -11,11 +11,10 @@ from maas_operator.api.fields import (
     DnsLabel,
     Duration,
     JsonObject,
-    ObjectName,
     SystemName,
     between,
 )
-from maas_operator.api.meta import Children, Conditions, Named, ObjectMeta, Resource, SecretReference
+from maas_operator.api.meta import Children, Conditions, ConfigMapKey, Named, ObjectMeta, Resource, SecretReference
 from maas_operator.api.model_service import Resources
 from maas_operator.api.plans import Plans
 
@@ -27,15 +26,6 @@ class Billing(StrEnum):
 
     DISABLED = "Disabled"
     ENABLED = "Enabled"
-
-
-class ConfigMapKey(ApiModel):
-    """One value of a ConfigMap."""
-
-    name: ObjectName
-    """Name of the ConfigMap."""
-    key: Annotated[str, text(r"^[-._a-zA-Z0-9]+$", max_length=253)]
-    """Key of the value."""
 
 
 class Threescale(ApiModel):

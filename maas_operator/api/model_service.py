@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from maas_operator.api.base import API_VERSION, ATOMIC, DISTINCT, ApiModel, Int, ListOf, Rule, immutable, text
+from maas_operator.api.documents import OpenAPI
 from maas_operator.api.fields import (
     AccountName,
     Description,
@@ -174,6 +175,8 @@ class Api(ApiModel):
     """How long the gateway waits."""
     cors: Cors = Cors()
     """Calls from browsers."""
+    open_api: OpenAPI = OpenAPI()
+    """The document in the developer portal."""
     rate_limit: RateLimit | None = None
     """Protects the model apart from plans, in each gateway pod by itself; no limit if absent."""
     promotion: Promotion = Promotion()

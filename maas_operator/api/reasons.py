@@ -26,6 +26,8 @@ class ConditionType(StrEnum):
     """Every gateway has dropped the configuration before it."""
     DEVELOPERS_READY = "DevelopersReady"
     """The subscriptions of spec.developers are ready."""
+    DOCUMENTATION_READY = "DocumentationReady"
+    """The developer portal has the document of this generation; not part of Ready."""
     MODEL_ACCEPTED = "ModelAccepted"
     """The model is there and lets this subscription in."""
     APPROVED = "Approved"
@@ -51,6 +53,7 @@ MODEL_SERVICE_CONDITIONS: Final = (
     ConditionType.GATEWAY_READY,
     ConditionType.PROMOTED,
     ConditionType.LIVE,
+    ConditionType.DOCUMENTATION_READY,
     ConditionType.DEVELOPERS_READY,
 )
 MODEL_SUBSCRIPTION_CONDITIONS: Final = (
@@ -130,6 +133,11 @@ class Reason(StrEnum):
     ROUTE_MISSING = "RouteMissing"
     ROUTE_TIMEOUT_NOT_SET = "RouteTimeoutNotSet"
     # DevelopersReady
+    DOCUMENTATION_OFF = "DocumentationOff"
+    DOCUMENT_MISSING = "DocumentMissing"
+    DOCUMENT_INVALID = "DocumentInvalid"
+    DOCUMENTATION_PENDING = "DocumentationPending"
+    DOCUMENTATION_FAILED = "DocumentationFailed"
     NO_DEVELOPERS = "NoDevelopers"
     DEVELOPERS_PENDING = "DevelopersPending"
     DEVELOPERS_FAILED = "DevelopersFailed"
@@ -314,7 +322,8 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
         "Look at TokenPolicyReady of the ModelPlatform; or limit Requests instead.",
     ),
     Reason.REMOTE_NAME_TAKEN: ReasonDoc(
-        "3scale has a product or backend of this system name which is not the operator's; nothing was written.",
+        "3scale has a product, backend or document of this system name which is not the operator's; nothing was"
+        " written.",
         "Delete it in 3scale, create the ModelService with another name, or, if the operator of a cluster that is gone"
         " made it, add the system name to spec.threescale.adopt of the ModelPlatform.",
     ),
@@ -342,6 +351,20 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
     Reason.ROUTE_MISSING: ReasonDoc(
         "3scale has the configuration, but zync has made no Route for it yet.",
         "Wait a minute; then check that zync runs.",
+    ),
+    Reason.DOCUMENTATION_OFF: ReasonDoc("spec.api.openAPI.mode is None: there is no document.", _NOTHING),
+    Reason.DOCUMENT_MISSING: ReasonDoc(
+        "The ConfigMap of spec.api.openAPI.configMapRef, or its key, does not exist. What is published stays.",
+        "Create it in the namespace of the ModelService.",
+    ),
+    Reason.DOCUMENT_INVALID: ReasonDoc(
+        "The document in the ConfigMap can not be published, or 3scale's operator refuses it. What is published stays.",
+        "Correct what the message names; see the page on documents for what is taken.",
+    ),
+    Reason.DOCUMENTATION_PENDING: ReasonDoc("The 3scale-operator works on the document.", _WAIT),
+    Reason.DOCUMENTATION_FAILED: ReasonDoc(
+        "3scale refuses the document, or can not be reached; it is tried again.",
+        "Act on the message, which is 3scale's.",
     ),
     Reason.ROUTE_TIMEOUT_NOT_SET: ReasonDoc(
         "The operator can not set the annotation haproxy.router.openshift.io/timeout of the product's Route: the router"

@@ -118,7 +118,7 @@ def render(paths: tuple[Path, ...]) -> None:
     """Print the KServe and 3scale objects that ModelServices and ModelSubscriptions become.
 
     The files must have their ModelPlatform too; objects of other kinds are passed over. No cluster is asked: what
-    depends on one (ids, the promotion, Secrets) is left out.
+    depends on one (ids, the promotion, the document with the public URL, Secrets) is left out.
     """
     import yaml
 

@@ -105,7 +105,7 @@ class Operator:
 def behaviours(gatherer: Gatherer) -> list[Behaviour[Any]]:
     """Return what the engine does for each of our kinds."""
     return [
-        Behaviour(MODEL_SERVICE, gatherer.model_service, model_service.decide),
+        Behaviour(MODEL_SERVICE, gatherer.model_service, model_service.decide, withdraw=gatherer.inquiries.withdraw),
         Behaviour(
             MODEL_SUBSCRIPTION, gatherer.model_subscription, model_subscription.decide, gatherer.inquiries.accept
         ),

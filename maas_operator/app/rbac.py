@@ -45,8 +45,6 @@ def operator_rules() -> list[Object]:
     """Return what the operator may do in all namespaces: what the table says, and no more."""
     verbs: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for kind, use in TABLE.items():
-        if Use.READ_LOCAL in use:
-            continue
         verbs[kind.group, kind.plural] |= _verbs(use)
         if Use.STATUS in use:
             # Our finalizer is a patch of the object; `update` of finalizers lets children block its deletion.
@@ -59,11 +57,10 @@ def operator_rules() -> list[Object]:
 
 def local_rules() -> list[Object]:
     """Return what the operator may do in the 3scale namespaces besides."""
-    read = [_rule(kind.group, [kind.plural], ("get",)) for kind, use in TABLE.items() if Use.READ_LOCAL in use]
     patch = [_rule(kind.group, [kind.plural], ("patch",)) for kind, use in TABLE.items() if Use.ANNOTATE in use]
     # There the 3scale-operator tells why it can not delete something.
     events = _rule(EVENT.group, [EVENT.plural], ("list",))
-    return [_rule(SECRET.group, [SECRET.plural], _READ), events, *read, *patch]
+    return [_rule(SECRET.group, [SECRET.plural], _READ), events, *patch]
 
 
 def _verbs(use: Use) -> set[str]:

@@ -1,6 +1,7 @@
 """`maas-operator render`: the children of ModelServices and ModelSubscriptions, offline.
 
-It shows what does not depend on a cluster: no ids, no promotion (its name has the Product's id), and no Secret.
+It shows what does not depend on a cluster: no ids, no promotion (its name has the Product's id), no Secret, and no
+ActiveDoc (its document tells the public URL, which the gateway's Route gives).
 Tokens are taken to be counted, unless the platform's `tokenPolicy` says None.
 """
 

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from .decision import ChildState
+from .documents.active_doc import active_doc_state
 from .gateway.status import PromotionPhase, SyncPhase, SyncState, backend_state, product_state, promotion_state
 from .kinds import (
+    ACTIVE_DOC,
     APPLICATION,
     APPLICATION_AUTH,
     BACKEND,
@@ -74,6 +76,7 @@ def _promotion(child: Manifest) -> ChildState:
 
 
 _READERS: Final[Mapping[Kind, Callable[[Manifest], ChildState]]] = {
+    ACTIVE_DOC: active_doc_state,
     APPLICATION: people.application_state,
     APPLICATION_AUTH: people.application_auth_state,
     BACKEND: _backend,

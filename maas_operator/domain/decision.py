@@ -30,7 +30,9 @@ class World:
 
     `seen`: the owner's children as the cache had them before the pass: good for telling, not for acting.
     `remaining`: objects of this owner that are not wanted any more and are still there, as read live.
+    `withheld`: children under deletion whose object in 3scale is still there, and why.
     `rehearsed`: nothing is written in this pass: `children` are as they would be, and nobody answers for new ones.
+    `gone`: what the passes before this one would have deleted, in a rehearsal of several.
     `pending`: in a pass that only observes, the writes that it rehearsed; `children` are as they are.
     `accepted`: what 3scale said to the decision's `accept`: nothing, or why not; None while it was not asked.
     """
@@ -40,8 +42,10 @@ class World:
     children: Children = NO_CHILDREN
     seen: Mapping[Ref, Manifest] = field(default_factory=dict)
     remaining: tuple[Manifest, ...] = ()
+    withheld: Mapping[Ref, str] = field(default_factory=dict)
     accepted: str | None = None
     rehearsed: bool = False
+    gone: frozenset[Ref] = frozenset()
     pending: tuple[Write, ...] = ()
 
     def child(self, ref: Ref) -> Manifest | None:

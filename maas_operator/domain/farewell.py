@@ -14,7 +14,7 @@ from maas_operator.api.reasons import Reason
 from .child_state import describe, state_of
 from .conditions import Verdict, false
 from .decision import World
-from .kinds import DEVELOPER_ACCOUNT, PRODUCT, Kind, kind_of
+from .kinds import DEVELOPER_ACCOUNT, OUTLIVED, PRODUCT, Kind, kind_of
 from .labels import FORCE_DELETE, annotations_of
 from .objects import Manifest, Ref, ref_of
 
@@ -57,7 +57,7 @@ def is_forced(owner: Manifest) -> bool:
 
 def is_of_3scale(kind: Kind) -> bool:
     """Tell whether objects of a kind are deleted by the 3scale-operator."""
-    return kind.group == PRODUCT.group
+    return kind.group == PRODUCT.group and kind not in OUTLIVED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,11 +103,15 @@ class Farewell:
         """Say what the owner waits for, and what keeps that from happening."""
         causes = (_secret_missing, _api_problem, _refused, _silent)
         cause = next((words for find in causes if (words := find(self))), "")
-        left = ", ".join(describe(child) for child in self.world.remaining)
+        left = ", ".join(self._described(child) for child in self.world.remaining)
         waiting = f"waiting for {left} to be deleted" if left else ""
         if cause or any(state_of(child).reason == Reason.DELETION_BLOCKED for child in self.world.remaining):
             return false(Reason.DELETION_BLOCKED, "; ".join(filter(None, (cause, waiting))))
         return false(Reason.DELETING, waiting or self._rest)
+
+    def _described(self, child: Manifest) -> str:
+        words = self.world.withheld.get(ref_of(child))
+        return f"{ref_of(child)} ({words})" if words else describe(child)
 
     @property
     def _rest(self) -> str:

@@ -19,8 +19,6 @@ class Use(Flag):
     """Get single objects by name."""
     WRITE = auto()
     """Create, patch and delete: children of ours."""
-    READ_LOCAL = auto()
-    """Get single objects by name in the 3scale namespaces."""
     STATUS = auto()
     """Write the status subresource: our own kinds."""
     PATCH = auto()
@@ -68,6 +66,7 @@ PRODUCT: Final = _threescale("Product", "products")
 PROXY_CONFIG_PROMOTE: Final = _threescale("ProxyConfigPromote", "proxyconfigpromotes")
 DEVELOPER_ACCOUNT: Final = _threescale("DeveloperAccount", "developeraccounts")
 DEVELOPER_USER: Final = _threescale("DeveloperUser", "developerusers")
+ACTIVE_DOC: Final = _threescale("ActiveDoc", "activedocs")
 APPLICATION: Final = _threescale("Application", "applications")
 APPLICATION_AUTH: Final = _threescale("ApplicationAuth", "applicationauths")
 CUSTOM_POLICY_DEFINITION: Final = _threescale("CustomPolicyDefinition", "custompolicydefinitions")
@@ -98,6 +97,7 @@ TABLE: Final[dict[Kind, Use]] = {
     BACKEND: _CHILD,
     PRODUCT: _CHILD,
     PROXY_CONFIG_PROMOTE: _CHILD,
+    ACTIVE_DOC: _CHILD,
     DEVELOPER_ACCOUNT: _CHILD,
     DEVELOPER_USER: _CHILD,
     APPLICATION: _CHILD,
@@ -108,7 +108,8 @@ TABLE: Final[dict[Kind, Use]] = {
     NETWORK_POLICY: _CHILD,
     # Secrets are watched in the 3scale namespaces only, by a watch of their own: never cluster-wide.
     SECRET: Use.READ | Use.WRITE,
-    CONFIG_MAP: Use.READ_LOCAL,
+    # By name only: the certificates of a platform, and the documents that ModelServices name in their namespaces.
+    CONFIG_MAP: Use.READ,
     POD: Use.WATCH,
     DEPLOYMENT: Use.WATCH,
     ROUTE: Use.WATCH | Use.ANNOTATE,
@@ -123,11 +124,14 @@ GOES_AFTER: Final[dict[Kind, frozenset[Kind]]] = {
     DEVELOPER_ACCOUNT: frozenset({APPLICATION}),
     # 3scale refuses to delete an account's last user, and takes it along with the account.
     DEVELOPER_USER: frozenset({APPLICATION, DEVELOPER_ACCOUNT}),
-    PRODUCT: frozenset({MODEL_SUBSCRIPTION, PROXY_CONFIG_PROMOTE}),
+    PRODUCT: frozenset({MODEL_SUBSCRIPTION, PROXY_CONFIG_PROMOTE, ACTIVE_DOC}),
     BACKEND: frozenset({PRODUCT}),
-    SECRET: frozenset({APPLICATION, APPLICATION_AUTH, DEVELOPER_ACCOUNT, DEVELOPER_USER}),
+    SECRET: frozenset({ACTIVE_DOC, APPLICATION, APPLICATION_AUTH, DEVELOPER_ACCOUNT, DEVELOPER_USER}),
 }
 """A child of the key's kind is deleted only when its owner has no child of these kinds left."""
+
+OUTLIVED: Final = frozenset({ACTIVE_DOC})
+"""Kinds whose object in 3scale stays when they go. They carry our finalizer until the operator has deleted it there."""
 
 _BY_TYPE: Final = {(kind.api_version, kind.name): kind for kind in [*TABLE, EVENT]}
 

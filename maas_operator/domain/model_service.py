@@ -12,12 +12,13 @@ from typing import Any, Final
 
 from maas_operator.api.meta import ConditionStatus
 from maas_operator.api.model_platform import ModelPlatform
-from maas_operator.api.model_service import ManagementPolicy, ModelService
+from maas_operator.api.model_service import ManagementPolicy, ModelService, PromotionMode
 from maas_operator.api.reasons import ConditionType, Reason
 
 from . import names
 from .conditions import Condition, Verdict, decide_condition, false, summarise, true
 from .decision import Decision, World
+from .documents.documentation import Documentation
 from .farewell import Farewell, Obstacles, refs_of
 from .gateway import progress as gateway_progress
 from .gateway.publication import Publication
@@ -27,7 +28,8 @@ from .objects import Manifest, Ref
 from .observed import status_of
 from .people.developers import developers_ready, subscription
 from .people.secrets import StoredSecret
-from .plan.consequences import consequences
+from .plan.changes import Write
+from .plan.consequences import Consequence, consequences
 from .plan.observation import observed
 from .policies.platform import PlatformPolicies
 from .serving.progress import Serving, model_ready
@@ -56,6 +58,7 @@ class ModelServiceWorld(World):
     `remote`: what 3scale itself says, where it was asked.
     `policy_secrets`, `installation`: see `PlatformPolicies`; `copied`: the copies of configurations that are there.
     `applications`: who uses the Product, and `obstacles`: known only while the service is being deleted.
+    `config_map`: the ConfigMap of spec.api.openAPI, if there is one.
     """
 
     service: ModelService
@@ -72,11 +75,20 @@ class ModelServiceWorld(World):
     copied: frozenset[Ref]
     applications: tuple[str, ...]
     obstacles: Obstacles
+    config_map: Manifest | None = None
 
     @property
     def namespaces(self) -> frozenset[str]:
         """Return where this service's children may live."""
         return self.threescale_namespaces | {self.service.metadata.namespace}
+
+
+def needs_document_name(world: ModelServiceWorld) -> bool:
+    """Tell whether 3scale must be asked for the name of a document, which this pass would write for the first time."""
+    if world.deleting or world.platform is None or world.service.spec.management_policy is ManagementPolicy.PAUSED:
+        return False
+    publication = _publication(world, world.platform)
+    return Documentation(publication=publication, config_map=world.config_map).needs_name
 
 
 def decide(world: ModelServiceWorld) -> Decision:
@@ -92,20 +104,22 @@ def decide(world: ModelServiceWorld) -> Decision:
 
 def _on_platform(world: ModelServiceWorld, platform: ModelPlatform) -> Decision:
     serving, publication = _serving(world, platform), _publication(world, platform)
+    documentation = Documentation(publication=publication, config_map=world.config_map)
     people = [subscription(world.service, developer) for developer in world.service.spec.developers]
     stages = (
         _platform_ready(platform),
         model_ready(serving),
         *gateway_progress.stages(publication),
+        documentation.condition,
         developers_ready(world.service, world.children),
     )
     remote_settled = not (world.remote.plans_in_use or world.remote.look_again)
     settled = remote_settled and all(stage.status is ConditionStatus.TRUE for stage in stages)
     return Decision(
         conditions=(*_summary(stages), *stages),
-        children=(*serving.children, *publication.children(), *people),
+        children=(*serving.children, *publication.children(), *documentation.children(), *people),
         patches=tuple(publication.patches()),
-        keep=serving.keep() | publication.keep(),
+        keep=serving.keep() | publication.keep() | documentation.keep(),
         namespaces=world.namespaces,
         status=_status(world, serving, publication),
         wake_after=None if settled else _patience(publication),
@@ -173,6 +187,7 @@ def _waiting_for(type_: ConditionType) -> Iterable[Condition]:
         ConditionType.GATEWAY_READY,
         ConditionType.PROMOTED,
         ConditionType.LIVE,
+        ConditionType.DOCUMENTATION_READY,
         ConditionType.DEVELOPERS_READY,
     ):
         yield Condition(later, ConditionStatus.UNKNOWN, Reason.WAITING, f"waiting for {type_}")
@@ -195,8 +210,15 @@ def _paused(world: ModelServiceWorld) -> Decision:
 
 def _observed(world: ModelServiceWorld, decision: Decision) -> Decision:
     """Tell what is there, and what would be changed."""
-    follow = consequences(world.pending, plans_in_use=world.remote.plans_in_use)
-    return observed(decision, world.pending, follow, _kept_status(world.service))
+    return observed(decision, world.pending, what_follows(world, decision, world.pending), _kept_status(world.service))
+
+
+def what_follows(world: ModelServiceWorld, decision: Decision, writes: Iterable[Write]) -> tuple[Consequence, ...]:
+    """Return what follows from the writes of a rehearsed pass."""
+    promotion = world.service.spec.api.promotion
+    candidate = decision.status.get("gateway", {}).get("candidateHash")
+    waits = promotion.mode is PromotionMode.MANUAL and promotion.approved != candidate
+    return consequences(writes, plans_in_use=world.remote.plans_in_use, approval=candidate if waits else None)
 
 
 def _farewell(world: ModelServiceWorld) -> Decision:

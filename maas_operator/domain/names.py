@@ -9,12 +9,14 @@ from maas_operator.api.model_platform import ModelPlatform
 from maas_operator.api.model_service import ModelService
 
 from .kinds import (
+    ACTIVE_DOC,
     BACKEND,
     DEPLOYMENT,
     INFERENCE_SERVICE,
     NETWORK_POLICY,
     PRODUCT,
     PROXY_CONFIG_PROMOTE,
+    SECRET,
     SERVICE,
     SERVING_RUNTIME,
     Kind,
@@ -24,6 +26,9 @@ from .objects import Ref
 MODEL_PORT: Final = 8080
 """The port of the model server in its pod, and of our Service in front of it."""
 
+DOCUMENT_INFIX: Final = ".document-"
+"""What tells the Secrets of documents from others in the 3scale namespace."""
+
 NAME_AND_NAMESPACE_LIMIT: Final = 52
 """KServe makes the DNS label `<name>-predictor-<namespace>` in its raw mode."""
 
@@ -32,6 +37,11 @@ def system_name(service: ModelService) -> str:
     """Return the name of Product and Backend in 3scale: unique in the cluster, without the dots that 3scale refuses."""
     namespace, name = service.metadata.namespace, service.metadata.name
     return f"{name}-{hashlib.sha256(f'{namespace}/{name}'.encode()).hexdigest()[:6]}"
+
+
+def document_system_name(service: ModelService) -> str:
+    """Return the name of the document in 3scale, of letters and digits only; the hash tells `a-b` from `ab`."""
+    return system_name(service).replace("-", "")
 
 
 def model_id(service: ModelService) -> str:
@@ -95,6 +105,16 @@ def product_ref(service: ModelService, platform: ModelPlatform) -> Ref:
 def promotion_ref(service: ModelService, platform: ModelPlatform, config_hash: str) -> Ref:
     """Return the promotion of one configuration: a ProxyConfigPromote acts once, so that each hash has its own."""
     return _remote_ref(PROXY_CONFIG_PROMOTE, service, platform, suffix=f"-{config_hash[:8]}")
+
+
+def active_doc_ref(service: ModelService, platform: ModelPlatform) -> Ref:
+    """Return the address of the ActiveDoc."""
+    return _remote_ref(ACTIVE_DOC, service, platform)
+
+
+def document_ref(service: ModelService, platform: ModelPlatform, document_hash: str) -> Ref:
+    """Return the Secret of one document: with another name in its spec, the ActiveDoc is another generation."""
+    return _remote_ref(SECRET, service, platform, suffix=f"{DOCUMENT_INFIX}{document_hash[:8]}")
 
 
 def internal_url(service: ModelService) -> str:

@@ -18,7 +18,7 @@ from maas_operator.api.model_service import ManagementPolicy
 from maas_operator.api.reasons import ConditionType, Reason
 from maas_operator.domain.conditions import Condition, shorten
 from maas_operator.domain.decision import Acceptance, Annotation, Decision, Patch, World
-from maas_operator.domain.kinds import Kind
+from maas_operator.domain.kinds import OUTLIVED, Kind
 from maas_operator.domain.labels import FINALIZER, is_owned_by
 from maas_operator.domain.objects import Children, Manifest, Ref, Refusal, ref_of
 
@@ -51,6 +51,8 @@ class Behaviour(Generic[AnyWorld]):
     decide: Callable[[AnyWorld], Decision]
     accept: Callable[[AnyWorld, Acceptance], Awaitable[str]] | None = None
     """Has 3scale accept an application; returns nothing, or why that failed."""
+    withdraw: Callable[[AnyWorld, Manifest], Awaitable[str]] | None = None
+    """Deletes in 3scale what a child under deletion would leave there; returns nothing, or why it is still there."""
 
 
 class ApplyObserver(Protocol):
@@ -158,8 +160,10 @@ class Pass(Generic[AnyWorld]):
         self._refused: dict[Ref, Refusal] = {}
         self._asked: dict[Ref, Manifest] = {}
         self._accepted: str | None = None
+        self._withheld: dict[Ref, str] = {}
         self._patched: list[Patch | Annotation] = []
         self._going = False
+        self._gone: set[Ref] = set()
 
     async def run(self) -> float | None:
         """Run it; return after how many seconds to look again, None if the owner is let go."""
@@ -169,11 +173,14 @@ class Pass(Generic[AnyWorld]):
             await self._hold()
         world = await self._behaviour.gather(self._owner)
         decision = await self._settle(world)
+        if decision.prune:
+            await self._withdraw(world)
         pruned = await self._prune(decision)
         if pruned is not None:
             decision = self._decide(world, tuple(pruned.remaining.values()))
         left = _left(pruned)
         if world.deleting and decision.prune and (decision.forced or (decision.releasable and not left)):
+            await self._give_up(world, left)
             unreachable = [ref for ref in inventory_of(self._owner) if ref.namespace not in decision.namespaces]
             await self._release([*left, *unreachable], world.now)
             return None
@@ -182,10 +189,18 @@ class Pass(Generic[AnyWorld]):
         return self._next(decision, waits=self._going or bool(left))
 
     async def rehearse(self, world: AnyWorld) -> Decision:
-        """Run it with tools that write nothing, up to the status, and return what was decided."""
-        decision = await self._settle(replace(world, rehearsed=True))
-        await self._prune(decision)
-        return decision
+        """Run it with tools that write nothing, up to the status, and return what was decided at last.
+
+        What is deleted makes room for more: then it is run again, as the next pass would be.
+        """
+        for _ in range(ROUNDS):
+            seen = {ref: one for ref, one in world.seen.items() if ref not in self._gone}
+            world = replace(world, rehearsed=True, seen=seen, gone=frozenset(self._gone))
+            decision = await self._settle(world)
+            await self._prune(decision)
+            if world.gone == self._gone:
+                return decision
+        raise RuntimeError(f"the rehearsal of {self._key} does not settle")
 
     @property
     def refused(self) -> Mapping[Ref, Refusal]:
@@ -247,7 +262,13 @@ class Pass(Generic[AnyWorld]):
         return True
 
     def _decide(self, world: AnyWorld, remaining: tuple[Manifest, ...] = ()) -> Decision:
-        known = replace(world, children=self._children(), remaining=remaining, accepted=self._accepted)
+        known = replace(
+            world,
+            children=self._children(),
+            remaining=remaining,
+            withheld=dict(self._withheld),
+            accepted=self._accepted,
+        )
         return self._behaviour.decide(known)
 
     def _children(self) -> Children:
@@ -279,6 +300,31 @@ class Pass(Generic[AnyWorld]):
         else:
             self._going = True
 
+    async def _withdraw(self, world: AnyWorld) -> None:
+        """Let go of the children under deletion that we hold, each when nothing of it is left in 3scale."""
+        uid = self._owner["metadata"]["uid"]
+        for ref in [ref_of(child) for child in self._tools.cache.owned_by(uid) if _is_held(child)]:
+            live = await self._tools.pruner.proven(ref, uid)
+            if live is not None and _is_held(live):
+                await self.guard()
+                await self._let_go(world, ref, live)
+
+    async def _give_up(self, world: AnyWorld, left: Mapping[Ref, Manifest | None]) -> None:
+        """Let go of what we hold although 3scale may still have something of it: its owner is forced out."""
+        for ref, live in left.items():
+            if live is not None and _is_held(live):
+                await self._let_go(world, ref, live, forced=True)
+
+    async def _let_go(self, world: AnyWorld, ref: Ref, live: Manifest, *, forced: bool = False) -> None:
+        assert self._behaviour.withdraw is not None, "only kinds that know how to have such children"
+        words = await self._behaviour.withdraw(world, live)
+        if words and not forced:
+            self._withheld[ref] = words
+            return
+        others = [name for name in live["metadata"]["finalizers"] if name != FINALIZER]
+        patch = {"op": "replace", "path": "/metadata/finalizers", "value": others}
+        await self._tools.cluster.json_patch(ref, [patch], resource_version=version_of(live))
+
     async def _prune(self, decision: Decision) -> Pruned | None:
         if not decision.prune:
             return None
@@ -290,7 +336,9 @@ class Pass(Generic[AnyWorld]):
             return None
         pruned = await self._tools.pruner.prune(unwanted, decision.namespaces, self.guard, at_once=decision.forced)
         self._refused |= pruned.refused
-        for ref in unwanted.keys() - pruned.remaining.keys():
+        gone = unwanted.keys() - pruned.remaining.keys()
+        self._gone |= gone - pruned.refused.keys()
+        for ref in gone:
             self._tools.applier.forget(ref)
         return pruned
 
@@ -356,6 +404,16 @@ def _status_of_failure(owner: Manifest, reason: Reason, message: str, now: datet
 def _left(pruned: Pruned | None) -> Mapping[Ref, Manifest | None]:
     """Return what is not gone: what is there, and what nobody could look at."""
     return {**dict.fromkeys(pruned.refused), **pruned.remaining} if pruned is not None else {}
+
+
+def _is_held(child: Manifest) -> bool:
+    """Tell whether a child is being deleted and stays since we hold it for what it left in 3scale."""
+    metadata = child["metadata"]
+    return (
+        ref_of(child).kind in OUTLIVED
+        and "deletionTimestamp" in metadata
+        and FINALIZER in metadata.get("finalizers", ())
+    )
 
 
 def _is_observed(owner: Manifest) -> bool:

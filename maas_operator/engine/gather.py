@@ -22,6 +22,7 @@ from maas_operator.domain.gateway.status import product_state
 from maas_operator.domain.kinds import (
     API_MANAGER,
     APPLICATION,
+    CONFIG_MAP,
     CUSTOM_RESOURCE_DEFINITION,
     DEPLOYMENT,
     INFERENCE_SERVICE,
@@ -39,7 +40,7 @@ from maas_operator.domain.labels import is_owned_by, labels_of
 from maas_operator.domain.metering import mounts
 from maas_operator.domain.metering.package import NAME, PolicyPackage, version_of, wanted_version
 from maas_operator.domain.model_platform import ADMIN_URL, ModelPlatformWorld, account_problem
-from maas_operator.domain.model_service import ModelServiceWorld
+from maas_operator.domain.model_service import ModelServiceWorld, needs_document_name
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.domain.people import access, accounts
 from maas_operator.domain.people.secrets import StoredSecret, read_secret
@@ -89,7 +90,7 @@ class Gatherer:
         policies = await self._policies(platform, self._installed(platform)) if platform else None
         seen = self._seen(service.metadata.uid)
         inference_service = await self._lookup.find(names.inference_service_ref(service))
-        return ModelServiceWorld(
+        world = ModelServiceWorld(
             owner=owner,
             now=self.now(),
             seen=seen,
@@ -107,7 +108,9 @@ class Gatherer:
             copied=await self._copied(policies) if policies else frozenset(),
             applications=await self._users(service, platform, forced=is_forced(owner)),
             obstacles=await self._obstacles(owner, seen),
+            config_map=await self._config_map(service),
         )
+        return await self._with_document_name(world)
 
     async def model_subscription(self, owner: Manifest) -> ModelSubscriptionWorld:
         """Gather for a ModelSubscription."""
@@ -221,6 +224,22 @@ class Gatherer:
         if forced:
             users = [one for one in users if "deletionTimestamp" not in one["metadata"]]
         return tuple(sorted(str(ref_of(one)) for one in users))
+
+    async def _config_map(self, service: ModelService) -> Manifest | None:
+        """Return the ConfigMap with the user's own document: it is read in each pass, and watched by nobody."""
+        wanted = service.spec.api.open_api.config_map_ref
+        leaving = service.metadata.deletion_timestamp is not None
+        if wanted is None or leaving or service.spec.management_policy is ManagementPolicy.PAUSED:
+            return None
+        return await self._lookup.live(Ref(CONFIG_MAP, service.metadata.namespace, wanted.name))
+
+    async def _with_document_name(self, world: ModelServiceWorld) -> ModelServiceWorld:
+        """Ask 3scale for the name of a document that is about to be written for the first time."""
+        if world.platform is None or not needs_document_name(world):
+            return world
+        barrier = await self.inquiries.document_barrier(world.service, world.platform)
+        remote = replace(world.remote, document_barrier=barrier, document_is_free=barrier is None)
+        return replace(world, remote=remote)
 
     async def _obstacles(self, owner: Manifest, seen: Mapping[Ref, Manifest]) -> Obstacles:
         leaving = "deletionTimestamp" in owner["metadata"]

@@ -6,7 +6,7 @@ No answer is a reason to change less: what can not be proved free is taken, and 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -22,7 +22,14 @@ from maas_operator.domain.gateway.remote import NOTHING_ASKED, Remote, RemoteApp
 from maas_operator.domain.gateway.status import SyncPhase, product_state
 from maas_operator.domain.kinds import APPLICATION, BACKEND, PRODUCT, Kind
 from maas_operator.domain.labels import is_owned_by
-from maas_operator.domain.names import backend_ref, product_ref, promotion_ref, system_name
+from maas_operator.domain.names import (
+    active_doc_ref,
+    backend_ref,
+    document_system_name,
+    product_ref,
+    promotion_ref,
+    system_name,
+)
 from maas_operator.domain.objects import Manifest, ref_of
 from maas_operator.domain.people.remote import Findings
 from maas_operator.domain.people.status import application_state
@@ -30,6 +37,7 @@ from maas_operator.domain.people.world import ModelSubscriptionWorld
 
 from .access_comparisons import AccessComparisons
 from .comparisons import Comparisons
+from .document_comparisons import DocumentComparisons
 from .endpoints import Endpoints
 from .errors import ThreescaleError
 from .lookup import Lookup, of_product
@@ -37,6 +45,7 @@ from .obstacles import ObstacleFinder
 from .refusals import threescale_problem
 from .tenants import Tenants
 from .threescale import REGULARLY, Tenant, Threescale
+from .withdrawals import Withdrawals
 
 NAMED: Final = 5
 
@@ -55,6 +64,8 @@ class Inquiries:
         self._access = AccessComparisons(threescale, self._tenants, now)
         self._endpoints = Endpoints(threescale, self._tenants, lookup, now)
         self._obstacles = ObstacleFinder(threescale, self._tenants, lookup, now)
+        self._documents = DocumentComparisons(threescale, self._tenants, lookup, now)
+        self.withdraw = Withdrawals(threescale, self._tenants, now).withdraw
         self._proven: dict[str, tuple[Tenant, datetime]] = {}
 
     async def platform_problem(self, platform: ModelPlatform) -> Verdict | None:
@@ -76,6 +87,7 @@ class Inquiries:
         uid, paused = service.metadata.uid, service.spec.management_policy is ManagementPolicy.PAUSED
         if platform is None or paused or service.metadata.deletion_timestamp is not None:
             self._comparisons.forget(uid)
+            self._documents.forget(uid)
             self._endpoints.forget(uid)
             return NOTHING_ASKED
         refs = (backend_ref(service, platform), product_ref(service, platform))
@@ -90,10 +102,11 @@ class Inquiries:
             return Remote(barrier=await self._barrier(service, platform, absent), plans_in_use=plans_in_use)
         promotion = self._published(service, platform)
         edits = await self._comparisons.findings(uid, platform, ours[PRODUCT], ours[BACKEND], promotion)
+        document = await self._document_edited_at(service, platform, ours[PRODUCT])
         return Remote(
             plans_in_use=plans_in_use,
             stray_plans=await self._stray_plans(platform, ours[PRODUCT]),
-            edited_at=edits.edited_at,
+            edited_at={**edits.edited_at, **document},
             overtaken=edits.overtaken,
             look_again=edits.look_again,
         )
@@ -109,6 +122,26 @@ class Inquiries:
     async def obstacles(self, children: Iterable[Manifest]) -> Obstacles:
         """Return what keeps 3scale from deleting the children of an owner under deletion."""
         return await self._obstacles.find(children)
+
+    async def document_barrier(self, service: ModelService, platform: ModelPlatform) -> Verdict | None:
+        """Return why a document may not be written for the first time: what is there would be adopted."""
+        name, ref = document_system_name(service), active_doc_ref(service, platform)
+        if name in platform.spec.threescale.adopt or await self._lookup.find(ref) is not None:
+            return None
+        try:
+            documents = await self._threescale.documents(await self._tenants.of(platform))
+        except ThreescaleError as error:
+            return threescale_problem(error)
+        return _name_taken("document", name, platform) if name in {one.system_name for one in documents} else None
+
+    async def _document_edited_at(
+        self, service: ModelService, platform: ModelPlatform, product: Manifest
+    ) -> Mapping[str, datetime]:
+        """Return when the document was last found to be edited in 3scale: for this the cache knows enough."""
+        active_doc = self._lookup.cache.get(active_doc_ref(service, platform))
+        if active_doc is None or not is_owned_by(active_doc, service.metadata.uid):
+            return {}
+        return await self._documents.edited_at(service.metadata.uid, platform, active_doc, product)
 
     async def accept(self, world: ModelSubscriptionWorld, acceptance: Acceptance) -> str:
         """Have 3scale accept an application; return nothing, or why that failed."""
@@ -143,12 +176,7 @@ class Inquiries:
             return threescale_problem(error)
         if not taken:
             return None
-        what = " and ".join(kind.name.lower() for kind in taken)
-        return false(
-            Reason.REMOTE_NAME_TAKEN,
-            f"3scale has a {what} {name} already, which this operator did not make: delete it there, or add the name to"
-            f" spec.threescale.adopt of ModelPlatform {platform.metadata.name}",
-        )
+        return _name_taken(" and ".join(kind.name.lower() for kind in taken), name, platform)
 
     async def _plans_in_use(
         self, service: ModelService, platform: ModelPlatform, product: Manifest | None
@@ -198,6 +226,14 @@ class Inquiries:
         plans = await self._threescale.plans(tenant, product_id)
         applications = await self._threescale.applications(tenant, product_id)
         return {plan.system_name: [one for one in applications if one.plan_id == plan.id] for plan in plans}
+
+
+def _name_taken(what: str, name: str, platform: ModelPlatform) -> Verdict:
+    return false(
+        Reason.REMOTE_NAME_TAKEN,
+        f"3scale has a {what} {name} already, which this operator did not make: delete it there, or add the name to"
+        f" spec.threescale.adopt of ModelPlatform {platform.metadata.name}",
+    )
 
 
 def _is_on(application: Manifest, plan: str) -> bool:

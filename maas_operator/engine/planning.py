@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from maas_operator.api.model_platform import ModelPlatform
 from maas_operator.api.model_service import ManagementPolicy
-from maas_operator.domain.decision import World
+from maas_operator.domain.decision import Decision, World
 from maas_operator.domain.kinds import (
     API_MANAGER,
     MODEL_PLATFORM,
@@ -25,7 +25,7 @@ from maas_operator.domain.kinds import (
 )
 from maas_operator.domain.labels import MANAGED_BY, OPERATOR
 from maas_operator.domain.metering.package import wanted_version
-from maas_operator.domain.model_service import ModelServiceWorld
+from maas_operator.domain.model_service import ModelServiceWorld, what_follows
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.domain.plan.changes import Write, changes
 from maas_operator.domain.plan.consequences import Consequence, consequences
@@ -192,7 +192,7 @@ class Planner:
         if "deletionTimestamp" not in owner["metadata"]:
             self._problems += problems(ref, decision.conditions)
         written = [write for where, write in self._writes().items() if where not in known - {ref}]
-        self._consequences += consequences(written, plans_in_use=_plans_in_use(world))
+        self._consequences += _what_follows(world, decision, written)
         for write in written:
             if write.after is None and write.before is not None:
                 self._cache.remove(write.before)
@@ -224,5 +224,7 @@ class Planner:
         return {write.ref: write for write in self._rehearsal.writes}
 
 
-def _plans_in_use(world: World) -> Mapping[str, str]:
-    return world.remote.plans_in_use if isinstance(world, ModelServiceWorld) else {}
+def _what_follows(world: World, decision: Decision, written: Sequence[Write]) -> tuple[Consequence, ...]:
+    if isinstance(world, ModelServiceWorld):
+        return what_follows(world, decision, written)
+    return consequences(written)

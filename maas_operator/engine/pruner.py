@@ -53,16 +53,22 @@ class Pruner:
                 await self._look(ref, unwanted[ref], pruned)
         return pruned
 
-    async def _look(self, ref: Ref, owner_uid: str, pruned: Pruned) -> None:
-        pruned.remaining.pop(ref, None)
+    async def proven(self, ref: Ref, owner_uid: str) -> Manifest | None:
+        """Return an object of this owner as it is now; None for one that is gone, or is somebody else's."""
         try:
             live = await self._cluster.get(ref)
         except NotFound:
-            return
+            return None
+        return live if is_owned_by(live, owner_uid) else None
+
+    async def _look(self, ref: Ref, owner_uid: str, pruned: Pruned) -> None:
+        pruned.remaining.pop(ref, None)
+        try:
+            live = await self.proven(ref, owner_uid)
         except ApiError as error:
             pruned.refused[ref] = refusal_of(ref, error)
             return
-        if is_owned_by(live, owner_uid):
+        if live is not None:
             pruned.remaining[ref] = live
 
     async def _delete(self, ref: Ref, pruned: Pruned) -> None:

@@ -8,7 +8,13 @@ from typing import Final, Protocol
 
 from pydantic import SecretStr
 
-from maas_operator.domain.gateway.remote import RemoteApplication, RemoteBackend, RemotePlan, RemoteProduct
+from maas_operator.domain.gateway.remote import (
+    RemoteApplication,
+    RemoteBackend,
+    RemoteDocument,
+    RemotePlan,
+    RemoteProduct,
+)
 from maas_operator.domain.people.remote import RemoteAccess
 
 REGULARLY: Final = timedelta(seconds=500)
@@ -59,6 +65,15 @@ class Threescale(Protocol):
 
     async def has_user(self, tenant: Tenant, account_id: int, user_id: int) -> bool:
         """Tell whether an account is there and has this user."""
+
+    async def documents(self, tenant: Tenant) -> list[RemoteDocument]:
+        """Read all documents of the developer portal, with their texts: not to be asked for regularly."""
+
+    async def document(self, tenant: Tenant, document_id: int) -> RemoteDocument:
+        """Read a document."""
+
+    async def delete_document(self, tenant: Tenant, document_id: int) -> None:
+        """Delete a document."""
 
     async def accept(self, tenant: Tenant, account_id: int, application_id: int) -> None:
         """Accept an application; nothing happens to one that is accepted already."""

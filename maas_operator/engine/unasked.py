@@ -6,7 +6,13 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from maas_operator.domain.gateway.remote import RemoteApplication, RemoteBackend, RemotePlan, RemoteProduct
+from maas_operator.domain.gateway.remote import (
+    RemoteApplication,
+    RemoteBackend,
+    RemoteDocument,
+    RemotePlan,
+    RemoteProduct,
+)
 from maas_operator.domain.people.remote import RemoteAccess
 
 from .errors import RemoteUnavailable
@@ -55,6 +61,18 @@ class Unasked:
 
     async def has_user(self, tenant: Tenant, account_id: int, user_id: int) -> bool:
         """Tell nothing."""
+        raise RemoteUnavailable(_SILENCE)
+
+    async def documents(self, tenant: Tenant) -> list[RemoteDocument]:
+        """Tell of none."""
+        return []
+
+    async def document(self, tenant: Tenant, document_id: int) -> RemoteDocument:
+        """Tell nothing."""
+        raise RemoteUnavailable(_SILENCE)
+
+    async def delete_document(self, tenant: Tenant, document_id: int) -> None:
+        """Delete nothing."""
         raise RemoteUnavailable(_SILENCE)
 
     async def accept(self, tenant: Tenant, account_id: int, application_id: int) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 import yaml
 
 from maas_operator.domain.kinds import (
+    ACTIVE_DOC,
     API_MANAGER,
     APPLICATION,
     APPLICATION_AUTH,
@@ -34,6 +35,7 @@ _COLUMNS: Final[dict[Kind, dict[str, str]]] = {
     BACKEND: _SYNCED,
     PRODUCT: _SYNCED,
     PROXY_CONFIG_PROMOTE: _READY,
+    ACTIVE_DOC: _READY,
     DEVELOPER_ACCOUNT: _READY,
     DEVELOPER_USER: _READY,
     APPLICATION: _READY,
@@ -48,6 +50,7 @@ _REQUIRED: Final[dict[Kind, list[str]]] = {
     BACKEND: ["name", "privateBaseURL"],
     PRODUCT: ["name"],
     PROXY_CONFIG_PROMOTE: ["productCRName"],
+    ACTIVE_DOC: ["activeDocOpenAPIRef", "name"],
     DEVELOPER_ACCOUNT: ["orgName"],
     DEVELOPER_USER: ["developerAccountRef", "email", "passwordCredentialsRef", "username"],
     APPLICATION: ["accountCR", "applicationPlanName", "description", "name", "productCR"],

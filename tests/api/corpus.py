@@ -132,6 +132,11 @@ GOOD = (
         ],
     ),
     _service("an image by digest", "spec.model.source.uri", "oci://quay.io/m@sha256:" + "0" * 64),
+    _service(
+        "its own document",
+        "spec.api.openAPI",
+        {"mode": "ConfigMap", "configMapRef": {"name": "docs", "key": "openapi.yaml"}, "published": False},
+    ),
     _service("fees with cents", "spec.plans.1.pricing", {"setupFee": "0.00", "monthlyFee": "999999999.99"}),
     _service(
         "prices of tokens", "spec.plans.1.pricing.perMillionTokens", {"prompt": "0.000001", "completion": "999999"}
@@ -231,6 +236,9 @@ BAD = (
     _bad(SERVICE, "capitals", "spec.api.promotion.approved", "0123456789ABCDEF"),
     _bad(SERVICE, "a line feed at the end", "spec.api.promotion.approved", "0123456789abcdef\n"),
     _bad(SERVICE, "unknown mode", "spec.api.networkPolicy", "Off"),
+    _bad(SERVICE, "no ConfigMap", "spec.api.openAPI", {"mode": "ConfigMap"}),
+    _bad(SERVICE, "a ConfigMap that nobody reads", "spec.api.openAPI", {"configMapRef": {"name": "a", "key": "b"}}),
+    _bad(SERVICE, "unknown mode", "spec.api.openAPI", {"mode": "Off"}),
     _bad(SERVICE, "one character, which 3scale refuses", "spec.plans.1.name", "p"),
     _bad(SERVICE, "a dot, which 3scale refuses", "spec.plans.1.name", "plan.1"),
     _bad(SERVICE, "name twice", "spec.plans.1.name", "standard", "spec.plans"),

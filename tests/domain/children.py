@@ -6,10 +6,13 @@ from typing import Any
 
 from maas_operator.api.model_platform import ModelPlatform, RuntimeProfile
 from maas_operator.api.model_service import ModelService
+from maas_operator.domain.documents.active_doc import active_doc, document_secret
+from maas_operator.domain.documents.generated import generated
+from maas_operator.domain.documents.own import as_text
 from maas_operator.domain.gateway.backend import backend
 from maas_operator.domain.gateway.product import product
 from maas_operator.domain.gateway.promotion import config_hash, proxy_config_promote
-from maas_operator.domain.objects import Manifest
+from maas_operator.domain.objects import Manifest, ref_of
 from maas_operator.domain.policies.platform import PlatformPolicies
 from maas_operator.domain.serving.inference_service import inference_service
 from maas_operator.domain.serving.network_policy import network_policy
@@ -20,6 +23,7 @@ from maas_operator.domain.serving.serving_runtime import serving_runtime
 PLATFORM = ModelPlatform.model_validate(
     {"metadata": {"name": "default"}, "spec": {"threescale": {"namespace": "3scale"}}}
 )
+URL = "https://tiny.example.com"
 SOURCE = {"uri": "oci://registry.example.com/models/tiny:1"}
 
 
@@ -53,6 +57,7 @@ def children_of(
     profile = profile_of(service, platform)
     policies = PlatformPolicies(platform=platform, secrets={}, installation=None)
     remote, target = product(service, platform, metering, policies), backend(service, platform)
+    document = document_secret(service, platform, as_text(generated(service, platform, URL)))
     manifests = [
         serving_runtime(service, profile),
         inference_service(service, profile, deployment_mode=None),
@@ -61,6 +66,8 @@ def children_of(
         target,
         remote,
         proxy_config_promote(service, platform, config_hash(remote, target, product_id=1)),
+        document,
+        active_doc(service, platform, ref_of(document)),
     ]
     return {manifest["kind"]: manifest for manifest in manifests if manifest is not None}
 

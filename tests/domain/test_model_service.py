@@ -24,6 +24,7 @@ from .worlds import NOW, a_model_world, a_platform, a_service, condition_of, kep
 
 SERVING = ["ServingRuntime", "NetworkPolicy", "Service", "InferenceService"]
 GATEWAY = ["Backend", "Product", "ProxyConfigPromote"]
+DOCUMENT = ["Secret", "ActiveDoc"]
 TOKENS = [{"name": "standard", "limits": [{"metric": "TotalTokens", "period": "Day", "value": 1000}]}]
 
 
@@ -87,7 +88,7 @@ def promotion_of(decision: Decision) -> Ref:
 
 def test_a_model_is_ready_when_it_serves_and_its_configuration_is_promoted() -> None:
     decision = settle(decide, serving_well(a_model_world(routes=(worlds.a_route(),))), content)
-    assert kinds(decision) == SERVING + GATEWAY
+    assert kinds(decision) == SERVING + GATEWAY + DOCUMENT
     assert told(decision, Type.READY) == ("True", "Ready")
     assert told(decision, Type.STALLED) == told(decision, Type.RECONCILING) == ("False", "Settled")
     assert decision.status["url"] == "https://tiny.example.com/v1"
@@ -108,7 +109,7 @@ def test_3scale_gets_nothing_before_it_can_be_used_but_the_model_starts() -> Non
     assert kinds(decision) == SERVING
     assert told(decision, Type.GATEWAY_READY) == ("False", "PlatformNotReady")
     assert "Secret 3scale/x" in condition_of(decision, Type.GATEWAY_READY).message
-    assert kept(decision) == {"Backend", "Product"}
+    assert kept(decision) == {"Backend", "Product", "ActiveDoc"}
 
 
 def test_3scale_gets_nothing_before_somebody_has_looked_whether_it_can_be_used() -> None:
@@ -141,7 +142,7 @@ def test_the_promotion_waits_for_the_product_at_its_current_generation() -> None
     decision = settle(decide, world, but("Product", lambda one: worlds.synced(one, generation=2, observed=1)))
     assert kinds(decision) == [*SERVING, "Backend", "Product"]
     assert told(decision, Type.GATEWAY_READY) == ("False", "GatewaySyncing")
-    assert kept(decision) == {"ProxyConfigPromote"}
+    assert kept(decision) == {"ProxyConfigPromote", "ActiveDoc"}
 
 
 def test_texts_plans_and_limits_need_no_promotion() -> None:

@@ -123,7 +123,7 @@ def a_model_world(service: ModelService | None = None, **known: Any) -> ModelSer
         "pods": (),
         "routes": (),
         "endpoint": "",
-        "remote": Remote(),
+        "remote": Remote(document_is_free=True),
         "policy_secrets": {},
         "installation": None,
         "copied": frozenset(),
@@ -228,6 +228,8 @@ def content(manifest: Manifest) -> Manifest:
     match manifest["kind"]:
         case "Product" | "Backend":
             return synced(manifest)
+        case "ActiveDoc":
+            return with_status(manifest, observedGeneration=1, activeDocId=10, conditions=[condition("Ready")])
         case "CustomPolicyDefinition":
             return with_status(manifest, observedGeneration=1, policyID=9, conditions=[condition("Ready")])
         case "ProxyConfigPromote":

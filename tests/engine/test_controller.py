@@ -521,3 +521,19 @@ async def test_an_observed_owner_is_deleted_as_any_other(bench: Bench) -> None:
     await bench.reconcile()
     assert await bench.stage.find(OWNER) is None
     assert await bench.stage.find(BACK) is None
+
+
+async def test_a_rehearsal_in_which_every_pass_deletes_more_is_given_up(bench: Bench) -> None:
+    names = [f"b{number:02}" for number in range(35)]
+
+    def receding(world: ToyWorld) -> Decision:
+        left = [Ref(BACKEND, GATEWAY, name) for name in names[len(world.gone) + 1 :]]
+        return replace(decide(world), children=(), keep=frozenset([KEY, BACK, RUNTIME, *left]))
+
+    await bench.stage.user.apply(toy(text="a", backends=names))
+    await bench.reconcile()
+    await bench.stage.user.apply(toy(managementPolicy="Observe"))
+    bench.decide = receding
+    with pytest.raises(RuntimeError, match="the rehearsal of ModelService llm/toy does not settle"):
+        await bench.reconcile()
+    assert await bench.stage.find(Ref(BACKEND, GATEWAY, "b00"))

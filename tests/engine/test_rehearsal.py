@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from maas_operator.domain.kinds import BACKEND, PRODUCT
+from maas_operator.domain.kinds import BACKEND, CUSTOM_RESOURCE_DEFINITION, PRODUCT
 from maas_operator.domain.objects import Manifest, Ref
 from maas_operator.engine.applier import Applied
 from maas_operator.engine.cluster import FINALIZER_MANAGER, STATUS_MANAGER
-from maas_operator.engine.errors import NotFound, Rejected
+from maas_operator.engine.errors import KindNotServed, NotFound, Rejected
 from maas_operator.engine.rehearsal import NobodyCounts, Rehearsal
 from maas_operator.sandbox.kubeapi import errors as api
 from maas_operator.sandbox.kubeapi.faults import Call, Verb
@@ -89,6 +89,18 @@ async def test_what_the_api_refuses_is_refused_and_not_noted(stage: Stage) -> No
     with pytest.raises(Rejected):
         await rehearsal.apply(manifest(BACK, spec={}))
     assert rehearsal.writes == ()
+
+
+async def test_what_is_in_a_namespace_that_is_still_to_be_made_is_taken_as_it_is(stage: Stage) -> None:
+    rehearsal = Rehearsal(stage.cluster, new_namespaces={"new"})
+    child = manifest(Ref(BACKEND, "new", "toy"), spec={"text": "a"})
+    became = await rehearsal.apply(child)
+    assert (became["spec"], bool(became["metadata"]["uid"])) == ({"text": "a"}, True)
+    with pytest.raises(NotFound):
+        await rehearsal.apply(manifest(Ref(BACKEND, "nowhere", "toy"), spec={}))
+    await stage.user.delete(Ref(CUSTOM_RESOURCE_DEFINITION, "", f"{BACKEND.plural}.{BACKEND.group}"))
+    with pytest.raises(KindNotServed):
+        await rehearsal.apply(manifest(Ref(BACKEND, "new", "other"), spec={}))
 
 
 def test_nobody_counts_what_was_not_written() -> None:

@@ -148,6 +148,7 @@ async def walk(turns: Sequence[Turn], start: Wish | None = None) -> None:
         course.forget_the_dismissed()
 
 
+TROUBLED_SECONDS = 600.0
 GRACE_SECONDS = 60.0
 """How long the operator may take to hear that promotions need an approval now."""
 
@@ -164,6 +165,7 @@ class Course:
         self._patience = 0.0
         self._renumbered = False
         self._edits = 0
+        self._troubled = False
         self._rule_since = now()
         self._unapproved: list[str] = []
         self._watch_production()
@@ -191,10 +193,13 @@ class Course:
 
     async def take(self, turn: Turn) -> None:
         await self._do(turn.step)
-        if turn.then is None:
-            await self.world.settle(quiet_seconds=130.0)
-        else:
+        if turn.then is not None:
             await self.world.rest(turn.then)
+        elif self._troubled:
+            # What fails may be tried again and again: nothing has to settle before it heals.
+            await self.world.rest(TROUBLED_SECONDS)
+        else:
+            await self.world.settle(quiet_seconds=130.0)
 
     async def _do(self, step: Step) -> None:
         match step:
@@ -265,6 +270,7 @@ class Course:
     # --- trouble -----------------------------------------------------------------------------------------------------
 
     def _break(self, trouble: Trouble) -> None:
+        self._troubled = True
         faults, delays = self.world.around.faults, self.world.around.delays
         match trouble:
             case Trouble.THREESCALE_DOWN:
@@ -286,6 +292,7 @@ class Course:
                 self._patience = INTERVAL_SECONDS
 
     def _heal(self) -> None:
+        self._troubled = False
         faults, delays = self.world.around.faults, self.world.around.delays
         faults.porta = None
         faults.pods.clear()

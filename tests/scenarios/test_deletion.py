@@ -105,7 +105,7 @@ async def test_while_3scale_is_down_the_status_says_at_once_what_it_waits_for_an
         await world.delete(SERVICE)
         await world.rest(ONE_PASS)
         assert await world.told(SERVICE, "Ready") == ("False", "DeletionBlocked")
-        assert f"waiting for ModelSubscription {HOME}/{SUBSCRIPTION.name}" in await world.message(SERVICE)
+        assert f"ModelSubscription {HOME}/{SUBSCRIPTION.name}" in await world.message(SERVICE)
         assert "Application 3scale/" in await world.message(SUBSCRIPTION)
         assert "connection refused" in await world.message(SUBSCRIPTION)
         world.around.faults.porta = None

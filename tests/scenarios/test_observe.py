@@ -166,7 +166,7 @@ async def test_what_others_edit_is_told_and_not_put_back() -> None:
         await world.edit(SERVICE, {"spec": {"managementPolicy": "Active"}})
         await world.settle()
         assert (await world.get(PUBLISHED))["spec"]["description"] != "edited by hand"
-        assert "pendingChanges" not in (await world.get(SERVICE))["status"]
+        assert await pending(world) == []
 
 
 async def test_what_follows_is_told_in_words() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -22,6 +23,8 @@ from maas_operator.domain.labels import owner_uid_of
 from maas_operator.domain.objects import Manifest, Ref
 from maas_operator.domain.plan.plan import Plan
 from maas_operator.engine.planning import Planner
+from maas_operator.sandbox.kubeapi.errors import ApiError
+from maas_operator.sandbox.kubeapi.faults import Call
 from maas_operator.sandbox.kubeapi.in_process import InProcessCluster
 from tests.edits import EDITS, PREMIUM, TOGETHER, edited
 from tests.scenarios.harness import HOME, NAME, SERVICE, World, a_settled_world, a_subscription, a_world, sample
@@ -172,3 +175,36 @@ async def test_an_observed_service_is_left_to_the_operator() -> None:
         made = await plan(world, *files(managementPolicy="Observe"))
         assert told(made) == [("Change", "ModelService", HOME, NAME)]
         assert made.notes[0].startswith(f"{SERVICE}: spec.managementPolicy is Observe: ")
+
+
+async def test_without_kserve_and_3scale_the_plan_says_what_is_missing() -> None:
+    async with a_world(install=False, ends=False) as world:
+        await world.install(kinds=[MODEL_SUBSCRIPTION])
+        made = await plan(world, *files())
+        reasons = {(one.subject.kind.name, str(one.reason)) for one in made.problems}
+        assert ("ModelService", "DependencyMissing") in reasons
+        assert ("Create", "NetworkPolicy", HOME, f"{NAME}-api") in told(made)
+
+
+async def test_what_a_caller_may_not_look_into_is_noted_where_no_file_names_it() -> None:
+    async with a_settled_world(ends=False) as world:
+
+        async def deny(call: Call) -> None:
+            if call.dry_run and call.kind == "NetworkPolicy":
+                raise ApiError(403, "Forbidden", "no", {"name": call.name})
+
+        allow = world.kubeapi.faults.add(deny)
+        documents = sample()
+        documents[1]["spec"]["gateway"]["namespaces"] = ["gateways"]
+        made = await plan(world, documents[1])
+        allow()
+        assert ("Change", "ModelPlatform", "", "default") in told(made)
+        assert made.notes[0].startswith(f"{SERVICE} is not looked into: NetworkPolicy {HOME}/{NAME}-api: Forbidden: no")
+
+
+async def test_a_promotion_that_must_be_approved_is_told_with_its_hash() -> None:
+    async with a_settled_world(ends=False) as world:
+        api = sample()[-1]["spec"]["api"]
+        made = await plan(world, *sample(api={**api, "promotion": {"mode": "Manual"}, "timeouts": {"read": "10s"}}))
+        (found,) = [str(one) for one in made.consequences if "promotion" in str(one)]
+        assert re.search(r"needs a promotion, which waits for spec.api.promotion.approved: [0-9a-f]{16}$", found)

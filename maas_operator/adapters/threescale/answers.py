@@ -19,6 +19,7 @@ from maas_operator.domain.gateway.remote import (
     RemoteApplication,
     RemoteBackend,
     RemoteConfiguration,
+    RemoteDocument,
     RemoteMetric,
     RemotePlan,
     RemoteProduct,
@@ -195,6 +196,19 @@ def backend(entry: Json) -> RemoteBackend:
     """Read a backend."""
     return RemoteBackend(
         name=entry["name"], description=entry.get("description") or "", endpoint=entry["private_endpoint"]
+    )
+
+
+def document(entry: Json) -> RemoteDocument:
+    """Read a document of the developer portal."""
+    return RemoteDocument(
+        id=entry["id"],
+        system_name=entry["system_name"],
+        name=entry["name"],
+        description=entry.get("description") or "",
+        body=entry["body"],
+        published=bool(entry["published"]),
+        product_id=entry.get("service_id"),
     )
 
 

@@ -13,7 +13,13 @@ import httpx
 from pydantic import SecretStr
 
 from maas_operator import __version__
-from maas_operator.domain.gateway.remote import RemoteApplication, RemoteBackend, RemotePlan, RemoteProduct
+from maas_operator.domain.gateway.remote import (
+    RemoteApplication,
+    RemoteBackend,
+    RemoteDocument,
+    RemotePlan,
+    RemoteProduct,
+)
 from maas_operator.domain.people.remote import RemoteAccess
 from maas_operator.engine.errors import RemoteNotFound, RemoteRefused, RemoteUnavailable
 from maas_operator.engine.threescale import Tenant
@@ -122,6 +128,21 @@ class AdminApi:
             return False
         return True
 
+    async def documents(self, tenant: Tenant) -> list[RemoteDocument]:
+        """Read all documents; porta pages them as little as it finds one by its name."""
+        found = await self._get(tenant, "active_docs")
+        return _read("active_docs", lambda: [answers.document(entry["api_doc"]) for entry in found["api_docs"]])
+
+    async def document(self, tenant: Tenant, document_id: int) -> RemoteDocument:
+        """Read a document."""
+        path = f"active_docs/{document_id}"
+        found = await self._get(tenant, path)
+        return _read(path, lambda: answers.document(found["api_doc"]))
+
+    async def delete_document(self, tenant: Tenant, document_id: int) -> None:
+        """Delete a document."""
+        await self._call("DELETE", tenant, f"active_docs/{document_id}")
+
     async def accept(self, tenant: Tenant, account_id: int, application_id: int) -> None:
         """Accept an application; nothing happens to one that is accepted already."""
         path = f"accounts/{account_id}/applications/{application_id}"
@@ -174,7 +195,8 @@ class AdminApi:
             raise RemoteUnavailable(f"no answer from 3scale at {tenant.admin_url}: {_cause(error)}") from None
         if not answer.is_success:
             raise answers.error_of(path, answer)
-        return _read(path, answer.json)
+        # A deletion is answered by nothing.
+        return _read(path, answer.json) if answer.content else None
 
     def _client(self, authority: str) -> httpx.AsyncClient:
         if authority not in self._clients:

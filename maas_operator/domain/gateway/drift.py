@@ -5,6 +5,7 @@ Values are compared as the 3scale-operator writes them, so that what it makes of
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -15,7 +16,7 @@ from maas_operator.domain.labels import CORRECTED_AT, annotations_of
 from maas_operator.domain.objects import Manifest
 from maas_operator.domain.observed import status_of
 
-from .remote import RemoteBackend, RemoteConfiguration, RemotePlan, RemoteProduct, RemoteRule
+from .remote import RemoteBackend, RemoteConfiguration, RemoteDocument, RemotePlan, RemoteProduct, RemoteRule
 from .status import PromotionState
 
 Spec = Mapping[str, Any]
@@ -77,6 +78,19 @@ def backend_edits(backend: Manifest, remote: RemoteBackend) -> tuple[str, ...]:
     return tuple(what for what, (one, other) in wanted.items() if one != other)
 
 
+def document_edits(active_doc: Manifest, text: str, product: Manifest, remote: RemoteDocument) -> tuple[str, ...]:
+    """Name what of a synced ActiveDoc is not so in 3scale; `text` is the document that it was given."""
+    spec = active_doc["spec"]
+    wanted = {
+        "name": (spec["name"], remote.name),
+        "description": (spec["description"], remote.description),
+        "published": (spec["published"], remote.published),
+        "product": (status_of(product)["productId"], remote.product_id),
+    }
+    edits = [what for what, (one, other) in wanted.items() if one != other]
+    return (*edits, *([] if _is_same_document(text, remote.body) else ["text"]))
+
+
 def with_correction(rendered: Manifest, current: Manifest | None, edited_at: datetime | None) -> Manifest:
     """Return the object with the time of its last correction: a new one makes the 3scale-operator write it anew."""
     last = annotations_of(current).get(CORRECTED_AT, "") if current else ""
@@ -85,6 +99,31 @@ def with_correction(rendered: Manifest, current: Manifest | None, edited_at: dat
         return rendered
     annotations = {**annotations_of(rendered), CORRECTED_AT: mark}
     return rendered | {"metadata": rendered["metadata"] | {"annotations": annotations}}
+
+
+def _is_same_document(ours: str, theirs: str) -> bool:
+    try:
+        return _is_same(json.loads(ours), json.loads(theirs))
+    except (ValueError, RecursionError):
+        return False
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Compare as the 3scale-operator writes documents: without what is empty or false, and without what is beside $ref.
+
+    Lists keep their order and their length.
+    """
+    if isinstance(one, dict) and isinstance(other, dict):
+        if "$ref" in one and "$ref" in other:
+            return bool(one["$ref"] == other["$ref"])
+        return all(_is_same(one.get(key), other.get(key)) for key in one.keys() | other.keys())
+    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        return all(map(_is_same, one, other))
+    return bool(one == other) or (_is_nothing(one) and _is_nothing(other))
+
+
+def _is_nothing(value: Any) -> bool:
+    return all(map(_is_nothing, value.values())) if isinstance(value, dict) else not value
 
 
 def _usages(spec: Spec, backends: Mapping[str, Manifest]) -> dict[int, str]:

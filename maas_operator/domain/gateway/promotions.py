@@ -33,7 +33,7 @@ def known_promotions(service: ModelService, world: World) -> dict[Ref, Manifest 
     }
     for objects in (world.seen, world.children.live):
         found |= {ref: one for ref, one in objects.items() if ref.kind == PROXY_CONFIG_PROMOTE}
-    return found
+    return {ref: one for ref, one in found.items() if ref not in world.gone}
 
 
 @dataclass(frozen=True, kw_only=True)

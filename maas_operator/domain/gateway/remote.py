@@ -102,13 +102,28 @@ class RemoteBackend:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteDocument:
+    """A document of the developer portal; `product_id`: None where it belongs to no product."""
+
+    id: int
+    system_name: str
+    name: str
+    description: str
+    body: str
+    published: bool
+    product_id: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Remote:
     """What a pass over a ModelService was told; 3scale is asked only where an answer counts.
 
     `barrier`: why Product and Backend may not be written for the first time.
     `plans_in_use`: who uses each plan that is not wanted any more, in words.
     `stray_plans`: the same of plans that were made in 3scale itself, where they keep a Product from being synced.
-    `edited_at`: when the Product or the Backend was last found to be edited in 3scale itself, by kind.
+    `edited_at`: when the Product, the Backend or the ActiveDoc was last found to be edited in 3scale itself, by kind.
+    `document_barrier`: why the document may not be written for the first time.
+    `document_is_free`: whether this pass has proven that it may.
     `overtaken`: the uid of a promotion after which something else came to production; empty if there is none.
     `look_again`: what was found is being put back, and more may have to follow.
     """
@@ -117,6 +132,8 @@ class Remote:
     plans_in_use: Mapping[str, str] = field(default_factory=dict)
     stray_plans: Mapping[str, str] = field(default_factory=dict)
     edited_at: Mapping[str, datetime] = field(default_factory=dict)
+    document_barrier: Verdict | None = None
+    document_is_free: bool = False
     overtaken: str = ""
     look_again: bool = False
 

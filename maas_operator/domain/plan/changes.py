@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from maas_operator.api.meta import Action
 from maas_operator.domain.kinds import SECRET
-from maas_operator.domain.labels import CORRECTED_AT
+from maas_operator.domain.labels import CORRECTED_AT, GROUP
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 
 VALUE_LIMIT: Final = 120
@@ -20,6 +20,7 @@ _SECRET: Final = "(secret)"
 _TIME: Final = "(time)"
 _ABSENT: Final = object()
 _COMPARED_METADATA: Final = ("labels", "annotations", "ownerReferences")
+_GROUPS: Final = (GROUP, "serving.kserve.io", "capabilities.3scale.net")
 _NAMES: Final = ("name", "key", "type", "uid")
 """By which of its fields an entry of a list is known, if all entries have it and no two the same."""
 
@@ -64,9 +65,11 @@ class ObjectChange:
     fields: tuple[FieldChange, ...] = ()
 
     @property
-    def order(self) -> tuple[str, str, str, str]:
-        """Return the place in a list that is the same each time."""
-        return self.ref.kind.group, self.ref.kind.name, self.ref.namespace, self.ref.name
+    def order(self) -> tuple[int, str, str, str]:
+        """Return the place in a list that is the same each time: what users wrote, then what is served, then 3scale."""
+        kind = self.ref.kind
+        rank = _GROUPS.index(kind.group) if kind.group in _GROUPS else len(_GROUPS)
+        return rank, kind.name, self.ref.namespace, self.ref.name
 
 
 def changes(writes: Iterable[Write]) -> tuple[ObjectChange, ...]:

@@ -19,7 +19,7 @@ from maas_operator.domain.kinds import (
     PROXY_CONFIG_PROMOTE,
     SERVING_RUNTIME,
 )
-from maas_operator.domain.objects import Manifest, Ref, ref_of
+from maas_operator.domain.objects import Manifest
 from maas_operator.domain.serving.inference_service import CONFIG_HASH, STOP
 
 from .changes import Write, changes
@@ -143,12 +143,18 @@ class RollsGateways(Consequence):
 
 @dataclass(frozen=True, slots=True)
 class NeedsPromotion(Consequence):
-    """The gateways serve what was before, until this is promoted; hashes are None where they are not known yet."""
+    """The gateways serve what was before, until this is promoted; hashes are None where they are not known yet.
+
+    `approval`: what spec.api.promotion.approved must be before; None if nobody must approve it.
+    """
 
     before: str | None
     after: str | None
+    approval: str | None = None
 
     def __str__(self) -> str:
+        if self.approval is not None:
+            return f"{self.subject} needs a promotion, which waits for spec.api.promotion.approved: {self.approval}"
         if self.after is None:
             return f"{self.subject} needs a promotion: it follows when 3scale has taken the change"
         was = f"{self.before} -> " if self.before else ""
@@ -156,15 +162,13 @@ class NeedsPromotion(Consequence):
 
 
 def consequences(
-    writes: Iterable[Write], *, around: Iterable[Manifest] = (), plans_in_use: Mapping[str, str] | None = None
+    writes: Iterable[Write], *, plans_in_use: Mapping[str, str] | None = None, approval: str | None = None
 ) -> tuple[Consequence, ...]:
     """Return what follows from writes, the gravest kinds first.
 
-    `around`: objects that stay as they are and that others of the writes refer to. `plans_in_use`: who uses each plan
-    that goes, in words.
+    `plans_in_use`: who uses each plan that goes, in words. `approval`: the hash that a promotion waits for.
     """
-    told = [write for write in writes if changes([write])]
-    known = _Known(tuple(told), {ref_of(one): one for one in around}, plans_in_use or {})
+    known = _Known(tuple(write for write in writes if changes([write])), plans_in_use or {}, approval)
     found = [one for rule in _RULES for one in rule(known)]
     return tuple(sorted(dict.fromkeys(found), key=lambda one: (_ORDER.index(type(one)), str(one))))
 
@@ -172,8 +176,8 @@ def consequences(
 @dataclass(frozen=True, slots=True)
 class _Known:
     writes: tuple[Write, ...]
-    around: Mapping[Ref, Manifest]
     plans_in_use: Mapping[str, str]
+    approval: str | None
 
     def of(self, *kinds: Any) -> Iterator[Write]:
         return (write for write in self.writes if write.ref.kind in kinds)
@@ -199,11 +203,17 @@ def _models(known: _Known) -> Iterator[Consequence]:
 def _pod_fields(write: Write, runtime: Write | None) -> tuple[str, ...]:
     """Return the fields that are part of the pods; that another hash is among them is a mere sign of the others."""
     written = [write, runtime] if runtime is not None else [write]
-    paths = [field.path for change in changes(written) for field in change.fields]
+    # Of the runtime only the spec comes to the pods; of the InferenceService KServe copies labels and annotations too.
+    paths = [
+        field.path
+        for change in changes(written)
+        for field in change.fields
+        if change.ref == write.ref or field.path.startswith("spec")
+    ]
     told = [path for path in paths if not path.startswith(_NOT_IN_PODS)]
     mark = f"spec.predictor.annotations[{CONFIG_HASH}]"
     others = [path for path in told if path != mark and not path.endswith(f"[{STOP}]")]
-    mine = [path for path in others if path.startswith(("spec.predictor", "metadata"))]
+    mine = [field.path for change in changes([write]) for field in change.fields if field.path in others]
     if not mine and mark not in told:
         return ()
     return tuple(dict.fromkeys(others)) or (mark,)
@@ -288,7 +298,7 @@ def _promotions(known: _Known) -> Iterator[Consequence]:
     for write in known.of(PRODUCT):
         name = f"{write.ref.namespace}/{write.ref.name}"
         if write.after is not None and name not in promoted and _published(write.before) != _published(write.after):
-            yield NeedsPromotion(str(write.ref), None, None)
+            yield NeedsPromotion(str(write.ref), None, None, known.approval)
 
 
 def _product_of(promotion: Manifest | None) -> str:

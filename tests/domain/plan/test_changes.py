@@ -61,9 +61,9 @@ def test_changes_come_in_an_order_that_does_not_depend_on_that_of_the_writes() -
     writes = [Write(None, product()), Write(secret(a="b"), None), Write(product({"a": 1}, name="b"), product(name="b"))]
     assert changes(writes) == changes(reversed(writes))
     assert [(one.action, str(one.ref)) for one in changes(writes)] == [
-        (Action.DELETE, "Secret 3scale/key"),
         (Action.CHANGE, "Product 3scale/b"),
         (Action.CREATE, "Product 3scale/tiny"),
+        (Action.DELETE, "Secret 3scale/key"),
     ]
 
 

@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 
 from maas_operator.api.model_service import ManagementPolicy, ModelService
-from maas_operator.domain.model_service import decide
+from maas_operator.domain.model_service import decide, what_follows
 from maas_operator.domain.objects import Manifest, ref_of
 from maas_operator.domain.plan.changes import Write
 from maas_operator.domain.plan.consequences import (
@@ -27,6 +27,9 @@ from maas_operator.domain.plan.consequences import (
 from tests import strategies
 from tests.domain import worlds
 
+WIDE = settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 MODEL, PRODUCT = "InferenceService llm/tiny", "Product 3scale/llm.tiny"
 PLAN = {"name": "standard"}
 LIMIT = {"metric": "Requests", "period": "Day", "value": 100}
@@ -50,12 +53,14 @@ def follow(old: dict[str, Any], new: dict[str, Any]) -> list[Any]:
     return [one for one in found if not isinstance(one, NeedsPromotion)]
 
 
+@WIDE
 @given(strategies.model_services())
 def test_nothing_follows_from_what_stays_as_it_is(service: ModelService) -> None:
     active = _active(service)
     assert consequences(writes(active, active)) == ()
 
 
+@WIDE
 @given(strategies.model_services(), strategies.model_services())
 def test_whatever_follows_can_be_told_in_words_and_as_json(one: ModelService, other: ModelService) -> None:
     same_place = other.model_copy(update={"metadata": one.metadata})
@@ -133,6 +138,8 @@ def test_a_developer_who_is_taken_out_loses_access_and_one_with_another_plan_mov
     plans = [PLAN, {"name": "premium"}]
     one, two = {**DEVELOPER, "name": "one"}, {**DEVELOPER, "name": "two"}
     before = {"plans": plans, "developers": [one, two]}
+    other_mail = {**two, "email": "other@example.com"}
+    assert follow({**before, "developers": [two]}, {"plans": plans, "developers": [other_mail]}) == []
     assert follow(before, {"plans": plans, "developers": [{**two, "plan": "premium"}]}) == [
         LosesAccess("ModelSubscription llm/tiny-one"),
         MovesPlan("ModelSubscription llm/tiny-two", "standard", "premium"),
@@ -215,3 +222,17 @@ def test_texts_and_plans_of_a_product_need_no_promotion() -> None:
 def test_a_product_or_subscription_that_goes_with_everything_is_told_by_who_loses_access() -> None:
     gone = [Write(one, None) for one in children(worlds.a_service(plans=[PLAN], developers=[DEVELOPER])).values()]
     assert [type(one) for one in consequences(gone)] == [LosesAccess, OpensModel]
+
+
+def test_a_promotion_that_somebody_must_approve_waits_for_the_hash_of_the_configuration() -> None:
+    manual = {"promotion": {"mode": "Manual"}}
+    live = {ref: worlds.content(one) for ref, one in children(worlds.a_service()).items()}
+    service = worlds.a_service(api={**manual, "timeouts": {"read": "10s"}})
+    world = worlds.a_model_world(service, seen=live)
+    decision = worlds.settle(decide, world)
+    after = {ref_of(one): one for one in decision.children}
+    found = what_follows(world, decision, [Write(one, after.get(ref, one)) for ref, one in live.items()])
+    candidate = decision.status["gateway"]["candidateHash"]
+    assert [str(one) for one in found] == [
+        f"{PRODUCT} needs a promotion, which waits for spec.api.promotion.approved: {candidate}"
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,11 +20,13 @@ from ..faults import Faults, PortaFault
 from ..zync import product_host
 from .catalogue import Metric, Plan, Product, ProxyConfig
 from .context import DEFAULT_SECRET
+from .documents import Document
 from .errors import PortaError, Unreachable, invalid, not_found
 from .people import Application
 from .porta import Porta, Tenant
 
 _MOST: Final = 500
+_DOCUMENT: Final = r"/active_docs/(?P<document>\d+)"
 _PRODUCT: Final = r"/services/(?P<product>\d+)"
 
 Json = dict[str, Any]
@@ -42,10 +45,15 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A status and a JSON body."""
+    """A status and a JSON body; None for none at all."""
 
     code: int
     body: Any
+
+    @property
+    def text(self) -> str:
+        """Return the body as it is sent."""
+        return "" if self.body is None else json.dumps(self.body)
 
 
 class AdminApi:
@@ -64,6 +72,7 @@ class AdminApi:
         ]
         accept = r"/admin/api/accounts/(?P<account>\d+)/applications/(?P<application>\d+)/accept.json"
         self._routes.append(("PUT", re.compile(accept), _accept))
+        self._routes.append(("DELETE", re.compile(f"/admin/api{_DOCUMENT}.json"), _delete_document))
 
     async def answer(self, request: Request) -> Answer:
         """Answer a request."""
@@ -332,6 +341,28 @@ def _application(application: Application) -> Json:
     }
 
 
+def _documents(tenant: Tenant, query: Mapping[str, str]) -> Json:
+    # Porta does not page this list.
+    return {"api_docs": [{"api_doc": _document(one)} for one in tenant.documents]}
+
+
+def _one_document(tenant: Tenant, query: Mapping[str, str], number: int) -> Json:
+    return {"api_doc": _document(tenant.documents.find(number))}
+
+
+def _delete_document(tenant: Tenant, query: Mapping[str, str], number: int) -> None:
+    tenant.documents.delete(number)
+
+
+def _document(document: Document) -> Json:
+    bound = {} if document.product_id is None else {"service_id": document.product_id}
+    return {
+        "id": document.id, "system_name": document.system_name, "name": document.name,
+        "description": document.description, "published": document.published,
+        "skip_swagger_validations": document.skip_validations, "body": document.body, **bound,
+    }  # fmt: skip
+
+
 _GETS: Final[dict[str, Callable[..., Any]]] = {
     "/services": _services,
     _PRODUCT: _one_service,
@@ -346,6 +377,8 @@ _GETS: Final[dict[str, Callable[..., Any]]] = {
     r"/application_plans/(?P<plan>\d+)/limits": _limits,
     "/backend_apis": _backends,
     r"/backend_apis/(?P<backend>\d+)": _one_backend,
+    "/active_docs": _documents,
+    _DOCUMENT: _one_document,
     "/applications": _applications,
     r"/accounts/(?P<account>\d+)/applications/(?P<application>\d+)": _one_application,
     r"/accounts/(?P<account>\d+)/users/(?P<user>\d+)": _one_user,

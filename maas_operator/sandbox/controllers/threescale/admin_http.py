@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -37,7 +36,7 @@ class InProcess(httpx.AsyncBaseTransport):
         except Unreachable as error:
             refused = ConnectionRefusedError(errno.ECONNREFUSED, "connection refused")
             raise httpx.ConnectError(str(error)) from refused
-        return httpx.Response(answer.code, json=answer.body)
+        return httpx.Response(answer.code, content=answer.text)
 
 
 class Detour(httpx.AsyncHTTPTransport):
@@ -86,4 +85,4 @@ async def serve(api: AdminApi) -> AsyncIterator[int]:
 
 
 def _response(answer: Answer) -> web.Response:
-    return web.Response(status=answer.code, text=json.dumps(answer.body), content_type="application/json")
+    return web.Response(status=answer.code, text=answer.text, content_type="application/json")

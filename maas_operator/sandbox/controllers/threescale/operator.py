@@ -1,4 +1,4 @@
-"""The 3scale-operator as one controller for `Runner`: nine kinds, one process that can go down."""
+"""The 3scale-operator as one controller for `Runner`: ten kinds, one process that can go down."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final, Protocol
 
 from maas_operator.domain.kinds import (
+    ACTIVE_DOC,
     API_MANAGER,
     APPLICATION,
     APPLICATION_AUTH,
@@ -25,6 +26,7 @@ from ..conditions import Clock, system_clock
 from ..faults import Delays, Faults
 from ..runner import Trigger, itself
 from ..violations import Rule, Violations
+from .active_docs import ActiveDocs
 from .applications import ApplicationAuths, Applications
 from .backends import Backends
 from .context import Context
@@ -38,7 +40,7 @@ from .promotions import Promotions
 
 KINDS: Final = (
     BACKEND, PRODUCT, PROXY_CONFIG_PROMOTE, DEVELOPER_ACCOUNT, DEVELOPER_USER, APPLICATION, APPLICATION_AUTH,
-    CUSTOM_POLICY_DEFINITION, API_MANAGER,
+    CUSTOM_POLICY_DEFINITION, API_MANAGER, ACTIVE_DOC,
 )  # fmt: skip
 
 _MOVES_GATEWAYS: Final = (PRODUCT, PROXY_CONFIG_PROMOTE, API_MANAGER)
@@ -75,6 +77,7 @@ class ThreescaleOperator:
             APPLICATION_AUTH: ApplicationAuths(context),
             CUSTOM_POLICY_DEFINITION: Definitions(context),
             API_MANAGER: Installations(context),
+            ACTIVE_DOC: ActiveDocs(context),
         }
 
     @property

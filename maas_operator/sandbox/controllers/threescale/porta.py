@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from ..conditions import Clock, system_clock
 from ..faults import Delays, PortaFault
 from .catalogue import Catalogue, numbers
+from .documents import Documents
 from .errors import Unreachable, forbidden
 from .people import People
 from .registry import Registry
@@ -24,6 +25,7 @@ class Tenant:
     catalogue: Catalogue
     people: People
     registry: Registry
+    documents: Documents
 
     @property
     def name(self) -> str:
@@ -51,8 +53,8 @@ class Porta:
         """Create a tenant that answers at this URL to this token."""
         ids = numbers()
         catalogue = Catalogue(self._clock, ids, self._delays)
-        people, registry = People(catalogue, ids), Registry(catalogue, ids)
-        tenant = Tenant(len(self._tenants) + 2, admin_url, token, catalogue, people, registry)
+        people, registry, documents = People(catalogue, ids), Registry(catalogue, ids), Documents(catalogue, ids)
+        tenant = Tenant(len(self._tenants) + 2, admin_url, token, catalogue, people, registry, documents)
         self._tenants[_host(admin_url)] = tenant
         return tenant
 
