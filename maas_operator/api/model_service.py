@@ -242,6 +242,18 @@ class ModelServiceSpec(ApiModel):
     Deleting works in both."""
 
 
+class StepStatus(ApiModel):
+    """A step of a change that 3scale would block if it were made at once."""
+
+    name: Annotated[str, Field(max_length=63)]
+    """KeepMetrics: metrics and methods stay until no configuration counts on them. KeepPlans: plans stay until their
+    applications have moved."""
+    hash: Annotated[str, Field(max_length=64)]
+    """Hash of the Product as this step writes it."""
+    message: Annotated[str, Field(max_length=1024)]
+    """Why it waits."""
+
+
 class GatewayStatus(ApiModel):
     """What 3scale knows of the model."""
 
@@ -263,6 +275,8 @@ class GatewayStatus(ApiModel):
     """When that was."""
     live_after: Timestamp | None = None
     """When the last gateway has dropped its cached configuration."""
+    step: StepStatus | None = None
+    """The step that a change waits in; absent when there is none."""
     token_policy_version: Annotated[str, Field(max_length=63)] | None = None
     """The version of the metering policy that gateways may still use for this model."""
 

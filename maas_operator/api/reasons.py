@@ -123,6 +123,7 @@ class Reason(StrEnum):
     GATEWAY_FAILED = "GatewayFailed"
     TOKEN_POLICY_MISSING = "TokenPolicyMissing"
     REMOTE_NAME_TAKEN = "RemoteNameTaken"
+    METRIC_IN_USE = "MetricInUse"
     PLAN_IN_USE = "PlanInUse"
     PROMOTED = "Promoted"
     PROMOTING = "Promoting"
@@ -326,6 +327,11 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
         " written.",
         "Delete it in 3scale, create the ModelService with another name, or, if the operator of a cluster that is gone"
         " made it, add the system name to spec.threescale.adopt of the ModelPlatform.",
+    ),
+    Reason.METRIC_IN_USE: ReasonDoc(
+        "A metric or method that is not wanted any more stays, since the newest configuration in staging or production"
+        " counts on it; 3scale would refuse to delete it, and then all later changes.",
+        "Nothing: it goes when a configuration without it is promoted. In Manual mode, approve that one.",
     ),
     Reason.PLAN_IN_USE: ReasonDoc(
         "A plan that is not wanted any more stays, closed for others, since applications still use it; 3scale would"

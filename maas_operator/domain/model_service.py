@@ -38,6 +38,9 @@ from .serving.runtime_profiles import UnknownRuntime
 POLL: Final = timedelta(seconds=30)
 """How often to look while something is not as it should be, in case that its event was lost."""
 
+_LONGEST: Final = 1024
+"""The longest message in the status that is not a condition's."""
+
 _OF_PROMOTION: Final = (
     "stagingVersion",
     "productionVersion",
@@ -113,7 +116,7 @@ def _on_platform(world: ModelServiceWorld, platform: ModelPlatform) -> Decision:
         documentation.condition,
         developers_ready(world.service, world.children),
     )
-    remote_settled = not (world.remote.plans_in_use or world.remote.look_again)
+    remote_settled = publication.change.step is None and not world.remote.look_again
     settled = remote_settled and all(stage.status is ConditionStatus.TRUE for stage in stages)
     return Decision(
         conditions=(*_summary(stages), *stages),
@@ -295,9 +298,15 @@ def _gateway_status(service: ModelService, publication: Publication) -> dict[str
         "systemName": names.system_name(service),
         "productID": publication.product_id,
         "candidateHash": candidate if candidate != promoted.get("configHash") else None,
+        "step": _step_status(publication),
         "tokenPolicyVersion": publication.token_policy_version,
     }
     return promoted | {key: value for key, value in fields.items() if value is not None}
+
+
+def _step_status(publication: Publication) -> dict[str, Any] | None:
+    step = publication.change.step
+    return {"name": step.name, "hash": step.hash, "message": step.message[:_LONGEST]} if step else None
 
 
 def _promoted_status(service: ModelService, publication: Publication) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from maas_operator.domain.decision import Acceptance
 from maas_operator.domain.farewell import Obstacles
 from maas_operator.domain.gateway.plans import plans_of
 from maas_operator.domain.gateway.platform import problem_of
-from maas_operator.domain.gateway.remote import NOTHING_ASKED, Remote, RemoteApplication
+from maas_operator.domain.gateway.remote import NOTHING_ASKED, MetricUsage, Remote, RemoteApplication
 from maas_operator.domain.gateway.status import SyncPhase, product_state
 from maas_operator.domain.kinds import APPLICATION, BACKEND, PRODUCT, Kind
 from maas_operator.domain.labels import is_owned_by
@@ -41,6 +41,7 @@ from .document_comparisons import DocumentComparisons
 from .endpoints import Endpoints
 from .errors import ThreescaleError
 from .lookup import Lookup, of_product
+from .metric_usages import MetricUsages, Subject
 from .obstacles import ObstacleFinder
 from .refusals import threescale_problem
 from .tenants import Tenants
@@ -61,6 +62,7 @@ class Inquiries:
         self._now = now
         self._tenants = Tenants(lookup)
         self._comparisons = Comparisons(threescale, self._tenants, now)
+        self._usages = MetricUsages(threescale, self._tenants, now)
         self._access = AccessComparisons(threescale, self._tenants, now)
         self._endpoints = Endpoints(threescale, self._tenants, lookup, now)
         self._obstacles = ObstacleFinder(threescale, self._tenants, lookup, now)
@@ -89,6 +91,7 @@ class Inquiries:
             self._comparisons.forget(uid)
             self._documents.forget(uid)
             self._endpoints.forget(uid)
+            self._usages.forget(uid)
             return NOTHING_ASKED
         refs = (backend_ref(service, platform), product_ref(service, platform))
         found = {ref.kind: await self._lookup.find(ref) for ref in refs}
@@ -99,15 +102,30 @@ class Inquiries:
         if problem_of(platform, ConditionType.THREESCALE_READY) is not None:
             return Remote(plans_in_use=plans_in_use)
         if ours.keys() != found.keys():
-            return Remote(barrier=await self._barrier(service, platform, absent), plans_in_use=plans_in_use)
+            return Remote(
+                barrier=await self._barrier(service, platform, absent),
+                plans_in_use=plans_in_use,
+                metric_usage=await self._adopted_usage(service, platform) if PRODUCT in absent else None,
+            )
         promotion = self._published(service, platform)
         edits = await self._comparisons.findings(uid, platform, ours[PRODUCT], ours[BACKEND], promotion)
+        usage = await self._usages.of(
+            Subject(
+                uid=uid,
+                platform=platform,
+                system_name=system_name(service),
+                product=ours[PRODUCT],
+                promotion=promotion,
+                edited_at=edits.edited_at.get(PRODUCT.name),
+            )
+        )
         document = await self._document_edited_at(service, platform, ours[PRODUCT])
         return Remote(
             plans_in_use=plans_in_use,
             stray_plans=await self._stray_plans(platform, ours[PRODUCT]),
+            metric_usage=usage.metrics,
             edited_at={**edits.edited_at, **document},
-            overtaken=edits.overtaken,
+            overtaken=edits.overtaken or usage.overtaken,
             look_again=edits.look_again,
         )
 
@@ -133,6 +151,13 @@ class Inquiries:
         except ThreescaleError as error:
             return threescale_problem(error)
         return _name_taken("document", name, platform) if name in {one.system_name for one in documents} else None
+
+    async def _adopted_usage(self, service: ModelService, platform: ModelPlatform) -> MetricUsage | None:
+        """Return what the gateways count on of a product that is about to be taken over."""
+        name, uid = system_name(service), service.metadata.uid
+        if name not in platform.spec.threescale.adopt:
+            return None
+        return (await self._usages.of(Subject(uid=uid, platform=platform, system_name=name, product=None))).metrics
 
     async def _document_edited_at(
         self, service: ModelService, platform: ModelPlatform, product: Manifest
@@ -170,7 +195,7 @@ class Inquiries:
             return None
         try:
             tenant = await self._tenants.of(platform)
-            asked = {BACKEND: self._threescale.has_backend, PRODUCT: self._threescale.has_product}
+            asked = {BACKEND: self._threescale.has_backend, PRODUCT: self._threescale.product_id}
             taken = [kind for kind, has in asked.items() if kind in absent and await has(tenant, name)]
         except ThreescaleError as error:
             return threescale_problem(error)

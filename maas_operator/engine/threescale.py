@@ -39,8 +39,8 @@ class Threescale(Protocol):
     async def check(self, tenant: Tenant) -> None:
         """Make the cheapest call that proves the token."""
 
-    async def has_product(self, tenant: Tenant, system_name: str) -> bool:
-        """Tell whether there is a product of this system name."""
+    async def product_id(self, tenant: Tenant, system_name: str) -> int | None:
+        """Return the id of the product of this system name; None if there is none."""
 
     async def has_backend(self, tenant: Tenant, system_name: str) -> bool:
         """Tell whether there is a backend of this system name."""

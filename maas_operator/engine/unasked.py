@@ -27,9 +27,9 @@ class Unasked:
     async def check(self, tenant: Tenant) -> None:
         """Take the token for good."""
 
-    async def has_product(self, tenant: Tenant, system_name: str) -> bool:
+    async def product_id(self, tenant: Tenant, system_name: str) -> int | None:
         """Take the name for free."""
-        return False
+        return None
 
     async def has_backend(self, tenant: Tenant, system_name: str) -> bool:
         """Take the name for free."""

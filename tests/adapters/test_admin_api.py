@@ -83,7 +83,9 @@ async def test_names_are_found_wherever_they_are_in_the_lists(stage: Stage, monk
     for number in range(5):
         stage.product(f"model-{number}")
         stage.porta.catalogue.create_backend(name="x", system_name=f"back-{number}", endpoint="http://x.example.com")
-    assert [await stage.api.has_product(stage.tenant, f"model-{number}") for number in range(6)] == [True] * 5 + [False]
+    found = [await stage.api.product_id(stage.tenant, f"model-{number}") for number in range(6)]
+    assert found == [getattr(stage.porta.catalogue.find_product(f"model-{number}"), "id", None) for number in range(6)]
+    assert None not in found[:5]
     assert [await stage.api.has_backend(stage.tenant, f"back-{number}") for number in range(6)] == [True] * 5 + [False]
 
 
@@ -197,7 +199,7 @@ async def test_an_application_of_another_account_is_not_found(stage: Stage) -> N
 
 CALLS: dict[str, Callable[[Stage, Tenant], Awaitable[object]]] = {
     "check": lambda stage, tenant: stage.api.check(tenant),
-    "has_product": lambda stage, tenant: stage.api.has_product(tenant, "x"),
+    "product_id": lambda stage, tenant: stage.api.product_id(tenant, "x"),
     "has_backend": lambda stage, tenant: stage.api.has_backend(tenant, "x"),
     "product": lambda stage, tenant: stage.api.product(tenant, 1),
     "backend": lambda stage, tenant: stage.api.backend(tenant, 1),
@@ -269,7 +271,7 @@ async def test_an_answer_is_an_error_of_ours_without_its_body(
 
     async with somebody(handle) as tenant, AdminApi() as api:
         with pytest.raises(error, match=words) as caught:
-            await api.has_product(tenant, "x")
+            await api.product_id(tenant, "x")
         assert type(caught.value) is error
         assert "canary" not in str(caught.value)
 

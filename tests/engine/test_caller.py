@@ -56,7 +56,7 @@ async def test_what_is_allowed_passes(stage: Stage) -> None:
 async def test_3scale_that_is_not_asked_has_nothing_and_tells_nothing() -> None:
     unasked = Unasked()
     await unasked.check(TENANT)
-    assert not await unasked.has_product(TENANT, "tiny")
+    assert not await unasked.product_id(TENANT, "tiny")
     assert not await unasked.has_backend(TENANT, "tiny")
     assert await unasked.plans(TENANT, 1) == []
     assert await unasked.applications(TENANT, 1) == []

@@ -46,6 +46,7 @@ class Threescale:
     plan_names: Mapping[int, str] = field(default_factory=dict)
     users: bool = True
     products: RemoteProduct | None = None
+    adoptable: int | None = None
     backends: RemoteBackend | None = None
     applications_made: list[RemoteApplication] = field(default_factory=list)
 
@@ -58,9 +59,9 @@ class Threescale:
     async def check(self, tenant: Tenant) -> None:
         self._ask("check", tenant)
 
-    async def has_product(self, tenant: Tenant, system_name: str) -> bool:
-        self._ask("has_product", tenant)
-        return False
+    async def product_id(self, tenant: Tenant, system_name: str) -> int | None:
+        self._ask("product_id", tenant)
+        return self.adoptable
 
     async def has_backend(self, tenant: Tenant, system_name: str) -> bool:
         self._ask("has_backend", tenant)
@@ -286,7 +287,7 @@ async def test_only_what_is_not_there_yet_is_asked_for(bench: Bench) -> None:
     del bench.cluster.objects[ref_of(children_of(bench.service)["Product"])]
     remote = await bench.inquiries.about_service(bench.service, bench.platform)
     assert remote.barrier is None
-    assert bench.threescale.asked == ["has_product"]
+    assert bench.threescale.asked == ["product_id"]
 
 
 @pytest.mark.parametrize("spec", [{"managementPolicy": "Paused"}, {}])

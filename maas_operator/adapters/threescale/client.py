@@ -61,10 +61,10 @@ class AdminApi:
         """Make the cheapest call that proves the token."""
         await self._page(tenant, "backend_apis", {"page": 1, "per_page": 1})
 
-    async def has_product(self, tenant: Tenant, system_name: str) -> bool:
-        """Tell whether there is a product of this system name; porta can not be asked for one."""
+    async def product_id(self, tenant: Tenant, system_name: str) -> int | None:
+        """Return the id of the product of this system name; porta can not be asked for one."""
         found = await self._list(tenant, "services", "services", "service")
-        return _read("services", lambda: any(entry["system_name"] == system_name for entry in found))
+        return _read("services", lambda: next((one["id"] for one in found if one["system_name"] == system_name), None))
 
     async def has_backend(self, tenant: Tenant, system_name: str) -> bool:
         """Tell whether there is a backend of this system name."""

@@ -91,6 +91,16 @@ def document_edits(active_doc: Manifest, text: str, product: Manifest, remote: R
     return (*edits, *([] if _is_same_document(text, remote.body) else ["text"]))
 
 
+def has_its_rules(product: Manifest, remote: RemoteProduct) -> bool:
+    """Tell whether 3scale has a Product's mapping rules, whatever its gateways have loaded."""
+    return _rules(product["spec"]) == remote.rules
+
+
+def awaits_correction(product: Manifest, edited_at: datetime | None) -> bool:
+    """Tell whether a Product that was found to be edited is still to be written anew."""
+    return with_correction(product, product, edited_at) != product
+
+
 def with_correction(rendered: Manifest, current: Manifest | None, edited_at: datetime | None) -> Manifest:
     """Return the object with the time of its last correction: a new one makes the 3scale-operator write it anew."""
     last = annotations_of(current).get(CORRECTED_AT, "") if current else ""

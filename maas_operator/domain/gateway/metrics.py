@@ -64,3 +64,6 @@ METHODS: Final = {
     "tokenize": MethodSpec(friendly_name="Text to tokens", description="POST /tokenize"),
     "detokenize": MethodSpec(friendly_name="Tokens to text", description="POST /detokenize"),
 }
+
+COUNTED: Final = METRICS.keys() | METHODS.keys()
+"""The names of all of them."""

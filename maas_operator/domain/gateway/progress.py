@@ -11,6 +11,7 @@ from maas_operator.domain.objects import Ref, ref_of
 
 from .publication import Publication
 from .status import PromotionPhase, SyncPhase, SyncState
+from .steps import StepName
 
 _SILENCE: Final = timedelta(minutes=1)
 """How long the 3scale-operator may take for its first word."""
@@ -21,6 +22,8 @@ _REASONS: Final = {
     SyncPhase.INVALID: Reason.GATEWAY_INVALID,
     SyncPhase.FAILED: Reason.GATEWAY_FAILED,
 }
+
+_WAITS: Final = {StepName.KEEP_METRICS: Reason.METRIC_IN_USE, StepName.KEEP_PLANS: Reason.PLAN_IN_USE}
 
 
 def stages(publication: Publication) -> tuple[Condition, ...]:
@@ -37,7 +40,7 @@ def stages(publication: Publication) -> tuple[Condition, ...]:
                 _backend_not_synced,
                 _plan_astray,
                 _product_not_synced,
-                _plan_in_use,
+                _step_waits,
             ),
             publication,
             otherwise=true(Reason.READY, f"3scale has the product, with id {publication.product_id}"),
@@ -99,10 +102,10 @@ def _product_not_synced(publication: Publication) -> Verdict | None:
     return _not_synced(publication, publication.product_ref, publication.product)
 
 
-def _plan_in_use(publication: Publication) -> Verdict | None:
-    """Say which plans stay for their applications; nothing else waits for them."""
-    staying = [f"plan {name} stays, closed for others: {who}" for name, who in publication.remote.plans_in_use.items()]
-    return true(Reason.PLAN_IN_USE, "; ".join(staying)) if staying else None
+def _step_waits(publication: Publication) -> Verdict | None:
+    """Say what stays although it is not wanted any more; nothing else waits for it."""
+    step = publication.change.step
+    return true(_WAITS[step.name], step.message) if step else None
 
 
 def _not_synced(publication: Publication, ref: Ref, state: SyncState) -> Verdict | None:
@@ -151,7 +154,9 @@ def _promotion_failed(publication: Publication) -> Verdict | None:
 def _overtaken(publication: Publication) -> Verdict | None:
     if publication.promotions is None or not publication.promotions.is_overtaken:
         return None
-    return false(Reason.PROMOTING, "something else was promoted in 3scale: this configuration is promoted again")
+    return false(
+        Reason.PROMOTING, "something else was promoted or deployed in 3scale: this configuration is promoted again"
+    )
 
 
 def _promotion_pending(publication: Publication) -> Verdict | None:

@@ -22,7 +22,7 @@ from maas_operator.domain.policies.platform import PlatformPolicies
 
 from .backend import backend
 from .drift import with_correction
-from .plans import plans_of, plans_with_token_limits, with_plans_in_use
+from .plans import plans_of, plans_with_token_limits
 from .platform import lacks_admin_api_only, metering_version, problem_of
 from .product import product
 from .promotion import config_hash, proxy_config_promote
@@ -30,6 +30,7 @@ from .promotions import Promotions, known_promotions
 from .remote import Remote
 from .routes import PRODUCTION, ROUTE_TO, host_of, timeouts
 from .status import SyncPhase, SyncState, backend_state, product_state
+from .steps import SafeChange
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +85,16 @@ class Publication:
     @cached_property
     def _rendered(self) -> Manifest:
         return product(self.service, self.platform, self.metering, self.policies)
+
+    @cached_property
+    def change(self) -> SafeChange:
+        """Return the way to this Product from the one that is there."""
+        return SafeChange(
+            rendered=self._corrected(self._rendered),
+            present=self.world.seen.get(self.product_ref),
+            usage=self.remote.metric_usage,
+            plans_in_use=self.remote.plans_in_use,
+        )
 
     @cached_property
     def promotions(self) -> Promotions | None:
@@ -201,8 +212,7 @@ class Publication:
             self.promotions and self.promotions.unsafe
         ):
             return
-        rendered = self._corrected(self._rendered)
-        yield with_plans_in_use(rendered, self.world.seen.get(self.product_ref), self.remote.plans_in_use)
+        yield self.change.product
         if self.product.synced and self.config_hash and self.promotions and self.promotions.writable:
             yield proxy_config_promote(self.service, self.platform, self.config_hash)
 

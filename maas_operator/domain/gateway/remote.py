@@ -72,6 +72,14 @@ class RemoteConfiguration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MetricUsage:
+    """The metrics and methods of a product; `used`: those that the newest configurations of its gateways count on."""
+
+    metrics: Mapping[str, RemoteMetric]
+    used: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteProduct:
     """All of a product that its custom resource has a word for.
 
@@ -90,6 +98,12 @@ class RemoteProduct:
     limits: Mapping[str, Mapping[tuple[str, str], int]]
     staging: RemoteConfiguration | None
     production: RemoteConfiguration | None
+
+    @property
+    def usage(self) -> MetricUsage:
+        """Return what its gateways count on."""
+        newest = [one for one in (self.staging, self.production) if one is not None]
+        return MetricUsage(metrics=self.metrics, used=frozenset(rule.metric for one in newest for rule in one.rules))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +135,7 @@ class Remote:
     `barrier`: why Product and Backend may not be written for the first time.
     `plans_in_use`: who uses each plan that is not wanted any more, in words.
     `stray_plans`: the same of plans that were made in 3scale itself, where they keep a Product from being synced.
+    `metric_usage`: what 3scale still counts on, asked while something may have to go; else None.
     `edited_at`: when the Product, the Backend or the ActiveDoc was last found to be edited in 3scale itself, by kind.
     `document_barrier`: why the document may not be written for the first time.
     `document_is_free`: whether this pass has proven that it may.
@@ -131,6 +146,7 @@ class Remote:
     barrier: Verdict | None = None
     plans_in_use: Mapping[str, str] = field(default_factory=dict)
     stray_plans: Mapping[str, str] = field(default_factory=dict)
+    metric_usage: MetricUsage | None = None
     edited_at: Mapping[str, datetime] = field(default_factory=dict)
     document_barrier: Verdict | None = None
     document_is_free: bool = False
