@@ -42,12 +42,14 @@ class Promotions:
 
     `wanted`: that of the present configuration, known or not. `allowed`: whether that may be published.
     `overtaken`: the uid of one after which something else came to production; empty if there is none.
+    `reachable`: whether 3scale can be used; while it can not, one that failed would only fail again.
     """
 
     found: Mapping[Ref, Manifest | None]
     wanted: Ref
     allowed: bool
     overtaken: str
+    reachable: bool
     now: datetime
 
     @property
@@ -107,7 +109,8 @@ class Promotions:
         """Tell whether the wanted one goes: the next pass makes another, if it may."""
         if self.state.done:
             return self.is_overtaken
-        return not self.allowed or (self.state.phase is PromotionPhase.FAILED and self._has_rested())
+        may_retry = self.reachable and self.state.phase is PromotionPhase.FAILED
+        return not self.allowed or (may_retry and self._has_rested())
 
     def _has_rested(self) -> bool:
         failed = condition_of(self.found[self.wanted] or {}, "Failed")

@@ -106,6 +106,7 @@ class Publication:
             wanted=promotion_ref(self.service, self.platform, self.config_hash),
             allowed=self.is_approved,
             overtaken=self.remote.overtaken,
+            reachable=problem_of(self.platform, ConditionType.THREESCALE_READY) is None,
             now=self.world.now,
         )
 

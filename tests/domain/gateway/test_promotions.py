@@ -38,10 +38,10 @@ def failed(ref: Ref, ago: timedelta = timedelta(hours=1)) -> Manifest:
     return made(ref, conditions=[worlds.condition("Failed", "500 Internal Server Error", at=NOW - ago)])
 
 
-def promotions(*found: Manifest | Ref, allowed: bool = True, overtaken: str = "") -> Promotions:
+def promotions(*found: Manifest | Ref, allowed: bool = True, overtaken: str = "", reachable: bool = True) -> Promotions:
     """Return what is known where the present configuration is ONE; by its address alone: only the inventory has it."""
     known = {one if isinstance(one, Ref) else ref_of(one): None if isinstance(one, Ref) else one for one in found}
-    return Promotions(found=known, wanted=ONE, allowed=allowed, overtaken=overtaken, now=NOW)
+    return Promotions(found=known, wanted=ONE, allowed=allowed, overtaken=overtaken, reachable=reachable, now=NOW)
 
 
 def test_the_first_one_is_made() -> None:
@@ -66,6 +66,12 @@ def test_what_failed_a_while_ago_goes() -> None:
     found = promotions(failed(ONE))
     assert not found.writable
     assert found.staying(product_synced=True) == set()
+
+
+def test_what_failed_stays_while_3scale_can_not_be_used_since_another_would_fail_too() -> None:
+    found = promotions(failed(ONE), reachable=False)
+    assert found.writable
+    assert found.staying(product_synced=True) == {ONE}
 
 
 def test_after_something_else_came_to_production_it_is_not_there_any_more_and_goes() -> None:
