@@ -110,8 +110,9 @@ async def test_deleting_while_3scale_is_down_tells_what_it_waits_for(world: Worl
     application = f"Application 3scale/{model}.llama-32-1b-instruct-cpu-dev1"
     async with world.fault(PROVIDER_ACCOUNT, PortaFault.DOWN):
         await world.delete(service_of(model))
-        waits = await world.until(service_of(model), lambda live: application in ready(live)["message"])
-        assert ready(waits)["reason"] == "DeletionBlocked"
+        # What 3scale answered a moment ago, to the deletion before, still holds for some seconds.
+        waits = await world.until(service_of(model), lambda live: ready(live)["reason"] == "DeletionBlocked")
+        assert application in ready(waits)["message"]
     await world.gone(service_of(model))
     assert world.in_3scale() == []
 

@@ -52,6 +52,10 @@ async def test_a_plan_tells_what_an_edit_does_and_then_that_nothing_is_left_to_d
         ("Create", "ProxyConfigPromote"),
         ("Delete", "ProxyConfigPromote"),
         ("Change", "Route"),
+        # The document tells the description that the edit changes.
+        ("Change", "ActiveDoc"),
+        ("Create", "Secret"),
+        ("Delete", "Secret"),
     }
     assert [one["type"] for one in document["consequences"]] == ["RestartsModel", "NeedsPromotion"]
     assert await world.quiet() == before
