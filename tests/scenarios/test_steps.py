@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from maas_operator.api.model_service import ModelService
 from maas_operator.api.parse import read
 from maas_operator.domain.gateway.metrics import COUNTED
 from maas_operator.domain.names import system_name
+from maas_operator.engine.cluster import MANAGER
 from maas_operator.engine.controller import RESYNC_SECONDS
 from maas_operator.sandbox.controllers.faults import PortaFault
 from maas_operator.sandbox.controllers.threescale.catalogue import Catalogue, Product, Rule
@@ -33,6 +32,18 @@ def count_on_a_stray(catalogue: Catalogue, product: Product, way: str, *, path: 
 
 def stray_in_the_portal(world: World, way: str) -> None:
     count_on_a_stray(tenant_of(world).catalogue, product_of(world), way)
+
+
+async def declare_the_stray(world: World) -> None:
+    """Write the Product as a version of this operator does whose Products have one metric more."""
+    present = await world.get(REMOTE)
+    spec = present["spec"] | {
+        "metrics": present["spec"]["metrics"] | {STRAY: {"friendlyName": "Clicks", "unit": "hit"}}
+    }
+    metadata = {"name": REMOTE.name, "namespace": REMOTE.namespace, "labels": present["metadata"]["labels"]}
+    written = {"apiVersion": present["apiVersion"], "kind": present["kind"], "metadata": metadata, "spec": spec}
+    await world.client.apply(written, manager=MANAGER)
+    await world.operator.restart()
 
 
 async def access(world: World) -> tuple[str, str]:
@@ -155,8 +166,7 @@ async def test_a_metric_of_another_version_stays_until_the_rules_of_this_one_are
     async with a_settled_world() as world:
         before = await access(world)
         stray_in_the_portal(world, WAYS[1])
-        entry: dict[str, Any] = {"friendlyName": "Clicks", "unit": "hit"}
-        await world.edit(REMOTE, {"spec": {"metrics": {STRAY: entry}}})
+        await declare_the_stray(world)
         await world.rest(LATER)
         await world.settle()
         await assert_settled(world)
@@ -166,7 +176,7 @@ async def test_a_metric_of_another_version_stays_until_the_rules_of_this_one_are
 async def test_a_metric_of_another_version_that_nothing_counts_on_goes_at_once() -> None:
     async with a_settled_world() as world:
         promotions = len(product_of(world).production)
-        await world.edit(REMOTE, {"spec": {"metrics": {STRAY: {"friendlyName": "Clicks", "unit": "hit"}}}})
+        await declare_the_stray(world)
         await world.settle()
         await assert_settled(world)
         assert len(product_of(world).production) == promotions

@@ -161,10 +161,10 @@ def _unique(groups: Mapping[str, Mapping[str, Spec]], kept: Collection[str]) -> 
 
 
 def _friendly_names(names: Mapping[str, str], kept: Collection[str]) -> Iterator[tuple[str, str]]:
-    system_names, taken = {name.lower() for name in names}, set[str]()
+    taken = set[str]()
     for name in sorted(names, key=lambda one: (one in kept, one)):
-        clashes = taken | system_names - {name.lower()}
-        friendly = next(one for one in _variants(names[name]) if one.lower() not in clashes)
+        variants = (one for one in _variants(names[name]) if one == name or one not in names)
+        friendly = next(one for one in variants if one.lower() not in taken)
         taken.add(friendly.lower())
         yield name, friendly
 
