@@ -303,11 +303,11 @@ class Pass(Generic[AnyWorld]):
     async def _withdraw(self, world: AnyWorld) -> None:
         """Let go of the children under deletion that we hold, each when nothing of it is left in 3scale."""
         uid = self._owner["metadata"]["uid"]
-        for ref in [ref_of(child) for child in self._tools.cache.owned_by(uid) if _is_held(child)]:
-            live = await self._tools.pruner.proven(ref, uid)
-            if live is not None and _is_held(live):
-                await self.guard()
-                await self._let_go(world, ref, live)
+        going = [ref_of(child) for child in self._tools.cache.owned_by(uid) if _is_held(child)]
+        proven = [await self._tools.pruner.proven(ref, uid) for ref in going]
+        for live in [one for one in proven if one is not None and _is_held(one)]:
+            await self.guard()
+            await self._let_go(world, ref_of(live), live)
 
     async def _give_up(self, world: AnyWorld, left: Mapping[Ref, Manifest | None]) -> None:
         """Let go of what we hold although 3scale may still have something of it: its owner is forced out."""

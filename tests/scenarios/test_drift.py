@@ -60,6 +60,7 @@ OTHER_OWNERS = {CUSTOM_POLICY_DEFINITION: harness.PLATFORM}
 RELIST_SECONDS = 2500.0
 UNSTEADY = re.compile(
     r"\.\w*[vV]ersion: |corrected-at|[gG]eneration|with id \d+|gid://zync|ProxyConfigPromote .*\.status"
+    r"|ActiveDoc .*\.annotations: "
 )
 """What a new object of 3scale differs in: numbers and versions, and how a repeated promotion says that it is done."""
 

@@ -9,6 +9,7 @@ import pytest
 from maas_operator.domain.kinds import (
     APPLICATION,
     BACKEND,
+    CUSTOM_POLICY_DEFINITION,
     DEVELOPER_USER,
     EVENT,
     INFERENCE_SERVICE,
@@ -203,7 +204,9 @@ async def test_a_refusal_is_told_where_it_belongs_and_heals_by_itself(kind: Kind
 
 
 @pytest.mark.matrix
-@pytest.mark.parametrize("kind", [kind for kind in DELETED if kind != DEVELOPER_USER], ids=str)
+@pytest.mark.parametrize(
+    "kind", [kind for kind in DELETED if kind not in (DEVELOPER_USER, CUSTOM_POLICY_DEFINITION)], ids=str
+)
 async def test_a_deletion_that_is_forbidden_is_told_and_finished_later(kind: Kind) -> None:
     async with a_settled_world() as world:
         refused = Fault(of(Verb.DELETE, kind), forbidden, times=100_000)

@@ -98,16 +98,22 @@ def _description(service: ModelService, platform: ModelPlatform, url: str) -> st
         url=url,
         model=model_id(service),
         context_length=service.spec.model.context_length,
-        plans=[_plan(plan, platform.spec.currency) for plan in plans_of(service, platform) if plan.published],
+        plans=[_plan(plan, platform.spec.currency) for plan in _published(service, platform)],
     )
+
+
+def _published(service: ModelService, platform: ModelPlatform) -> list[Plan]:
+    return sorted((plan for plan in plans_of(service, platform) if plan.published), key=lambda plan: plan.name)
 
 
 def _plan(plan: Plan, currency: str) -> dict[str, str]:
     trial = f"{plan.trial_days} days of trial" if plan.trial_days else ""
     approval = "each subscription is approved by hand" if plan.approval_required else ""
+    # In the order of the words' meaning: that of a list from a server-side apply is its history.
+    limits = sorted(plan.limits, key=lambda one: (list(Metric).index(one.metric), list(Period).index(one.period)))
     return {
         "name": escaped(plan.display_name or plan.name),
-        "limits": "; ".join(map(_limit, plan.limits)) or "none",
+        "limits": "; ".join(map(_limit, limits)) or "none",
         "prices": "; ".join(_prices(plan.pricing, currency)),
         "terms": "; ".join(filter(None, (trial, approval))),
     }
