@@ -141,8 +141,8 @@ def _usages(spec: Spec, backends: Mapping[str, Manifest]) -> dict[int, str]:
 
 
 def _target(spec: Spec, backends: Mapping[str, Manifest]) -> str:
-    (name,) = spec["backendUsages"]
-    return str(backends[name]["spec"]["privateBaseURL"]).rstrip("/")
+    # The 3scale-operator takes the usage out of a Product whose Backend goes.
+    return ",".join(str(backends[name]["spec"]["privateBaseURL"]).rstrip("/") for name in spec["backendUsages"])
 
 
 def _rules(spec: Spec) -> tuple[RemoteRule, ...]:

@@ -117,7 +117,7 @@ def test_published_plans_are_told_with_limits_and_terms() -> None:
     ]
     description = generated(a_service(plans=plans), PLATFORM, URL)["info"]["description"]
     prices = "20.00 EUR each month; 0.20 EUR for a million prompt tokens, 0.60 for completion tokens"
-    limits_and_prices = f"| Gold | 100,000 tokens each day; 5 requests in all | {prices} | 14 days of trial; each sub"
+    limits_and_prices = f"| Gold | 5 requests in all; 100,000 tokens each day | {prices} | 14 days of trial; each sub"
     assert limits_and_prices in description
     assert "secret" not in description
     hidden = generated(a_service(plans=plans[1:], description="A model"), PLATFORM, URL)["info"]["description"]
