@@ -14,7 +14,14 @@ from pydantic import SecretStr
 
 from maas_operator.api.model_platform import ModelPlatform
 from maas_operator.domain.decision import Acceptance
-from maas_operator.domain.gateway.remote import Remote, RemoteApplication, RemoteBackend, RemotePlan, RemoteProduct
+from maas_operator.domain.gateway.remote import (
+    Remote,
+    RemoteApplication,
+    RemoteBackend,
+    RemoteDocument,
+    RemotePlan,
+    RemoteProduct,
+)
 from maas_operator.domain.kinds import APPLICATION, CONFIG_MAP, Kind
 from maas_operator.domain.labels import owner_labels
 from maas_operator.domain.names import promotion_ref
@@ -55,6 +62,10 @@ class Threescale:
         self.tenants.append(tenant)
         if what in self.fails:
             raise self.fails[what]
+
+    async def documents(self, tenant: Tenant) -> list[RemoteDocument]:
+        self._ask("documents", tenant)
+        return []
 
     async def check(self, tenant: Tenant) -> None:
         self._ask("check", tenant)

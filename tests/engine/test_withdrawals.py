@@ -8,12 +8,10 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from maas_operator.domain.gateway.remote import RemoteDocument
 from maas_operator.domain.names import document_system_name
 from maas_operator.engine.errors import RemoteNotFound, RemoteUnavailable
 from maas_operator.engine.threescale import Tenant
 from maas_operator.engine.unasked import Unasked
-from maas_operator.engine.withdrawals import Withdrawals
 from tests.domain import worlds
 from tests.engine.test_inquiries import Bench
 
@@ -21,28 +19,15 @@ TENANT = Tenant("https://3scale-admin.example.com", SecretStr("canary"))
 GOING: dict[str, Any] = {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}
 
 
-def with_documents(bench: Bench, answer: BaseException | list[RemoteDocument]) -> None:
-    async def documents(tenant: Tenant) -> list[RemoteDocument]:
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer
-
-    bench.threescale.documents = documents  # type: ignore[method-assign, attr-defined, unused-ignore]
-
-
-def withdrawals(bench: Bench) -> Withdrawals:
-    return Withdrawals(bench.threescale, bench.inquiries._tenants, lambda: bench.now)  # type: ignore[arg-type, unused-ignore]
-
-
 async def test_without_a_platform_a_document_is_not_withdrawn_and_the_platform_is_named() -> None:
     world = replace(worlds.a_model_world(), platform=None)
-    assert "there is no ModelPlatform default" in await withdrawals(Bench()).withdraw(world, GOING)
+    assert "there is no ModelPlatform default" in await Bench().inquiries.withdraw(world, GOING)
 
 
 async def test_a_document_that_somebody_deletes_at_the_same_moment_is_gone() -> None:
     bench = Bench()
-    with_documents(bench, RemoteNotFound("gone"))
-    assert await withdrawals(bench).withdraw(worlds.a_model_world(), GOING) == ""
+    bench.threescale.fails = {"documents": RemoteNotFound("gone")}
+    assert await bench.inquiries.withdraw(worlds.a_model_world(), GOING) == ""
 
 
 async def test_a_name_that_may_be_taken_over_is_free_for_a_document() -> None:
@@ -55,7 +40,7 @@ async def test_a_name_that_may_be_taken_over_is_free_for_a_document() -> None:
 
 async def test_no_answer_holds_the_first_document() -> None:
     bench = Bench()
-    with_documents(bench, RemoteUnavailable("no answer"))
+    bench.threescale.fails = {"documents": RemoteUnavailable("no answer")}
     barrier = await bench.inquiries.document_barrier(bench.service, bench.platform)
     assert barrier is not None
     assert "no answer" in barrier.message

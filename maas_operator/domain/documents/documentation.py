@@ -74,8 +74,10 @@ class Documentation:
         Asked before the pass has written anything.
         """
         world = self.publication.world
-        synced = product_state(world.seen.get(self.publication.product_ref)).synced
-        return synced and not self.publication.is_held and isinstance(self.text, str) and self.ref not in world.seen
+        # Settled services come through here in each pass: the document is put together only for those that lack it.
+        if self.ref in world.seen or not product_state(world.seen.get(self.publication.product_ref)).synced:
+            return False
+        return not self.publication.is_held and isinstance(self.text, str)
 
     def children(self) -> Iterable[Manifest]:
         """Return what can be written now, in order."""

@@ -57,9 +57,10 @@ def production_edits(
     if found is None:
         return ("nothing is in production",)
     spec = product["spec"]
+    target = _target(spec, backends)
     wanted = {
         "version": (promotion.production_version, found.version),
-        "backend": (_target(spec, backends), (found.target or _target(spec, backends)).rstrip("/")),
+        "backend": (target, (found.target or target).rstrip("/")),
         "mapping rules": (_rules(spec), found.rules),
         "policies": (_chain(spec, configurations), found.policies),
     }

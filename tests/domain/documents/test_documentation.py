@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -24,10 +25,8 @@ REMOTE = RemoteDocument(
 )
 
 
-def told(*conditions: Any, **status: Any) -> Manifest:
-    found = worlds.child("ActiveDoc", "llm.tiny", conditions=list(conditions), **status)
-    status = found["status"] | {"observedGeneration": 1}
-    return found | {"metadata": found["metadata"] | {"generation": 1}, "status": status}
+def told(*conditions: Any) -> Manifest:
+    return worlds.child("ActiveDoc", "llm.tiny", observedGeneration=1, conditions=list(conditions))
 
 
 @pytest.mark.parametrize(
@@ -47,14 +46,9 @@ def test_what_the_3scale_operator_says_of_a_document_is_understood(
 
 
 def refusing(kind: str) -> Any:
-    def answer(child: Manifest) -> Manifest:
-        if child["kind"] != ACTIVE_DOC.name:
-            return worlds.content(child)
-        generation = {"generation": 1}
-        status = {"observedGeneration": 1, "conditions": [worlds.condition(kind, "in 3scale's own words")]}
-        return child | {"metadata": child["metadata"] | generation, "status": status}
-
-    return answer
+    conditions = [worlds.condition(kind, "in 3scale's own words")]
+    refused = partial(worlds.with_status, observedGeneration=1, conditions=conditions)
+    return worlds.but(ACTIVE_DOC.name, refused)
 
 
 @pytest.mark.parametrize(("kind", "reason"), [("Invalid", "DocumentInvalid"), ("Failed", "DocumentationFailed")])
