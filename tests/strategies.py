@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from maas_operator.api.documents import DocumentMode, OpenAPI
 from maas_operator.api.meta import ClusterReference, ConfigMapKey, ObjectMeta, SecretReference
+from maas_operator.api.model import Model, ModelSource, Task
 from maas_operator.api.model_platform import (
     Billing,
-    EnvironmentVariable,
     Gateway,
     ModelPlatform,
     ModelPlatformSpec,
@@ -24,21 +24,17 @@ from maas_operator.api.model_service import (
     Cors,
     Developer,
     ManagementPolicy,
-    Model,
     ModelService,
     ModelServiceSpec,
-    ModelSource,
     NetworkPolicyMode,
     Promotion,
     PromotionMode,
     RateLimit,
-    Resources,
-    Serving,
-    Task,
     Timeouts,
 )
 from maas_operator.api.model_subscription import ModelReference, ModelSubscription, ModelSubscriptionSpec, User
 from maas_operator.api.plans import Limit, Metric, Period, Plan, Pricing, TokenPrices
+from maas_operator.api.serving import EnvironmentVariable, Resources, Serving
 
 LOWER = "abcdefghijklmnopqrstuvwxyz"
 ALPHANUMERIC = LOWER + "0123456789"

@@ -15,8 +15,8 @@ from maas_operator.api.fields import (
     between,
 )
 from maas_operator.api.meta import Children, Conditions, ConfigMapKey, Named, ObjectMeta, Resource, SecretReference
-from maas_operator.api.model_service import Resources
 from maas_operator.api.plans import Plans
+from maas_operator.api.serving import EnvironmentVariable, Resources
 
 Namespaces = Annotated[tuple[DnsLabel, ...], Field(max_length=16), ATOMIC, DISTINCT]
 
@@ -114,15 +114,6 @@ class Monitoring(ApiModel):
 
     namespaces: Namespaces = ("openshift-monitoring", "openshift-user-workload-monitoring")
     """Namespaces that may reach the models to read metrics."""
-
-
-class EnvironmentVariable(ApiModel):
-    """A variable of the model server."""
-
-    name: Annotated[str, text(r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)]
-    """Its name."""
-    value: Annotated[str, Field(max_length=4096)]
-    """Its value."""
 
 
 class RuntimeProfile(ApiModel):

@@ -5,15 +5,13 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from maas_operator.api.base import API_VERSION, ATOMIC, DISTINCT, ApiModel, Int, ListOf, Rule, immutable, text
+from maas_operator.api.base import API_VERSION, ApiModel, Int, ListOf, Rule, immutable, text
 from maas_operator.api.documents import OpenAPI
 from maas_operator.api.fields import (
     AccountName,
     Description,
-    DnsLabel,
     Duration,
     Email,
-    Quantity,
     SystemName,
     Timestamp,
     Title,
@@ -29,90 +27,9 @@ from maas_operator.api.meta import (
     PendingChanges,
     Resource,
 )
+from maas_operator.api.model import Model
 from maas_operator.api.plans import Plans
-
-
-class Task(StrEnum):
-    """A group of paths that clients may call."""
-
-    CHAT = "Chat"
-    COMPLETIONS = "Completions"
-    RESPONSES = "Responses"
-    EMBEDDINGS = "Embeddings"
-    TOKENIZE = "Tokenize"
-
-
-class ModelSource(ApiModel):
-    """Where the weights come from: exactly one member is set."""
-
-    RULES: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            cel="[has(self.uri)].filter(given, given).size() == 1",
-            message="exactly one source must be set: set uri",
-            holds=lambda source: source.uri is not None,
-        ),
-    )
-
-    uri: (
-        Annotated[
-            str,
-            text(
-                r"^((oci|s3|pvc|hf)://[A-Za-z0-9][A-Za-z0-9._:/@+-]*|https://[A-Za-z0-9][A-Za-z0-9._:/+-]*)$",
-                max_length=1024,
-            ),
-        ]
-        | None
-    ) = None
-    """An oci://, s3://, pvc://, hf:// or https:// URI. It never carries credentials."""
-
-
-class Model(ApiModel):
-    """The model and what it can do."""
-
-    name: Annotated[str, text(r"^[A-Za-z0-9]([-A-Za-z0-9._/:]*[A-Za-z0-9])?$", max_length=128)] | None = None
-    """The id that clients send; the name of the ModelService if absent."""
-    tasks: Annotated[tuple[Task, ...], Field(min_length=1, max_length=5), ATOMIC, DISTINCT] = (
-        Task.CHAT,
-        Task.COMPLETIONS,
-    )
-    """What clients may call; every other path is closed."""
-    source: ModelSource
-    """Where the weights come from."""
-    context_length: Annotated[Int, Field(ge=1, le=10_000_000)] | None = None
-    """Most tokens of prompt and answer together; the model's own maximum if absent."""
-
-
-class Resources(ApiModel):
-    """Compute resources of one replica."""
-
-    requests: Annotated[dict[str, Quantity], Field(max_length=8)] = Field(default_factory=dict)
-    """What the scheduler sets aside; the runtime profile's value for each name that is absent."""
-    limits: Annotated[dict[str, Quantity], Field(max_length=8)] = Field(default_factory=dict)
-    """What a replica can not exceed. A limit on nvidia.com/gpu also sets the tensor parallelism."""
-
-
-# KServe renders the whole container as a template, keys included.
-_NO_BRACES = Rule(
-    cel=(
-        "(!has(self.requests) || self.requests.all(name, !name.contains('{')))"
-        " && (!has(self.limits) || self.limits.all(name, !name.contains('{')))"
-    ),
-    message="resource names must not contain braces: write for example cpu, memory or nvidia.com/gpu",
-    holds=lambda resources: not any("{" in name for name in (*resources.requests, *resources.limits)),
-)
-
-
-class Serving(ApiModel):
-    """How the model is served."""
-
-    runtime: DnsLabel | None = None
-    """A runtime profile of the platform or a built-in one; derived from the limits if absent."""
-    resources: Annotated[Resources, _NO_BRACES] = Resources()
-    """Compute resources of one replica."""
-    startup_timeout: Annotated[Duration, between("1m", "24h")] = Field(default="30m", validate_default=True)
-    """How long a replica may load the model before it is restarted."""
-    replicas: Annotated[Int, Field(ge=0, le=100)] = 1
-    """Number of replicas; 0 stops the model."""
+from maas_operator.api.serving import Serving
 
 
 class Timeouts(ApiModel):

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
+from maas_operator.api.model import Task
 from maas_operator.api.model_platform import ModelPlatform
-from maas_operator.api.model_service import ModelService, Task
+from maas_operator.api.model_service import ModelService
 from maas_operator.api.parse import parse
 from maas_operator.api.plans import Metric
 from tests.api import server

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final, Literal
 
-from maas_operator.api.model_service import Task
+from maas_operator.api.model import Task
 from maas_operator.domain.emitted import Emitted
 
 from .metrics import CATALOG

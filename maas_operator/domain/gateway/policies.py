@@ -10,7 +10,8 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from maas_operator.api.model_service import Api, RateLimit, Task, Timeouts
+from maas_operator.api.model import Task
+from maas_operator.api.model_service import Api, RateLimit, Timeouts
 from maas_operator.domain.emitted import Emitted, LocalReference
 from maas_operator.domain.metering.package import NAME
 

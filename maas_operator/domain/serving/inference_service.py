@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from maas_operator.api.model_platform import RuntimeProfile
-from maas_operator.api.model_service import ModelService, Resources
+from maas_operator.api.model_service import ModelService
+from maas_operator.api.serving import Resources
 from maas_operator.domain.emitted import Emitted, digest, manifest
 from maas_operator.domain.labels import GROUP
 from maas_operator.domain.names import inference_service_ref, model_id

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from maas_operator.api.model import Task
 from maas_operator.api.model_platform import ModelPlatform, RuntimeProfile
-from maas_operator.api.model_service import ModelService, Resources, Task
+from maas_operator.api.model_service import ModelService
+from maas_operator.api.serving import Resources
 
 from .resources import AMD, NVIDIA, accelerator
 

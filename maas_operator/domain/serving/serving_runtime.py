@@ -8,7 +8,8 @@ from math import ceil
 from typing import Final
 
 from maas_operator.api.model_platform import RuntimeProfile
-from maas_operator.api.model_service import ModelService, Resources
+from maas_operator.api.model_service import ModelService
+from maas_operator.api.serving import Resources
 from maas_operator.domain.emitted import Emitted, manifest
 from maas_operator.domain.names import MODEL_PORT, serving_runtime_ref, title
 from maas_operator.domain.objects import Manifest

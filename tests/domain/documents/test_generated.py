@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from markdown_it import MarkdownIt
 from openapi_spec_validator import OpenAPIV30SpecValidator
 
+from maas_operator.api.model import Task
 from maas_operator.api.model_platform import ModelPlatform
-from maas_operator.api.model_service import ModelService, Task
+from maas_operator.api.model_service import ModelService
 from maas_operator.domain.documents.generated import generated
 from maas_operator.domain.documents.markdown import escaped
 from maas_operator.domain.documents.own import LIMIT, as_text, own

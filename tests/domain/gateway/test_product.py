@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maas_operator.api.model_service import Api, Cors, ModelService, Task
+from maas_operator.api.model import Task
+from maas_operator.api.model_service import Api, Cors, ModelService
 from maas_operator.api.plans import Metric
 from maas_operator.domain.gateway.mapping_rules import mapping_rules
 from maas_operator.domain.gateway.metrics import METRICS

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 
-from maas_operator.api.model_service import Resources
+from maas_operator.api.serving import Resources
 from maas_operator.domain.serving.resources import accelerator, accelerators, amount, cpu_cache_gib, resolve
 from tests.strategies import resources
 

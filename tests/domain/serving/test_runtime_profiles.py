@@ -2,8 +2,8 @@
 
 import pytest
 
+from maas_operator.api.model import Task
 from maas_operator.api.model_platform import RuntimeProfile
-from maas_operator.api.model_service import Task
 from maas_operator.domain.serving.runtime_profiles import (
     BUILT_IN,
     Feature,
