@@ -1,0 +1,30 @@
+"""Each sample becomes Ready, beside what it needs, and goes without a trace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from maas_operator.domain.kinds import MODEL_PLATFORM, MODEL_SERVICE, NAMESPACE
+from maas_operator.domain.objects import ref_of
+from tests.scenarios.harness import ROOT, a_world, sample
+
+SAMPLES = sorted((ROOT / "deploy" / "samples").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+async def test_a_sample_becomes_ready(path: Path) -> None:
+    manifests = list(yaml.safe_load_all(path.read_text()))
+    ours = [one for one in manifests if one["apiVersion"] == MODEL_SERVICE.api_version or one["kind"] == NAMESPACE.name]
+    async with a_world() as world:
+        if not any(one["kind"] == MODEL_PLATFORM.name for one in manifests):
+            await world.apply(*sample()[:2])
+        for one in manifests:
+            await (world.apply(one) if one in ours else world.foreign(one))
+        await world.settle()
+        services = [ref_of(one) for one in manifests if one["kind"] == MODEL_SERVICE.name]
+        assert services
+        for service in services:
+            assert await world.told(service, "Ready") == ("True", "Ready"), await world.message(service)
