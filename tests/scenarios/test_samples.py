@@ -8,15 +8,19 @@ import pytest
 import yaml
 
 from maas_operator.domain.kinds import MODEL_PLATFORM, MODEL_SERVICE, NAMESPACE
-from maas_operator.domain.objects import ref_of
+from maas_operator.domain.objects import Manifest, ref_of
 from tests.scenarios.harness import ROOT, a_world, sample
 
 SAMPLES = sorted((ROOT / "deploy" / "samples").glob("*.yaml"))
 
 
+def documents(path: Path) -> list[Manifest]:
+    return list(yaml.safe_load_all(path.read_text()))
+
+
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
 async def test_a_sample_becomes_ready(path: Path) -> None:
-    manifests = list(yaml.safe_load_all(path.read_text()))
+    manifests = documents(path)
     ours = [one for one in manifests if one["apiVersion"] == MODEL_SERVICE.api_version or one["kind"] == NAMESPACE.name]
     async with a_world() as world:
         if not any(one["kind"] == MODEL_PLATFORM.name for one in manifests):
