@@ -34,6 +34,7 @@ from maas_operator.api.model_service import (
 )
 from maas_operator.api.model_subscription import ModelReference, ModelSubscription, ModelSubscriptionSpec, User
 from maas_operator.api.plans import Limit, Metric, Period, Plan, Pricing, TokenPrices
+from maas_operator.api.platform_storage import MinIO, PlatformStorage
 from maas_operator.api.serving import EnvironmentVariable, Resources, Serving
 
 LOWER = "abcdefghijklmnopqrstuvwxyz"
@@ -263,6 +264,19 @@ def model_platforms() -> st.SearchStrategy[ModelPlatform]:
         ),
         monitoring=st.builds(Monitoring, namespaces=namespaces),
         runtimes=st.lists(runtimes, max_size=4, unique_by=lambda runtime: runtime.name).map(tuple),
+        storage=st.builds(
+            PlatformStorage,
+            # No 3scale of a drawn name is in its namespace.
+            minio=st.none()
+            | st.builds(
+                MinIO,
+                namespace=labels(max_size=50).map("minio-{}".format),
+                size=amounts,
+                # By its alias: hypothesis looks at the signature and would make a second one.
+                storageClassName=st.none() | labels(),
+                image=words("._:/@-", max_size=200),
+            ),
+        ),
         default_plans=plan_lists,
         currency=st.text(LOWER.upper(), min_size=3, max_size=3),
     )

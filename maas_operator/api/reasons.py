@@ -40,6 +40,8 @@ class ConditionType(StrEnum):
     """3scale's kinds, namespace and provider account can be used."""
     POLICIES_READY = "PoliciesReady"
     """The policies of spec.gateway.policies can stand in the chains."""
+    STORAGE_READY = "StorageReady"
+    """The object storage that spec.storage asks for can be used."""
     TOKEN_POLICY_READY = "TokenPolicyReady"
     """The gateways can count tokens; not part of Ready, since limits of requests work without it."""
 
@@ -71,6 +73,7 @@ MODEL_PLATFORM_CONDITIONS: Final = (
     ConditionType.STALLED,
     ConditionType.THREESCALE_READY,
     ConditionType.POLICIES_READY,
+    ConditionType.STORAGE_READY,
     ConditionType.TOKEN_POLICY_READY,
 )
 
@@ -167,6 +170,14 @@ class Reason(StrEnum):
     TOKEN_REFUSED = "TokenRefused"
     ADMIN_API_UNAVAILABLE = "AdminAPIUnavailable"
     ADMIN_API_REFUSED = "AdminAPIRefused"
+    # StorageReady
+    STORAGE_NAMESPACE_MISSING = "StorageNamespaceMissing"
+    STORAGE_CLASS_MISSING = "StorageClassMissing"
+    STORAGE_IN_USE = "StorageInUse"
+    STORAGE_STARTING = "StorageStarting"
+    VOLUME_NOT_GROWN = "VolumeNotGrown"
+    VOLUME_PENDING = "VolumePending"
+    VOLUME_SHRINKS = "VolumeShrinks"
     # PoliciesReady
     POLICY_REFUSED = "PolicyRefused"
     POLICY_INVALID = "PolicyInvalid"
@@ -426,6 +437,30 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
     Reason.SUSPENDED: ReasonDoc("The application is suspended in 3scale.", "Resume it in 3scale's admin portal."),
     Reason.NAMESPACE_MISSING: ReasonDoc(
         "The namespace of spec.threescale.namespace does not exist.", "Create it, or install 3scale there."
+    ),
+    Reason.STORAGE_NAMESPACE_MISSING: ReasonDoc(
+        "The namespace of spec.storage.minio.namespace does not exist.",
+        "Create it; the operator creates no namespaces.",
+    ),
+    Reason.STORAGE_CLASS_MISSING: ReasonDoc(
+        "The StorageClass that a volume or bucket waits for does not exist.",
+        "Create the StorageClass that the message names, or mark one as the cluster's default.",
+    ),
+    Reason.STORAGE_IN_USE: ReasonDoc(
+        "spec.storage.minio was taken out while models have buckets there; the MinIO stays as it is.",
+        "Put spec.storage.minio back, or move the models that the message names.",
+    ),
+    Reason.STORAGE_STARTING: ReasonDoc("The object storage is being made.", _WAIT),
+    Reason.VOLUME_NOT_GROWN: ReasonDoc(
+        "The volume can not take the size that the spec asks for; it goes on with the one that it has.",
+        "Act on the message; a StorageClass must have allowVolumeExpansion.",
+    ),
+    Reason.VOLUME_PENDING: ReasonDoc(
+        "There is no volume for a PersistentVolumeClaim yet.", "Act on the message, which is the provisioner's."
+    ),
+    Reason.VOLUME_SHRINKS: ReasonDoc(
+        "The spec asks for a smaller volume than there is, and volumes never shrink.",
+        "Set the size back to that of the volume, or more.",
     ),
     Reason.PROVIDER_SECRET_MISSING: ReasonDoc(
         "The provider account Secret does not exist.",

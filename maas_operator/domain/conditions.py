@@ -33,6 +33,8 @@ NEEDS_A_PERSON: Final = frozenset(
         Reason.PASSWORD_MISSING,
         Reason.PASSWORD_TOO_SHORT,
         Reason.PROVIDER_SECRET_INVALID,
+        Reason.STORAGE_IN_USE,
+        Reason.VOLUME_SHRINKS,
         Reason.POLICY_REFUSED,
         Reason.POLICY_INVALID,
         Reason.TOKEN_REFUSED,

@@ -79,6 +79,10 @@ POD: Final = Kind("", "v1", "Pod", "pods")
 NAMESPACE: Final = Kind("", "v1", "Namespace", "namespaces", namespaced=False)
 NETWORK_POLICY: Final = Kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies")
 DEPLOYMENT: Final = Kind("apps", "v1", "Deployment", "deployments")
+STATEFUL_SET: Final = Kind("apps", "v1", "StatefulSet", "statefulsets")
+JOB: Final = Kind("batch", "v1", "Job", "jobs")
+PERSISTENT_VOLUME_CLAIM: Final = Kind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims")
+STORAGE_CLASS: Final = Kind("storage.k8s.io", "v1", "StorageClass", "storageclasses", namespaced=False)
 EVENT: Final = Kind("events.k8s.io", "v1", "Event", "events")
 ROUTE: Final = Kind("route.openshift.io", "v1", "Route", "routes")
 CUSTOM_RESOURCE_DEFINITION: Final = Kind(
@@ -106,6 +110,10 @@ TABLE: Final[dict[Kind, Use]] = {
     API_MANAGER: Use.WATCH | Use.READ | Use.PATCH,
     SERVICE: _CHILD,
     NETWORK_POLICY: _CHILD,
+    STATEFUL_SET: _CHILD,
+    JOB: _CHILD,
+    PERSISTENT_VOLUME_CLAIM: _CHILD,
+    STORAGE_CLASS: Use.READ,
     # Secrets are watched in the 3scale namespaces only, by a watch of their own: never cluster-wide.
     SECRET: Use.READ | Use.WRITE,
     # By name only: the certificates of a platform, and the documents that ModelServices name in their namespaces.
@@ -132,6 +140,9 @@ GOES_AFTER: Final[dict[Kind, frozenset[Kind]]] = {
 
 OUTLIVED: Final = frozenset({ACTIVE_DOC})
 """Kinds whose object in 3scale stays when they go. They carry our finalizer until the operator has deleted it there."""
+
+OF_MINIO: Final = frozenset({STATEFUL_SET, JOB, PERSISTENT_VOLUME_CLAIM})
+"""Kinds that are written in the namespace of a MinIO only; elsewhere the operator has no permission to."""
 
 _BY_TYPE: Final = {(kind.api_version, kind.name): kind for kind in [*TABLE, EVENT]}
 

@@ -52,6 +52,7 @@ from .cluster import Cluster
 from .errors import InvalidSpec
 from .inquiries import Inquiries
 from .lookup import Lookup, of_product
+from .minio_evidence import MinIOEvidenceFinder
 from .packed_policy import packed_policy
 from .triggers import ServiceId
 
@@ -149,10 +150,11 @@ class Gatherer:
         has_old, installation = await self._installation(platform, tenants)
         policies = await self._policies(platform, installation)
         can_ask = account_problem(provider_account) is None and platform.metadata.deletion_timestamp is None
+        seen = self._seen(platform.metadata.uid)
         return ModelPlatformWorld(
             owner=owner,
             now=self.now(),
-            seen=self._seen(platform.metadata.uid),
+            seen=seen,
             platform=platform,
             served={kind: await self._is_served(kind) for kind in (INFERENCE_SERVICE, PRODUCT)},
             namespace_exists=await self._lookup.find(Ref(NAMESPACE, "", threescale.namespace)) is not None,
@@ -162,6 +164,7 @@ class Gatherer:
             portal_host=self._portal_host(threescale.namespace, provider_account),
             policies=policies,
             copies_in_use=await self._copies_in_use(policies),
+            minio=await MinIOEvidenceFinder(lookup=self._lookup, fresh=self.fresh).find(platform, seen),
             policy=self.policy,
             installation=installation,
             gateways=await self._gateways(platform) if installation else (),

@@ -78,8 +78,8 @@ class ObstacleFinder:
             return {}
         failures = [one for one in events if str(one.get("reason", "")).startswith(_FAILURE)]
         return {
-            one["regarding"].get("uid", ""): f"at {_time_of(one)}: {one.get('note', '')}"
-            for one in sorted(failures, key=_time_of)
+            one["regarding"].get("uid", ""): f"at {time_of(one)}: {one.get('note', '')}"
+            for one in sorted(failures, key=time_of)
         }
 
 
@@ -94,7 +94,7 @@ def _secret_of(platform: ModelPlatform) -> Ref:
     return Ref(SECRET, threescale.namespace, threescale.provider_account_secret_ref.name)
 
 
-def _time_of(event: Manifest) -> str:
+def time_of(event: Manifest) -> str:
     """Return when an Event happened last, as old and new writers tell it."""
     series = (event.get("series") or {}).get("lastObservedTime")
     return str(series or event.get("deprecatedLastTimestamp") or event.get("eventTime") or "")

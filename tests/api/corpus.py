@@ -99,6 +99,12 @@ class Change:
     path: str = ""
 
 
+_MINIO = {
+    "namespace": "minio",
+    "size": 1_000_000_000,
+    "storageClassName": "fast.example.com",
+    "image": "registry.example.com/minio@sha256:" + "0" * 64,
+}
 _POLICY = {"name": "tls", "position": "BeforeAuth"}
 
 
@@ -165,6 +171,8 @@ GOOD = (
             ],
         ),
     ),
+    Good("a MinIO", changed(PLATFORM, "spec.storage", {"minio": {"namespace": "minio", "size": "50Gi"}})),
+    Good("a MinIO of one's own image and class", changed(PLATFORM, "spec.storage.minio", _MINIO)),
     Good("nobody reads metrics", changed(PLATFORM, "spec.monitoring.namespaces", [])),
 )
 
@@ -329,6 +337,11 @@ BAD = (
         "spec.gateway.policies[0].configurationSecretRef.name",
     ),
     _bad(PLATFORM, "too many", "spec.gateway.policies", [_POLICY] * 11),
+    _bad(PLATFORM, "no size", "spec.storage.minio", {"namespace": "minio"}, "spec.storage.minio"),
+    _bad(PLATFORM, "no quantity", "spec.storage.minio", {**_MINIO, "size": "big"}, "spec.storage.minio.size"),
+    _bad(PLATFORM, "beside 3scale", "spec.storage.minio", {**_MINIO, "namespace": "3scale"}, "spec"),
+    _bad(PLATFORM, "a path", "spec.storage.minio", {**_MINIO, "namespace": "../a"}, "spec.storage.minio.namespace"),
+    _bad(PLATFORM, "two words", "spec.storage.minio", {**_MINIO, "image": "a b"}, "spec.storage.minio.image"),
     _bad(PLATFORM, "a sign", "spec.currency", "€"),
     _bad(PLATFORM, "small letters", "spec.currency", "eur"),
     _bad(PLATFORM, "plan twice", "spec.defaultPlans", [{"name": "free"}, {"name": "free"}]),
@@ -339,7 +352,7 @@ UNKNOWN_FIELDS = (
     _bad(SERVICE, "a field of a later version", "spec.serving.autoscaling", {"maxReplicas": 3}),
     _bad(SERVICE, "an attribute's name", "spec.display_name", "Llama"),
     _bad(SUBSCRIPTION, "a typing error", "spec.user.mail", "dev1@example.com"),
-    _bad(PLATFORM, "a field of a later version", "spec.storage", {}),
+    _bad(PLATFORM, "a field of a later version", "spec.storage.tape", {}),
 )
 
 
@@ -347,6 +360,7 @@ def _change(document: Document, title: str, path: str, value: Any, at: str = "")
     return Change(f"{title}: {path}", document, changed(document, path, value), at)
 
 
+WITH_MINIO = changed(PLATFORM, "spec.storage.minio", _MINIO)
 CHANGES = (
     Change("nothing changes", SERVICE, SERVICE),
     _change(SERVICE, "more replicas", "spec.serving.replicas", 2),
@@ -360,5 +374,10 @@ CHANGES = (
     _change(SUBSCRIPTION, "another user", "spec.user.username", "dev2", "spec.user"),
     _change(SUBSCRIPTION, "the password goes", "spec.user.passwordSecretRef", ABSENT, "spec.user"),
     _change(PLATFORM, "no billing", "spec.threescale.billing", "Disabled"),
+    _change(WITH_MINIO, "more room", "spec.storage.minio.size", "60Gi"),
+    _change(WITH_MINIO, "no MinIO", "spec.storage.minio", ABSENT),
+    _change(WITH_MINIO, "another namespace", "spec.storage.minio.namespace", "other", "spec.storage"),
+    _change(WITH_MINIO, "another class", "spec.storage.minio.storageClassName", "slow", "spec.storage"),
+    _change(WITH_MINIO, "the default class", "spec.storage.minio.storageClassName", ABSENT, "spec.storage"),
     _change(PLATFORM, "another 3scale", "spec.threescale.namespace", "other", "spec.threescale.namespace"),
 )
