@@ -16,6 +16,9 @@ class ConditionType(StrEnum):
     """Nothing moves until a person acts; abnormal, so False when all is well."""
     PLATFORM_READY = "PlatformReady"
     """The ModelPlatform is there and ready."""
+    STORAGE_READY = "StorageReady"
+    """The bucket of spec.storage can be used; only there with that field, and part of Ready only while the model waits
+    for it."""
     MODEL_READY = "ModelReady"
     """The model answers inside the cluster."""
     GATEWAY_READY = "GatewayReady"
@@ -49,6 +52,7 @@ MODEL_SERVICE_CONDITIONS: Final = (
     ConditionType.RECONCILING,
     ConditionType.STALLED,
     ConditionType.PLATFORM_READY,
+    ConditionType.STORAGE_READY,
     ConditionType.MODEL_READY,
     ConditionType.GATEWAY_READY,
     ConditionType.PROMOTED,
@@ -100,6 +104,15 @@ class Reason(StrEnum):
     # PlatformReady
     PLATFORM_MISSING = "PlatformMissing"
     PLATFORM_NOT_READY = "PlatformNotReady"
+    # StorageReady
+    STORAGE_NOT_OFFERED = "StorageNotOffered"
+    STORAGE_CLASS_MISSING = "StorageClassMissing"
+    STORAGE_SECRET_MISSING = "StorageSecretMissing"
+    STORAGE_SECRET_INVALID = "StorageSecretInvalid"
+    STORAGE_AUTHORITY_MISSING = "StorageAuthorityMissing"
+    BUCKET_PENDING = "BucketPending"
+    BUCKET_FAILED = "BucketFailed"
+    BUCKET_DENIED = "BucketDenied"
     # ModelReady
     NAME_TOO_LONG = "NameTooLong"
     RUNTIME_MISSING = "RuntimeMissing"
@@ -259,6 +272,39 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
         "Create it, or create the ModelService with another platformRef.",
     ),
     Reason.PLATFORM_NOT_READY: ReasonDoc("The ModelPlatform is not ready.", "Look at the ModelPlatform's conditions."),
+    Reason.STORAGE_NOT_OFFERED: ReasonDoc(
+        "The ModelPlatform does not offer the backend of spec.storage.",
+        "Choose another backend, or have the platform team add this one to spec.storage of the ModelPlatform.",
+    ),
+    Reason.STORAGE_CLASS_MISSING: ReasonDoc(
+        "The StorageClass of the bucket's claim does not exist; a provisioner says nothing of that.",
+        "Correct the storageClassName in spec.storage of the ModelPlatform, or install what brings the class.",
+    ),
+    Reason.STORAGE_SECRET_MISSING: ReasonDoc(
+        "The Secret of spec.storage.existing.credentialsSecretRef does not exist.",
+        "Create it in the namespace of the ModelService; it is looked for again every 30 seconds.",
+    ),
+    Reason.STORAGE_SECRET_INVALID: ReasonDoc(
+        "The Secret of spec.storage.existing.credentialsSecretRef lacks a key.",
+        "Add the key that the message names.",
+    ),
+    Reason.STORAGE_AUTHORITY_MISSING: ReasonDoc(
+        "The ConfigMap of spec.storage.existing.caConfigMapRef, or its key, does not exist.",
+        "Create it in the namespace of the ModelService, with certificates in PEM form.",
+    ),
+    Reason.BUCKET_PENDING: ReasonDoc(
+        "The bucket is being made; the message has what its provisioner said last.",
+        "Wait; if it takes longer than some minutes, act on the message.",
+    ),
+    Reason.BUCKET_FAILED: ReasonDoc(
+        "The provisioner has given the bucket up, or somebody has taken it away.",
+        "Act on the message; then delete the claim that it names, and the operator makes a new one.",
+    ),
+    Reason.BUCKET_DENIED: ReasonDoc(
+        "The model's pod can not read from the bucket: the keys, the name or the certificate is not accepted, or there"
+        " is nothing at spec.model.source.bucketPath. The message has the pod's words.",
+        "Correct what the message names; the pod tries again by itself.",
+    ),
     Reason.NAME_TOO_LONG: ReasonDoc(
         "Name and namespace together are longer than 52 characters, which KServe can not serve.",
         "Create the ModelService with a shorter name.",
