@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from maas_operator.api.documents import DocumentMode, OpenAPI
 from maas_operator.api.meta import ClusterReference, ConfigMapKey, ObjectMeta, SecretReference
+from maas_operator.api.minio import MinIO
 from maas_operator.api.model import Model, ModelSource, Task
 from maas_operator.api.model_platform import (
     Billing,
@@ -34,8 +35,8 @@ from maas_operator.api.model_service import (
 )
 from maas_operator.api.model_subscription import ModelReference, ModelSubscription, ModelSubscriptionSpec, User
 from maas_operator.api.plans import Limit, Metric, Period, Plan, Pricing, TokenPrices
-from maas_operator.api.platform_storage import MinIO, PlatformStorage
 from maas_operator.api.serving import EnvironmentVariable, Resources, Serving
+from maas_operator.api.storage import PlatformStorage
 
 LOWER = "abcdefghijklmnopqrstuvwxyz"
 ALPHANUMERIC = LOWER + "0123456789"

@@ -23,9 +23,9 @@ class ModelSource(ApiModel):
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            cel="[has(self.uri)].filter(given, given).size() == 1",
-            message="exactly one source must be set: set uri",
-            holds=lambda source: source.uri is not None,
+            cel="has(self.uri) != has(self.bucketPath)",
+            message="exactly one source must be set: set either uri or bucketPath",
+            holds=lambda source: (source.uri is None) != (source.bucket_path is None),
         ),
     )
 
@@ -40,6 +40,11 @@ class ModelSource(ApiModel):
         | None
     ) = None
     """An oci://, s3://, pvc://, hf:// or https:// URI. It never carries credentials."""
+    # Each step begins with a letter or digit: there is no way up, no empty step and no braces.
+    bucket_path: (
+        Annotated[str, text(r"^[A-Za-z0-9][-A-Za-z0-9._]*(/[A-Za-z0-9][-A-Za-z0-9._]*)*$", max_length=512)] | None
+    ) = None
+    """A folder in the bucket of spec.storage, such as models/llama."""
 
 
 class Model(ApiModel):

@@ -16,8 +16,8 @@ from maas_operator.api.fields import (
 )
 from maas_operator.api.meta import Children, Conditions, ConfigMapKey, Named, ObjectMeta, Resource, SecretReference
 from maas_operator.api.plans import Plans
-from maas_operator.api.platform_storage import PlatformStorage
 from maas_operator.api.serving import EnvironmentVariable, Resources
+from maas_operator.api.storage import PlatformStorage
 
 Namespaces = Annotated[tuple[DnsLabel, ...], Field(max_length=16), ATOMIC, DISTINCT]
 
@@ -157,7 +157,7 @@ class ModelPlatformSpec(ApiModel):
     runtimes: Annotated[tuple[RuntimeProfile, ...], Field(max_length=20), ListOf(("name",))] = ()
     """Model servers besides the built-in ones."""
     storage: PlatformStorage = PlatformStorage()
-    """Object storage in which models can have buckets."""
+    """Where buckets for models come from."""
     default_plans: Plans = ()
     """Plans of ModelServices that name none."""
     currency: Annotated[str, text(r"^[A-Z]{3}$", max_length=3)] = "EUR"

@@ -61,24 +61,21 @@ def operator_rules() -> list[Object]:
             verbs[kind.group, kind.plural].add("patch")
             verbs[kind.group, f"{kind.plural}/status"].add("patch")
             verbs[kind.group, f"{kind.plural}/finalizers"].add("update")
-    verbs[EVENT.group, EVENT.plural] = {"get", "create", "patch"}
+    # Why a bucket is not made, its provisioner tells in Events only.
+    verbs[EVENT.group, EVENT.plural] = {"get", "list", "create", "patch"}
     return _grouped(verbs)
 
 
 def local_rules() -> list[Object]:
     """Return what the operator may do in the 3scale namespaces besides."""
     patch = [_rule(kind.group, [kind.plural], ("patch",)) for kind, use in TABLE.items() if Use.ANNOTATE in use]
-    # There the 3scale-operator tells why it can not delete something.
-    events = _rule(EVENT.group, [EVENT.plural], ("list",))
-    return [_rule(SECRET.group, [SECRET.plural], _READ), events, *patch]
+    return [_rule(SECRET.group, [SECRET.plural], _READ), *patch]
 
 
 def minio_rules() -> list[Object]:
     """Return what the operator may do in the namespaces of a MinIO besides: who may make Jobs there has all buckets."""
     # The kinds in order, so that the file is the same each time.
-    write = [_rule(kind.group, [kind.plural], ("create", "delete", "patch")) for kind in sorted(OF_MINIO)]
-    # There a provisioner tells why there is no volume.
-    return [*write, _rule(EVENT.group, [EVENT.plural], ("list",))]
+    return [_rule(kind.group, [kind.plural], ("create", "delete", "patch")) for kind in sorted(OF_MINIO)]
 
 
 def _verbs(use: Use) -> set[str]:

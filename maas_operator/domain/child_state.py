@@ -18,6 +18,7 @@ from .kinds import (
     DEVELOPER_USER,
     INFERENCE_SERVICE,
     MODEL_SUBSCRIPTION,
+    OBJECT_BUCKET_CLAIM,
     PRODUCT,
     PROXY_CONFIG_PROMOTE,
     Kind,
@@ -26,6 +27,7 @@ from .metering.package import definition_state
 from .objects import Manifest, ref_of
 from .observed import condition_of, is_fresh
 from .people import status as people
+from .storage.odf import claim_state
 
 
 def state_of(child: Manifest) -> ChildState:
@@ -85,6 +87,7 @@ _READERS: Final[Mapping[Kind, Callable[[Manifest], ChildState]]] = {
     DEVELOPER_USER: people.user_state,
     INFERENCE_SERVICE: _by_ready_condition,
     MODEL_SUBSCRIPTION: _subscription,
+    OBJECT_BUCKET_CLAIM: claim_state,
     PRODUCT: _product,
     PROXY_CONFIG_PROMOTE: _promotion,
 }

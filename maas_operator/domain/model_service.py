@@ -34,6 +34,8 @@ from .plan.observation import observed
 from .policies.platform import PlatformPolicies
 from .serving.progress import Serving, model_ready
 from .serving.runtime_profiles import UnknownRuntime
+from .storage.backend import NOTHING_FOUND, Findings
+from .storage.progress import BucketStorage, retained
 
 POLL: Final = timedelta(seconds=30)
 """How often to look while something is not as it should be, in case that its event was lost."""
@@ -62,6 +64,7 @@ class ModelServiceWorld(World):
     `policy_secrets`, `installation`: see `PlatformPolicies`; `copied`: the copies of configurations that are there.
     `applications`: who uses the Product, and `obstacles`: known only while the service is being deleted.
     `config_map`: the ConfigMap of spec.api.openAPI, if there is one.
+    `storage`: what is there of the bucket of spec.storage.
     """
 
     service: ModelService
@@ -79,6 +82,7 @@ class ModelServiceWorld(World):
     applications: tuple[str, ...]
     obstacles: Obstacles
     config_map: Manifest | None = None
+    storage: Findings = NOTHING_FOUND
 
     @property
     def namespaces(self) -> frozenset[str]:
@@ -106,11 +110,13 @@ def decide(world: ModelServiceWorld) -> Decision:
 
 
 def _on_platform(world: ModelServiceWorld, platform: ModelPlatform) -> Decision:
-    serving, publication = _serving(world, platform), _publication(world, platform)
+    storage = BucketStorage(service=world.service, platform=platform, world=world, found=world.storage)
+    serving, publication = _serving(world, platform, storage), _publication(world, platform)
     documentation = Documentation(publication=publication, config_map=world.config_map)
     people = [subscription(world.service, developer) for developer in world.service.spec.developers]
     stages = (
         _platform_ready(platform),
+        *storage.conditions(_load_failure(serving)),
         model_ready(serving),
         *gateway_progress.stages(publication),
         documentation.condition,
@@ -119,17 +125,23 @@ def _on_platform(world: ModelServiceWorld, platform: ModelPlatform) -> Decision:
     remote_settled = publication.change.step is None and not world.remote.look_again
     settled = remote_settled and all(stage.status is ConditionStatus.TRUE for stage in stages)
     return Decision(
-        conditions=(*_summary(stages), *stages),
-        children=(*serving.children, *publication.children(), *documentation.children(), *people),
+        conditions=(*_summary(stages, in_bucket=world.service.spec.model.source.bucket_path is not None), *stages),
+        children=(
+            *storage.children,
+            *serving.children,
+            *publication.children(),
+            *documentation.children(),
+            *people,
+        ),
         patches=tuple(publication.patches()),
-        keep=serving.keep() | publication.keep() | documentation.keep(),
+        keep=storage.keep() | serving.keep() | publication.keep() | documentation.keep(),
         namespaces=world.namespaces,
-        status=_status(world, serving, publication),
+        status=_status(world, storage, serving, publication),
         wake_after=None if settled else _patience(publication),
     )
 
 
-def _serving(world: ModelServiceWorld, platform: ModelPlatform) -> Serving:
+def _serving(world: ModelServiceWorld, platform: ModelPlatform, storage: BucketStorage) -> Serving:
     return Serving(
         service=world.service,
         platform=platform,
@@ -137,7 +149,13 @@ def _serving(world: ModelServiceWorld, platform: ModelPlatform) -> Serving:
         deployment_mode=world.deployment_mode,
         deployment=world.deployment,
         pods=world.pods,
+        bucket=storage.bucket,
     )
+
+
+def _load_failure(serving: Serving) -> str:
+    state = serving.state
+    return state.message if state.reason is Reason.MODEL_LOAD_FAILED else ""
 
 
 def _publication(world: ModelServiceWorld, platform: ModelPlatform) -> Publication:
@@ -153,9 +171,16 @@ def _publication(world: ModelServiceWorld, platform: ModelPlatform) -> Publicati
     )
 
 
-def _summary(stages: Sequence[Condition]) -> tuple[Condition, ...]:
-    """Ready is: the model serves, and this generation is promoted (design rule 11). Developers are not part of it."""
+def _summary(stages: Sequence[Condition], *, in_bucket: bool) -> tuple[Condition, ...]:
+    """Ready is: the model serves, and this generation is promoted (design rule 11). Developers are not part of it.
+
+    A bucket is why the model does not serve, or none of its affair.
+    """
     counted = {ConditionType.MODEL_READY, ConditionType.GATEWAY_READY, ConditionType.PROMOTED}
+    if in_bucket and any(
+        one.type is ConditionType.MODEL_READY and one.status is not ConditionStatus.TRUE for one in stages
+    ):
+        counted.add(ConditionType.STORAGE_READY)
     return summarise([stage for stage in stages if stage.type in counted], ready="the model is served and published")
 
 
@@ -176,7 +201,11 @@ def _without_platform(world: ModelServiceWorld) -> Decision:
         f"spec.platformRef: there is no ModelPlatform {name}: create it",
     )
     return Decision(
-        conditions=(*summarise((missing,), ready=""), missing, *_waiting_for(ConditionType.PLATFORM_READY)),
+        conditions=(
+            *summarise((missing,), ready=""),
+            missing,
+            *_waiting_for(ConditionType.PLATFORM_READY, storage=world.service.spec.storage is not None),
+        ),
         prune=False,
         namespaces=world.namespaces,
         status=_kept_status(world.service),
@@ -184,8 +213,9 @@ def _without_platform(world: ModelServiceWorld) -> Decision:
     )
 
 
-def _waiting_for(type_: ConditionType) -> Iterable[Condition]:
+def _waiting_for(type_: ConditionType, *, storage: bool) -> Iterable[Condition]:
     for later in (
+        *((ConditionType.STORAGE_READY,) if storage else ()),
         ConditionType.MODEL_READY,
         ConditionType.GATEWAY_READY,
         ConditionType.PROMOTED,
@@ -236,7 +266,7 @@ def _farewell(world: ModelServiceWorld) -> Decision:
     in_use = [ref for ref in world.seen if ref.kind in (PRODUCT, BACKEND)] if world.applications else []
     return Decision(
         conditions=summarise((leaving,), ready=""),
-        keep=frozenset(in_use) | farewell.held,
+        keep=frozenset(in_use) | farewell.held | retained(world.service, world),
         namespaces=world.namespaces,
         releasable=farewell.releasable and not world.applications,
         # Others' access is no remainder of this model: they lose it when they are deleted, and not before.
@@ -276,10 +306,13 @@ def _platform_not_ready(platform: ModelPlatform) -> Verdict | None:
     return false(Reason.PLATFORM_NOT_READY, f"ModelPlatform {platform.metadata.name}: {why}")
 
 
-def _status(world: ModelServiceWorld, serving: Serving, publication: Publication) -> dict[str, Any]:
+def _status(
+    world: ModelServiceWorld, storage: BucketStorage, serving: Serving, publication: Publication
+) -> dict[str, Any]:
     service, profile = world.service, serving.profile
     running = {} if isinstance(profile, UnknownRuntime) else {"runtime": profile.name}
     published = {"url": publication.url} if publication.url else {}
+    stored = {"storage": storage.status} if storage.status else {}
     return {
         "internalURL": names.internal_url(service),
         "modelName": names.model_id(service),
@@ -288,6 +321,7 @@ def _status(world: ModelServiceWorld, serving: Serving, publication: Publication
         "gateway": _gateway_status(service, publication),
         **running,
         **published,
+        **stored,
     }
 
 

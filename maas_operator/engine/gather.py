@@ -54,6 +54,7 @@ from .inquiries import Inquiries
 from .lookup import Lookup, of_product
 from .minio_evidence import MinIOEvidenceFinder
 from .packed_policy import packed_policy
+from .storage import StorageReader
 from .triggers import ServiceId
 
 TENANT_ID: Final = "3scale.net/tenant_id"
@@ -110,6 +111,7 @@ class Gatherer:
             applications=await self._users(service, platform, forced=is_forced(owner)),
             obstacles=await self._obstacles(owner, seen),
             config_map=await self._config_map(service),
+            storage=await StorageReader(self._lookup).find(service, platform),
         )
         return await self._with_document_name(world)
 

@@ -9,8 +9,8 @@ from typing import Final
 
 from pydantic import SecretStr
 
+from maas_operator.api.minio import MinIO
 from maas_operator.api.model_platform import ModelPlatform
-from maas_operator.api.platform_storage import MinIO
 from maas_operator.domain.kinds import EVENT, MODEL_SERVICE, NAMESPACE, POD, STATEFUL_SET
 from maas_operator.domain.minio import names
 from maas_operator.domain.minio.progress import NO_EVIDENCE, MinIOEvidence, is_ready
@@ -20,8 +20,8 @@ from maas_operator.domain.observed import status_of
 from maas_operator.domain.people.secrets import read_secret
 
 from .errors import ApiError
+from .events import time_of
 from .lookup import Lookup
-from .obstacles import time_of
 
 logger = logging.getLogger(__name__)
 

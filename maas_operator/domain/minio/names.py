@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from maas_operator.api.platform_storage import MinIO
+from maas_operator.api.minio import MinIO
 from maas_operator.domain.kinds import (
     NETWORK_POLICY,
     PERSISTENT_VOLUME_CLAIM,

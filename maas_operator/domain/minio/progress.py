@@ -8,8 +8,8 @@ from functools import cached_property
 
 from pydantic import SecretStr
 
+from maas_operator.api.minio import MinIO
 from maas_operator.api.model_platform import ModelPlatform
-from maas_operator.api.platform_storage import MinIO
 from maas_operator.api.reasons import ConditionType, Reason
 from maas_operator.domain.conditions import Condition, Verdict, decide_condition, false, refused, true
 from maas_operator.domain.decision import World

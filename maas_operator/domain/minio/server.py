@@ -7,8 +7,8 @@ from typing import Final, Literal
 
 from pydantic import SecretStr
 
+from maas_operator.api.minio import MinIO
 from maas_operator.api.model_platform import ModelPlatform
-from maas_operator.api.platform_storage import MinIO
 from maas_operator.domain import labels
 from maas_operator.domain.emitted import Emitted, digest, manifest
 from maas_operator.domain.kinds import NAMESPACE

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+from maas_operator.api.model import ModelSource
 from maas_operator.api.model_platform import RuntimeProfile
 from maas_operator.api.model_service import ModelService
 from maas_operator.api.serving import Resources
@@ -14,6 +15,7 @@ from maas_operator.domain.emitted import Emitted, digest, manifest
 from maas_operator.domain.labels import GROUP
 from maas_operator.domain.names import inference_service_ref, model_id
 from maas_operator.domain.objects import Manifest
+from maas_operator.domain.storage.bucket import Bucket
 
 from .pod import ResourceRequirements, Toleration
 from .resources import accelerator, accelerators, resolve
@@ -30,6 +32,9 @@ RAW_DEPLOYMENT: Final = "RawDeployment"
 _DEPLOYMENT_MODE: Final = "serving.kserve.io/deploymentMode"
 STOP: Final = "serving.kserve.io/stop"
 """Annotation that makes KServe remove the pods."""
+
+STORAGE_SECRET: Final = ("serving.kserve.io/storageSecretName", "serving.kserve.io/secretName")
+"""Annotations that name the Secret for the download: KServe's own setting, and the one of its Helm charts."""
 
 _GRACE_SECONDS: Final = 120
 
@@ -80,8 +85,13 @@ class InferenceServiceSpec(Emitted):
     predictor: Predictor
 
 
-def inference_service(service: ModelService, profile: RuntimeProfile, *, deployment_mode: str | None) -> Manifest:
-    """Build the InferenceService; `deployment_mode` is the one in its status, None before KServe has written it."""
+def inference_service(
+    service: ModelService, profile: RuntimeProfile, *, deployment_mode: str | None, bucket: Bucket | None = None
+) -> Manifest:
+    """Build the InferenceService; `deployment_mode` is the one in its status, None before KServe has written it.
+
+    `bucket`: where a model of spec.model.source.bucketPath is.
+    """
     annotations = {
         # Older KServe knows the old word only; once its status says the new one, it refuses the old one.
         _DEPLOYMENT_MODE: STANDARD if deployment_mode == STANDARD else RAW_DEPLOYMENT,
@@ -90,8 +100,10 @@ def inference_service(service: ModelService, profile: RuntimeProfile, *, deploym
     }
     if service.spec.serving.replicas == 0:
         annotations[STOP] = "true"
-    predictor = _predictor(service, profile)
-    hashed = predictor.model_copy(update={"annotations": {CONFIG_HASH: config_hash(service, profile)}})
+    if service.spec.model.source.bucket_path is not None and bucket is not None:
+        annotations |= dict.fromkeys(STORAGE_SECRET, bucket.secret)
+    predictor = _predictor(service, profile, bucket)
+    hashed = predictor.model_copy(update={"annotations": {CONFIG_HASH: config_hash(service, profile, bucket)}})
     return manifest(
         inference_service_ref(service),
         InferenceServiceSpec(predictor=hashed),
@@ -100,9 +112,10 @@ def inference_service(service: ModelService, profile: RuntimeProfile, *, deploym
     )
 
 
-def config_hash(service: ModelService, profile: RuntimeProfile) -> str:
+def config_hash(service: ModelService, profile: RuntimeProfile, bucket: Bucket | None = None) -> str:
     """Return the hash of what the pods run: another one means other pods, the same one means the same pods."""
-    predictor = {key: value for key, value in _predictor(service, profile).dump().items() if key not in _NOT_IN_PODS}
+    whole = _predictor(service, profile, bucket).dump()
+    predictor = {key: value for key, value in whole.items() if key not in _NOT_IN_PODS}
     return digest([serving_runtime_spec(service, profile).dump(), predictor])[:16]
 
 
@@ -112,7 +125,7 @@ def told_config_hash(inference_service: Manifest) -> str:
     return str(annotations.get(CONFIG_HASH, ""))
 
 
-def _predictor(service: ModelService, profile: RuntimeProfile) -> Predictor:
+def _predictor(service: ModelService, profile: RuntimeProfile, bucket: Bucket | None) -> Predictor:
     resources = resolve(service.spec.serving.resources, profile.resources)
     device = accelerator(resources)
     # A stopped model keeps one replica in its spec: KServe takes no replicas for scale to zero.
@@ -125,11 +138,18 @@ def _predictor(service: ModelService, profile: RuntimeProfile) -> Predictor:
         tolerations=(Toleration(key=device),) if device else None,
         model=PredictorModel(
             runtime=service.metadata.name,
-            storage_uri=service.spec.model.source.uri or "",
+            storage_uri=_storage_uri(service.spec.model.source, bucket),
             args=_args(service, accelerators(resources)),
             resources=_requirements(resources),
         ),
     )
+
+
+def _storage_uri(source: ModelSource, bucket: Bucket | None) -> str:
+    if source.bucket_path is None:
+        return source.uri or ""
+    assert bucket is not None, "a model in a bucket is served when that is there"
+    return bucket.uri(source.bucket_path)
 
 
 def _requirements(resources: Resources) -> ResourceRequirements | None:

@@ -10,7 +10,7 @@ from functools import cached_property
 from maas_operator.api.model_platform import ModelPlatform, RuntimeProfile
 from maas_operator.api.model_service import ManagementPolicy, ModelService
 from maas_operator.api.reasons import REASONS, ConditionType, Reason
-from maas_operator.domain.conditions import Condition, Verdict, decide_condition, false, refused, true
+from maas_operator.domain.conditions import Condition, Verdict, decide_condition, false, refused, true, unknown
 from maas_operator.domain.decision import World
 from maas_operator.domain.names import (
     api_service_ref,
@@ -20,6 +20,7 @@ from maas_operator.domain.names import (
     serving_runtime_ref,
 )
 from maas_operator.domain.objects import Manifest, Ref
+from maas_operator.domain.storage.bucket import Bucket
 
 from .inference_service import config_hash, inference_service, told_config_hash
 from .network_policy import network_policy
@@ -39,6 +40,7 @@ class Serving:
     deployment_mode: str | None
     deployment: Manifest | None
     pods: tuple[Manifest, ...]
+    bucket: Bucket | None = None
 
     @cached_property
     def profile(self) -> RuntimeProfile | UnknownRuntime:
@@ -63,14 +65,19 @@ class Serving:
 
     def _children(self) -> Iterable[Manifest]:
         profile = self.profile
-        if isinstance(profile, UnknownRuntime) or name_violation(self.service) is not None:
+        if isinstance(profile, UnknownRuntime) or name_violation(self.service) is not None or self.lacks_bucket:
             return
         yield serving_runtime(self.service, profile)
         policy = network_policy(self.service, self.platform)
         if policy is not None:
             yield policy
         yield api_service(self.service)
-        yield inference_service(self.service, profile, deployment_mode=self.deployment_mode)
+        yield inference_service(self.service, profile, deployment_mode=self.deployment_mode, bucket=self.bucket)
+
+    @property
+    def lacks_bucket(self) -> bool:
+        """Tell whether the model is in a bucket that is not there yet."""
+        return self.service.spec.model.source.bucket_path is not None and self.bucket is None
 
     def keep(self) -> frozenset[Ref]:
         """Return what stays as it is where it can not be written now."""
@@ -92,7 +99,7 @@ class Serving:
         found = self.world.children.get(inference_service_ref(self.service))
         if found is not None and self.service.spec.management_policy is ManagementPolicy.OBSERVE:
             return told_config_hash(found)
-        return config_hash(self.service, profile)
+        return "" if self.lacks_bucket else config_hash(self.service, profile, self.bucket)
 
     @property
     def started_at(self) -> datetime | None:
@@ -105,7 +112,7 @@ def model_ready(serving: Serving) -> Condition:
     """Decide ModelReady."""
     return decide_condition(
         ConditionType.MODEL_READY,
-        (_name_too_long, _runtime_missing, _task_unsupported, _refused, _startup_timeout, _not_serving),
+        (_name_too_long, _runtime_missing, _task_unsupported, _no_bucket, _refused, _startup_timeout, _not_serving),
         serving,
         otherwise=true(Reason.READY, "the model answers inside the cluster"),
     )
@@ -132,6 +139,12 @@ def _task_unsupported(serving: Serving) -> Verdict | None:
         f"spec.model.tasks: vLLM {profile.version} of runtime {profile.name} has no {', '.join(tasks)}:"
         " drop the task or choose a newer runtime",
     )
+
+
+def _no_bucket(serving: Serving) -> Verdict | None:
+    if not serving.lacks_bucket:
+        return None
+    return unknown(Reason.WAITING, f"waiting for {ConditionType.STORAGE_READY}")
 
 
 def _refused(serving: Serving) -> Verdict | None:

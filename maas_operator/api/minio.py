@@ -1,6 +1,6 @@
-"""The object storage that a ModelPlatform brings along."""
+"""The MinIO that a ModelPlatform brings along."""
 
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, Final
 
 from maas_operator.api.base import ApiModel, Rule, text
 from maas_operator.api.fields import DnsLabel, ObjectName, Quantity
@@ -38,12 +38,3 @@ MINIO_RULES: Final = (
         message=f"spec.storage.minio.storageClassName is immutable, as that of a volume is: {_REMEDY}",
     ),
 )
-
-
-class PlatformStorage(ApiModel):
-    """Object storage in which models can have buckets."""
-
-    RULES: ClassVar[tuple[Rule, ...]] = MINIO_RULES
-
-    minio: MinIO | None = None
-    """A MinIO that the operator runs; for trials and small installations."""
