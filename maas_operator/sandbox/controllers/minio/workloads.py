@@ -92,7 +92,7 @@ class Workloads:
     async def _start(self, pod: Manifest, fault: PodFault | None) -> Manifest:
         claims = [one["persistentVolumeClaim"]["claimName"] for one in pod["spec"].get("volumes") or ()]
         found = [await self._find(ref) for ref in of_claims(claims, pod["metadata"]["namespace"])]
-        since = timestamp(self._clock())
+        since = pod["metadata"]["creationTimestamp"]
         if not all(one and one.get("status", {}).get("phase") == "Bound" for one in found):
             scheduled = condition("PodScheduled", False, reason="Unschedulable", message=_UNBOUND)
             conditions = merged_conditions(pod, [scheduled], self._clock())
@@ -131,7 +131,7 @@ class Workloads:
             labels = {_JOB_NAME: ref.name, f"batch.kubernetes.io/{_JOB_NAME}": ref.name}
             pod = await self._client.create(_pod(job, address.name, labels))
         if fault := self._faults.of_pods(job):
-            status = status_of_pod(pod, fault=fault, started=False, since=timestamp(self._clock()))
+            status = status_of_pod(pod, fault=fault, started=False, since=pod["metadata"]["creationTimestamp"])
             await write_status(self._client, pod, status)
             return _POLL_SECONDS
         try:
