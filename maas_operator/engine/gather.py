@@ -34,6 +34,7 @@ from maas_operator.domain.kinds import (
     PRODUCT,
     ROUTE,
     SECRET,
+    STATEFUL_SET,
     Kind,
 )
 from maas_operator.domain.labels import is_owned_by, labels_of
@@ -111,7 +112,8 @@ class Gatherer:
             applications=await self._users(service, platform, forced=is_forced(owner)),
             obstacles=await self._obstacles(owner, seen),
             config_map=await self._config_map(service),
-            storage=await StorageReader(self._lookup).find(service, platform),
+            storage=await StorageReader(self._lookup, self.fresh).find(service, platform),
+            storage_namespaces=self._storage_namespaces(),
         )
         return await self._with_document_name(world)
 
@@ -186,6 +188,12 @@ class Gatherer:
     def _threescale_namespaces(self) -> frozenset[str]:
         platforms = self.cache.of_kind(MODEL_PLATFORM)
         return frozenset(platform["spec"]["threescale"]["namespace"] for platform in platforms)
+
+    def _storage_namespaces(self) -> frozenset[str]:
+        """Return where a MinIO is or is to be: there lie the keys of buckets."""
+        wanted = (one["spec"].get("storage", {}).get("minio") for one in self.cache.of_kind(MODEL_PLATFORM))
+        there = (ref_of(one).namespace for one in self.cache.of_kind(STATEFUL_SET))
+        return frozenset(one["namespace"] for one in wanted if one) | frozenset(there)
 
     async def _platform(self, service: ModelService) -> ModelPlatform | None:
         found = await self._lookup.find(Ref(MODEL_PLATFORM, "", service.spec.platform_ref.name))

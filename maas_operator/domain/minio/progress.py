@@ -12,7 +12,7 @@ from maas_operator.api.minio import MinIO
 from maas_operator.api.model_platform import ModelPlatform
 from maas_operator.api.reasons import ConditionType, Reason
 from maas_operator.domain.conditions import Condition, Verdict, decide_condition, false, refused, true
-from maas_operator.domain.decision import World
+from maas_operator.domain.decision import ChildState, World
 from maas_operator.domain.objects import Manifest, Ref
 from maas_operator.domain.observed import status_of
 from maas_operator.domain.people.secrets import StoredSecret
@@ -134,6 +134,18 @@ def is_ready(stateful_set: Manifest | None) -> bool:
     status = status_of(stateful_set)
     seen = status.get("observedGeneration") == stateful_set["metadata"].get("generation")
     return bool(seen and status.get("readyReplicas") == 1 and status.get("updatedReplicas") == 1)
+
+
+def stateful_set_state(stateful_set: Manifest) -> ChildState:
+    """Read a StatefulSet by its ready pods."""
+    ready = is_ready(stateful_set)
+    return ChildState(ready=ready, reason="" if ready else "Pending")
+
+
+def claim_state(claim: Manifest) -> ChildState:
+    """Read a claim of a volume by its phase."""
+    phase = str(status_of(claim).get("phase") or "Pending")
+    return ChildState(ready=phase == "Bound", reason="" if phase == "Bound" else phase)
 
 
 def _namespace_missing(it: Server) -> Verdict | None:
