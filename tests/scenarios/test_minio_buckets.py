@@ -185,7 +185,7 @@ async def test_with_delete_bucket_and_data_go_before_the_service() -> None:
 
 
 async def test_a_service_that_asks_for_no_bucket_any_more_loses_its_key_and_not_its_data() -> None:
-    async with a_world() as world:
+    async with a_world(ends=False) as world:
         await begin(world, deletionPolicy="Delete")
         store = await store_of(world)
         source = sample()[2]["spec"]["model"]["source"]
@@ -221,7 +221,7 @@ async def test_a_volume_that_is_lost_gets_its_buckets_back_without_their_data() 
     async with a_world() as world:
         await begin(world)
         before = await values_of(world)
-        await world.delete(CLAIM)
+        await world.delete(CLAIM, Ref(POD, PLACE, "minio-0"))
         await world.settle()
         assert (await store_of(world)).buckets.keys() == {the_bucket()}
         assert await values_of(world) == before

@@ -14,7 +14,10 @@ from maas_operator.api.minio import MinIO
 from maas_operator.api.model_platform import ModelPlatform
 from maas_operator.api.model_service import ModelService
 from maas_operator.api.reasons import ConditionType, Reason
+from maas_operator.api.storage import StorageBackend
 from maas_operator.domain.conditions import Verdict, false
+from maas_operator.domain.decision import World
+from maas_operator.domain.farewell import refs_of
 from maas_operator.domain.kinds import SECRET
 from maas_operator.domain.names import storage_secret_ref
 from maas_operator.domain.objects import Manifest, Ref, ref_of
@@ -55,6 +58,20 @@ def key_secret(
     if password is None:
         return None
     return secret(ref, {ACCESS_KEY: SecretStr(bucket_name(service)), SECRET_KEY: password})
+
+
+def keys_of(service: ModelService) -> frozenset[Ref]:
+    """Return the keys that a service has, by its inventory."""
+    known = refs_of(service.status.children)
+    return frozenset(ref for ref in known if ref.kind == SECRET and ref.name.endswith(KEY_SUFFIX))
+
+
+def keys_and_jobs(service: ModelService, world: World) -> frozenset[Ref]:
+    """Return what stays as it is while a service asks for a MinIO that its platform does not offer any more."""
+    storage = service.spec.storage
+    if storage is None or storage.backend is not StorageBackend.MINIO:
+        return frozenset()
+    return keys_of(service) | jobs_of(world, service, *Purpose).keys()
 
 
 class MinIOBucket(Backend):

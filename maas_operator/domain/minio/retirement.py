@@ -15,13 +15,11 @@ from maas_operator.api.reasons import Reason
 from maas_operator.api.storage import DeletionPolicy, StorageBackend
 from maas_operator.domain.conditions import Verdict, false
 from maas_operator.domain.decision import World
-from maas_operator.domain.farewell import refs_of
-from maas_operator.domain.kinds import SECRET
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.domain.storage.backend import Findings
 
 from . import names
-from .bucket import KEY_SUFFIX, bucket_name, down, key_ref, key_secret
+from .bucket import bucket_name, down, key_ref, key_secret, keys_of
 from .jobs import Course, Purpose, Task, jobs_of
 
 
@@ -30,8 +28,7 @@ def retired_keys(service: ModelService) -> tuple[Ref, ...]:
     storage, leaving = service.spec.storage, service.metadata.deletion_timestamp is not None
     if not leaving and storage is not None and storage.backend is StorageBackend.MINIO:
         return ()
-    known = refs_of(service.status.children)
-    return tuple(sorted(ref for ref in known if ref.kind == SECRET and ref.name.endswith(KEY_SUFFIX)))
+    return tuple(sorted(keys_of(service)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from maas_operator.domain.conditions import Condition, Verdict, decide_condition
 from maas_operator.domain.decision import World
 from maas_operator.domain.farewell import refs_of
 from maas_operator.domain.kinds import RETAINED
-from maas_operator.domain.minio.bucket import MinIOBucket
+from maas_operator.domain.minio.bucket import MinIOBucket, keys_and_jobs
 from maas_operator.domain.names import storage_secret_ref
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 
@@ -80,7 +80,7 @@ class BucketStorage:
     def keep(self) -> frozenset[Ref]:
         """Return what stays although it is not written now: the Secret of a bucket, and all that holds data."""
         secret = frozenset({storage_secret_ref(self.service)} if self.service.spec.storage is not None else ())
-        kept = self.backend.kept if self.backend is not None else frozenset()
+        kept = self.backend.kept if self.backend is not None else keys_and_jobs(self.service, self.world)
         return (secret | kept) - set(map(ref_of, self.children)) | data_of(self.service, self.world)
 
     def conditions(self, failure: str) -> tuple[Condition, ...]:
