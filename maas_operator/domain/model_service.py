@@ -278,7 +278,10 @@ def _farewell(world: ModelServiceWorld) -> Decision:
     return Decision(
         conditions=summarise((leaving,), ready=""),
         children=() if farewell.forced else retirement.children,
-        keep=frozenset(in_use) | farewell.held | retained(world.service, world) | retirement.keep,
+        keep=frozenset(in_use)
+        | farewell.held
+        | retained(world.service, world)
+        | (frozenset() if farewell.forced else retirement.keep),
         namespaces=world.namespaces,
         releasable=farewell.releasable and not world.applications and retirement.done,
         # Others' access is no remainder of this model: they lose it when they are deleted, and not before.

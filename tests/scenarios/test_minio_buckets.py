@@ -184,6 +184,64 @@ async def test_with_delete_bucket_and_data_go_before_the_service() -> None:
         assert await jobs_of(world) == []
 
 
+async def test_a_deletion_waits_for_a_minio_that_is_away() -> None:
+    async with a_world() as world:
+        await begin(world)
+        world.around.faults.pods["minio"] = PodFault.NEVER_READY
+        await world.edit(Ref(POD, PLACE, "minio-0"), {"metadata": {"annotations": {"looked-at": "1"}}})
+        await world.rest(60.0)
+        assert await world.told(SERVICE, "StorageReady") == ("False", "PlatformNotReady")
+        await world.delete(SERVICE)
+        await world.rest(120.0)
+        assert await world.told(SERVICE, "Ready") == ("False", "DeletionBlocked")
+        assert "the key of the bucket can not be revoked: ModelPlatform default: " in await world.message(SERVICE)
+        del world.around.faults.pods["minio"]
+        await world.settle()
+        assert await world.find(SERVICE) is None
+        assert not (await store_of(world)).users
+
+
+async def test_a_deletion_without_a_minio_is_blocked_until_it_is_back() -> None:
+    async with a_world() as world:
+        await begin(world)
+        await world.edit(PLATFORM, {"spec": {"storage": {"minio": None}}})
+        await world.settle()
+        await world.delete(SERVICE)
+        await world.rest(120.0)
+        assert await world.told(SERVICE, "Ready") == ("False", "DeletionBlocked")
+        assert "put its spec.storage.minio back" in await world.message(SERVICE)
+        assert await world.find(KEY) is not None
+        await world.apply(a_platform())
+        await world.settle()
+        assert await world.find(SERVICE) is None
+        assert not (await store_of(world)).users
+
+
+async def test_by_force_a_service_goes_at_once_and_leaves_its_bucket() -> None:
+    async with a_world() as world:
+        await begin(world)
+        world.around.faults.minio = MinIOFault.ACCESS_DENIED
+        await world.edit(SERVICE, {"metadata": {"annotations": {"maas-operator.io/force-delete": "true"}}})
+        await world.delete(SERVICE)
+        await world.settle()
+        assert await world.find(SERVICE) is None
+        assert the_bucket() in (await store_of(world)).users
+
+
+async def test_a_quota_and_a_name_are_values_and_never_source() -> None:
+    async with a_world() as world:
+        await begin(world, quota="1Ti")
+        (job,) = await world.client.list(JOB, namespace=PLACE)
+        (container,) = job["spec"]["template"]["spec"]["containers"]
+        for word in (the_bucket(), NAME, "1Ti", str(2**40)):
+            assert not [line for line in (*container["command"], *container["args"]) if word in line]
+        values = {one["name"]: one.get("value", "") for one in container["env"]}
+        assert values["QUOTA"] == str(2**40)
+        assert values["BUCKET"] == the_bucket()
+        assert not values.get("ROOT_PASSWORD")
+        assert not values.get("SECRET_KEY")
+
+
 async def test_a_service_that_asks_for_no_bucket_any_more_loses_its_key_and_not_its_data() -> None:
     async with a_world(ends=False) as world:
         await begin(world, deletionPolicy="Delete")

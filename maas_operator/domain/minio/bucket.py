@@ -23,7 +23,7 @@ from maas_operator.domain.names import storage_secret_ref
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.domain.people.secrets import StoredSecret, secret
 from maas_operator.domain.serving.resources import amount
-from maas_operator.domain.storage.backend import Backend
+from maas_operator.domain.storage.backend import Backend, Findings
 from maas_operator.domain.storage.bucket import ACCESS_KEY, SECRET_KEY, Bucket
 
 from . import names
@@ -50,13 +50,11 @@ def key_ref(service: ModelService, minio: MinIO) -> Ref:
     return Ref(SECRET, minio.namespace, f"{service.metadata.namespace}.{service.metadata.name}{KEY_SUFFIX}")
 
 
-def key_secret(
-    service: ModelService, ref: Ref, stored: StoredSecret | None, fresh: SecretStr | None
-) -> Manifest | None:
-    """Build the Secret with the key: what is stored stays; None if there is nothing to put in."""
-    password = (stored.get(SECRET_KEY) if stored else None) or fresh
-    if password is None:
-        return None
+def key_secret(service: ModelService, ref: Ref, found: Findings) -> Manifest:
+    """Build the Secret with the key: what is stored stays."""
+    stored = found.secrets.get(ref)
+    password = (stored.get(SECRET_KEY) if stored else None) or found.fresh
+    assert password is not None, "who reads what is stored brings a fresh one along"
     return secret(ref, {ACCESS_KEY: SecretStr(bucket_name(service)), SECRET_KEY: password})
 
 
@@ -90,9 +88,8 @@ class MinIOBucket(Backend):
         if not self._may_work:
             return ()
         ref = key_ref(self.service, self._minio)
-        key = key_secret(self.service, ref, self.found.secrets.get(ref), self.found.fresh)
         job = (self._course.job,) if self.world.children.get(ref) is not None else ()
-        return (*((key,) if key else ()), *job)
+        return (key_secret(self.service, ref, self.found), *job)
 
     @property
     def kept(self) -> frozenset[Ref]:

@@ -212,8 +212,8 @@ class Course:
     @cached_property
     def _jobs(self) -> Mapping[int, Manifest]:
         known = jobs_of(self.world, self.task.service, self.task.purpose)
-        prefix = self.task.prefix
-        return {int(ref.name.removeprefix(prefix)): job for ref, job in known.items() if ref.name.startswith(prefix)}
+        numbers = {ref.name.removeprefix(self.task.prefix): job for ref, job in known.items()}
+        return {int(number): job for number, job in numbers.items() if number.isdecimal()}
 
     @property
     def _attempt(self) -> int:

@@ -68,8 +68,8 @@ class Server:
             return
         user = (stored.get(names.ROOT_USER) if stored else None) or _USER
         password = (stored.get(names.ROOT_PASSWORD) if stored else None) or self.evidence.fresh
-        if password is not None:
-            yield server.root_secret(minio, uid, user, password)
+        assert password is not None, "who looks into the namespace brings a fresh one along"
+        yield server.root_secret(minio, uid, user, password)
         if not self.shrinks:
             yield server.claim(minio, uid)
         yield server.service(self.platform, minio)

@@ -55,10 +55,9 @@ class Retirement:
         """Return the key, which the Job reads, and the Job, once none makes what it is to take away."""
         if self.key is None or self.done or not self._can_start:
             return ()
-        key = key_secret(self.service, self.key, self.found.secrets.get(self.key), self.found.fresh)
         written = self.world.children.get(self.key) is not None
         job = (self._course.job,) if self._course is not None and written else ()
-        return (*((key,) if key else ()), *job)
+        return (key_secret(self.service, self.key, self.found), *job)
 
     @property
     def keep(self) -> frozenset[Ref]:
@@ -83,10 +82,11 @@ class Retirement:
         if (words := self._down) is not None:
             return false(Reason.DELETION_BLOCKED, f"the key of the bucket can not be revoked: {words}")
         course = self._course
-        if course is not None and course.failure:
+        if course is None or not self._can_start:
+            return false(Reason.DELETING, f"waiting for the Jobs of {self.key}")
+        if course.failure:
             return false(Reason.DELETION_BLOCKED, f"{course.failure}; it is tried again")
-        waits = f"{ref_of(course.job)} {course.trouble}".rstrip() if course is not None else str(self.key)
-        return false(Reason.DELETING, f"waiting for {waits}")
+        return false(Reason.DELETING, f"waiting for {ref_of(course.job)} {course.trouble}".rstrip())
 
     @property
     def _takes_data(self) -> bool:
@@ -101,7 +101,7 @@ class Retirement:
 
     @property
     def _down(self) -> str | None:
-        return down(self.platform) if self.platform is not None else ""
+        return down(self.platform) if self.platform is not None else None
 
     @property
     def _can_start(self) -> bool:
