@@ -13,7 +13,7 @@ from typing import Any
 from maas_operator.domain.kinds import RETAINED, SECRET
 from maas_operator.domain.labels import MANAGED_BY, OPERATOR, OWNER_KIND, OWNER_UID, labels_of
 from maas_operator.domain.minio.names import claim_ref, root_ref
-from maas_operator.domain.objects import Manifest
+from maas_operator.domain.objects import Manifest, ref_of
 from maas_operator.sandbox.controllers.threescale.porta import Porta
 from maas_operator.sandbox.kubeapi.store import Event, EventType
 from tests.virtual_time import now
