@@ -29,6 +29,7 @@ from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.engine.errors import NotFound
 
 from .control_plane import without_new_words
+from .controllers.buckets import object_storage_class
 from .controllers.clients import APPLY_PATCH, HttpClient, path_of
 from .controllers.minio.volumes import default_storage_class
 from .controllers.surroundings import THREESCALE_NAMESPACE
@@ -102,6 +103,7 @@ class Installation:
         await self._definitions(definitions)
         await self.apply(_API_MANAGER)
         await self.apply(default_storage_class())
+        await self.apply(object_storage_class())
 
     async def token(self) -> str:
         """Return a token of the operator's own service account."""

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from maas_operator.domain.kinds import SECRET
+from maas_operator.domain.kinds import RETAINED, SECRET
 from maas_operator.domain.labels import MANAGED_BY, OPERATOR, OWNER_KIND, OWNER_UID, labels_of
 from maas_operator.domain.minio.names import claim_ref, root_ref
 from maas_operator.domain.objects import Manifest, ref_of
@@ -105,9 +105,9 @@ def leftovers(objects: Iterable[Manifest], porta: Porta, *, but: str = "") -> It
 
 
 def _outlives_its_owner(one: Manifest) -> bool:
-    """Tell whether an object is the volume of a MinIO, or its root credentials, which are no use apart."""
+    """Tell whether an object holds data: a bucket's claim, or a MinIO's volume and root credentials."""
     ref = ref_of(one)
-    return ref in (claim_ref(ref.namespace), root_ref(ref.namespace))
+    return ref.kind in RETAINED or ref in (claim_ref(ref.namespace), root_ref(ref.namespace))
 
 
 class Listener(logging.Handler):

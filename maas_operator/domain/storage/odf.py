@@ -40,7 +40,8 @@ class ObjectBucketClaimSpec(Emitted):
 
     storage_class_name: str
     generate_bucket_name: str
-    additional_config: dict[str, str] | None
+    # Always there: a map that is left out with its last entry becomes null on some servers, which then refuse it.
+    additional_config: dict[str, str]
 
 
 class ClaimedBucket(Backend):
@@ -69,7 +70,7 @@ class ClaimedBucket(Backend):
         spec = ObjectBucketClaimSpec(
             storage_class_name=self._class_name,
             generate_bucket_name=self.service.metadata.name,
-            additional_config={"maxSize": quota} if quota else None,
+            additional_config={"maxSize": quota} if quota else {},
         )
         return (manifest(bucket_claim_ref(self.service), spec),)
 

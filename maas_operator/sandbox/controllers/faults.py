@@ -19,6 +19,12 @@ class PodFault(StrEnum):
     OOM_KILLED = "OOMKilled"
     CRASH_LOOP = "CrashLoopBackOff"
     STORAGE_INITIALIZER = "StorageInitializer"
+    WRONG_KEYS = "InvalidAccessKeyId"
+    BUCKET_DENIED = "AccessDenied"
+    NO_BUCKET = "NoSuchBucket"
+    NO_MODEL = "NoModelFound"
+    UNTRUSTED_STORE = "CertificateVerifyFailed"
+    STORE_UNREACHABLE = "EndpointConnectionError"
     MODELCAR = "ModelcarInit"
     QUOTA = "ReplicaFailure"
     NEVER_READY = "NeverReady"
@@ -41,13 +47,14 @@ class MinIOFault(StrEnum):
 class Faults:
     """What goes wrong now. `pods` by the name of InferenceService, StatefulSet or Job, `*` for all.
 
-    `volumes`: what the provisioner says instead of making a volume.
+    `volumes`: what the provisioner says instead of making a volume. `buckets`: the same of buckets, reason first.
     """
 
     pods: dict[str, PodFault] = field(default_factory=dict)
     porta: PortaFault | None = None
     minio: MinIOFault | None = None
     volumes: str = ""
+    buckets: str = ""
 
     def of_pods(self, *owners: Mapping[str, Any]) -> PodFault | None:
         """Return the fault of a model's pods, given its InferenceService and, if known, the ModelService."""

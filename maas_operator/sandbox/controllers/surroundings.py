@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from .buckets import ObjectBuckets
 from .client import Client
 from .conditions import Clock, system_clock
 from .faults import Delays, Faults
@@ -32,6 +33,7 @@ class Surroundings:
     kserve: KServe
     threescale: ThreescaleOperator
     workloads: Workloads
+    buckets: ObjectBuckets
     faults: Faults
     delays: Delays
     violations: Violations
@@ -56,6 +58,7 @@ def surroundings(
     zync = Zync(client, porta, namespace=namespace, delays=delays, clock=clock)
     volumes = Volumes(client, faults=faults, clock=clock)
     workloads = Workloads(client, violations=violations, faults=faults, delays=delays, clock=clock)
-    runner = Runner(client, [kserve, threescale, zync, volumes, workloads], backoff=backoff)
+    buckets = ObjectBuckets(client, violations=violations, faults=faults, clock=clock)
+    runner = Runner(client, [kserve, threescale, zync, volumes, workloads, buckets], backoff=backoff)
     admin_api = AdminApi(porta, faults, client, namespace)
-    return Surroundings(runner, porta, admin_api, kserve, threescale, workloads, faults, delays, violations)
+    return Surroundings(runner, porta, admin_api, kserve, threescale, workloads, buckets, faults, delays, violations)

@@ -18,6 +18,19 @@ _LAST_LINES: Final = (
 _INITIALIZER_LINES: Final = (
     "RuntimeError: Failed to fetch model. The path or model models/absent does not exist in bucket models."
 )
+_DOWNLOAD_LINES: Final = {
+    PodFault.WRONG_KEYS: "RuntimeError: Invalid AWS credentials. Verify AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
+    PodFault.BUCKET_DENIED: "botocore.exceptions.ClientError: An error occurred (403) when calling the HeadBucket"
+    " operation: Forbidden",
+    PodFault.NO_BUCKET: "botocore.errorfactory.NoSuchBucket: An error occurred (NoSuchBucket) when calling the"
+    " ListObjects operation: The specified bucket does not exist",
+    PodFault.NO_MODEL: "RuntimeError: Failed to fetch model. No model found in models/llama/.",
+    PodFault.UNTRUSTED_STORE: "botocore.exceptions.SSLError: SSL validation failed for"
+    " https://s3.openshift-storage.svc/ [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed",
+    PodFault.STORE_UNREACHABLE: "botocore.exceptions.EndpointConnectionError: Could not connect to the endpoint URL:"
+    ' "https://s3.openshift-storage.svc/"',
+}
+"""What the storage initializer says last, by what its S3 client met."""
 _NO_NODE: Final = (
     "0/3 nodes are available: 1 node(s) had untolerated taint {node-role.kubernetes.io/master: }, "
     "2 Insufficient nvidia.com/gpu. preemption: 0/3 nodes are available: "
@@ -105,9 +118,12 @@ def _crashing(manifest: Mapping[str, Any], since: str, last: _Status) -> _Status
     return _status("Running", since, ready=False, containers=[status])
 
 
-def _storage_initializer(manifest: Mapping[str, Any], since: str) -> _Status:
-    last = _terminated("Error", 1, since, _INITIALIZER_LINES)
-    return _stuck_in_init(manifest, since, "storage-initializer", last)
+def _storage_initializer(lines: str) -> Callable[[Mapping[str, Any], str], _Status]:
+    def status(manifest: Mapping[str, Any], since: str) -> _Status:
+        last = _terminated("Error", 1, since, lines)
+        return _stuck_in_init(manifest, since, "storage-initializer", last)
+
+    return status
 
 
 def _modelcar(manifest: Mapping[str, Any], since: str) -> _Status:
@@ -169,7 +185,8 @@ _FAULTS: Final[dict[PodFault, Callable[[Mapping[str, Any], str], _Status]]] = {
     PodFault.UNSCHEDULABLE: _unschedulable,
     PodFault.OOM_KILLED: _oom_killed,
     PodFault.CRASH_LOOP: _crash_loop,
-    PodFault.STORAGE_INITIALIZER: _storage_initializer,
+    PodFault.STORAGE_INITIALIZER: _storage_initializer(_INITIALIZER_LINES),
+    **{fault: _storage_initializer(lines) for fault, lines in _DOWNLOAD_LINES.items()},
     PodFault.MODELCAR: _modelcar,
     PodFault.NEVER_READY: _loading,
 }
