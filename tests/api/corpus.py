@@ -424,6 +424,7 @@ CHANGES = (
     _change(SERVICE, "more replicas", "spec.serving.replicas", 2),
     _change(SERVICE, "the default said aloud", "spec.platformRef", {"name": "default"}),
     _change(IN_BUCKET, "more room", "spec.storage.quota", "100Gi"),
+    _change(IN_BUCKET, "no limit any more", "spec.storage.quota", ABSENT, "spec.storage"),
     _change(IN_BUCKET, "data that goes with the service", "spec.storage.deletionPolicy", "Delete"),
     _change(IN_BUCKET, "another backend", "spec.storage.backend", "MinIO", "spec.storage.backend"),
     Change("the bucket is left", IN_BUCKET, SERVICE),
