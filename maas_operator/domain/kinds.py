@@ -75,6 +75,7 @@ API_MANAGER: Final = Kind("apps.3scale.net", "v1alpha1", "APIManager", "apimanag
 SERVICE: Final = Kind("", "v1", "Service", "services")
 SECRET: Final = Kind("", "v1", "Secret", "secrets")
 CONFIG_MAP: Final = Kind("", "v1", "ConfigMap", "configmaps")
+PERSISTENT_VOLUME_CLAIM: Final = Kind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 POD: Final = Kind("", "v1", "Pod", "pods")
 NAMESPACE: Final = Kind("", "v1", "Namespace", "namespaces", namespaced=False)
 NETWORK_POLICY: Final = Kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies")
@@ -110,6 +111,8 @@ TABLE: Final[dict[Kind, Use]] = {
     SECRET: Use.READ | Use.WRITE,
     # By name only: the certificates of a platform, and the documents that ModelServices name in their namespaces.
     CONFIG_MAP: Use.READ,
+    # By name only: those that a ModelService takes its model or an adapter from.
+    PERSISTENT_VOLUME_CLAIM: Use.READ,
     POD: Use.WATCH,
     DEPLOYMENT: Use.WATCH,
     ROUTE: Use.WATCH | Use.ANNOTATE,

@@ -34,6 +34,7 @@ from .plan.observation import observed
 from .policies.platform import PlatformPolicies
 from .serving.progress import Serving, model_ready
 from .serving.runtime_profiles import UnknownRuntime
+from .serving.sources import NOTHING_FOUND, Prerequisites
 
 POLL: Final = timedelta(seconds=30)
 """How often to look while something is not as it should be, in case that its event was lost."""
@@ -62,6 +63,7 @@ class ModelServiceWorld(World):
     `policy_secrets`, `installation`: see `PlatformPolicies`; `copied`: the copies of configurations that are there.
     `applications`: who uses the Product, and `obstacles`: known only while the service is being deleted.
     `config_map`: the ConfigMap of spec.api.openAPI, if there is one.
+    `prerequisites`: the Secret's keys and the claims that the model refers to, as far as they exist.
     """
 
     service: ModelService
@@ -79,6 +81,7 @@ class ModelServiceWorld(World):
     applications: tuple[str, ...]
     obstacles: Obstacles
     config_map: Manifest | None = None
+    prerequisites: Prerequisites = NOTHING_FOUND
 
     @property
     def namespaces(self) -> frozenset[str]:
@@ -137,6 +140,7 @@ def _serving(world: ModelServiceWorld, platform: ModelPlatform) -> Serving:
         deployment_mode=world.deployment_mode,
         deployment=world.deployment,
         pods=world.pods,
+        found=world.prerequisites,
     )
 
 

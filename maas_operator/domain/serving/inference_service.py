@@ -15,9 +15,20 @@ from maas_operator.domain.labels import GROUP
 from maas_operator.domain.names import inference_service_ref, model_id
 from maas_operator.domain.objects import Manifest
 
+from .adapters import (
+    ClaimVolume,
+    DirectoryMount,
+    InitContainer,
+    ScratchVolume,
+    adapter_args,
+    adapter_fetchers,
+    adapter_mounts,
+    adapter_volumes,
+)
 from .pod import ResourceRequirements, Toleration
 from .resources import accelerator, accelerators, resolve
 from .serving_runtime import MODEL_FORMAT, serving_runtime_spec
+from .sources import Source, declared_source
 
 CONFIG_HASH: Final = f"{GROUP}/config-hash"
 """Annotation on the pods: the hash of what they run, by which a rollout is proved."""
@@ -56,6 +67,7 @@ class PredictorModel(Emitted):
     storage_uri: str
     args: tuple[str, ...]
     resources: ResourceRequirements | None
+    volume_mounts: tuple[DirectoryMount, ...] | None = None
 
 
 class Predictor(Emitted):
@@ -71,6 +83,8 @@ class Predictor(Emitted):
     termination_grace_period_seconds: int = _GRACE_SECONDS
     deployment_strategy: DeploymentStrategy
     tolerations: tuple[Toleration, ...] | None = None
+    volumes: tuple[ClaimVolume | ScratchVolume, ...] | None = None
+    init_containers: tuple[InitContainer, ...] | None = None
     model: PredictorModel
 
 
@@ -80,9 +94,15 @@ class InferenceServiceSpec(Emitted):
     predictor: Predictor
 
 
-def inference_service(service: ModelService, profile: RuntimeProfile, *, deployment_mode: str | None) -> Manifest:
-    """Build the InferenceService; `deployment_mode` is the one in its status, None before KServe has written it."""
-    annotations = {
+def inference_service(
+    service: ModelService, profile: RuntimeProfile, *, deployment_mode: str | None, source: Source | None = None
+) -> Manifest:
+    """Build the InferenceService.
+
+    `deployment_mode`: the one in its status, None before KServe has written it. `source`: the service's own if None.
+    """
+    source = source or declared_source(service)
+    annotations = source.annotations | {
         # Older KServe knows the old word only; once its status says the new one, it refuses the old one.
         _DEPLOYMENT_MODE: STANDARD if deployment_mode == STANDARD else RAW_DEPLOYMENT,
         # KServe's own proxy wants a Kubernetes token in the header in which our clients send their key.
@@ -90,8 +110,8 @@ def inference_service(service: ModelService, profile: RuntimeProfile, *, deploym
     }
     if service.spec.serving.replicas == 0:
         annotations[STOP] = "true"
-    predictor = _predictor(service, profile)
-    hashed = predictor.model_copy(update={"annotations": {CONFIG_HASH: config_hash(service, profile)}})
+    predictor = _predictor(service, profile, source)
+    hashed = predictor.model_copy(update={"annotations": {CONFIG_HASH: config_hash(service, profile, source)}})
     return manifest(
         inference_service_ref(service),
         InferenceServiceSpec(predictor=hashed),
@@ -100,10 +120,13 @@ def inference_service(service: ModelService, profile: RuntimeProfile, *, deploym
     )
 
 
-def config_hash(service: ModelService, profile: RuntimeProfile) -> str:
+def config_hash(service: ModelService, profile: RuntimeProfile, source: Source | None = None) -> str:
     """Return the hash of what the pods run: another one means other pods, the same one means the same pods."""
-    predictor = {key: value for key, value in _predictor(service, profile).dump().items() if key not in _NOT_IN_PODS}
-    return digest([serving_runtime_spec(service, profile).dump(), predictor])[:16]
+    source = source or declared_source(service)
+    dumped = _predictor(service, profile, source).dump()
+    predictor = {key: value for key, value in dumped.items() if key not in _NOT_IN_PODS}
+    annotations = [source.annotations] if source.annotations else []
+    return digest([serving_runtime_spec(service, profile).dump(), predictor, *annotations])[:16]
 
 
 def told_config_hash(inference_service: Manifest) -> str:
@@ -112,7 +135,7 @@ def told_config_hash(inference_service: Manifest) -> str:
     return str(annotations.get(CONFIG_HASH, ""))
 
 
-def _predictor(service: ModelService, profile: RuntimeProfile) -> Predictor:
+def _predictor(service: ModelService, profile: RuntimeProfile, source: Source) -> Predictor:
     resources = resolve(service.spec.serving.resources, profile.resources)
     device = accelerator(resources)
     # A stopped model keeps one replica in its spec: KServe takes no replicas for scale to zero.
@@ -120,14 +143,17 @@ def _predictor(service: ModelService, profile: RuntimeProfile) -> Predictor:
     return Predictor(
         min_replicas=replicas,
         max_replicas=replicas,
-        # A rolling update needs a spare accelerator, and hangs where there is none.
-        deployment_strategy=DeploymentStrategy(type="Recreate" if device else "RollingUpdate"),
+        # A rolling update needs a spare accelerator, or files on two nodes, and hangs where there are none.
+        deployment_strategy=DeploymentStrategy(type="Recreate" if device or source.one_node else "RollingUpdate"),
         tolerations=(Toleration(key=device),) if device else None,
+        volumes=adapter_volumes(service) or None,
+        init_containers=adapter_fetchers(service, profile.image) or None,
         model=PredictorModel(
             runtime=service.metadata.name,
-            storage_uri=service.spec.model.source.uri or "",
-            args=_args(service, accelerators(resources)),
+            storage_uri=source.uri,
+            args=(*_args(service, accelerators(resources)), *adapter_args(service)),
             resources=_requirements(resources),
+            volume_mounts=adapter_mounts(service) or None,
         ),
     )
 

@@ -23,15 +23,20 @@ from maas_operator.domain.objects import Manifest, Ref
 
 from .inference_service import config_hash, inference_service, told_config_hash
 from .network_policy import network_policy
+from .prerequisites import prerequisite_problem
 from .runtime_profiles import UnknownRuntime, runtime_profile, unsupported_tasks
 from .service import api_service
 from .serving_runtime import serving_runtime
+from .sources import NOTHING_FOUND, Prerequisites, Source, declared_source
 from .status import ModelState, model_state
 
 
 @dataclass(frozen=True, kw_only=True)
 class Serving:
-    """How one model is served, and how far that has come. `deployment` and `pods` are as the cache has them."""
+    """How one model is served, and how far that has come. `deployment` and `pods` are as the cache has them.
+
+    `found`: what the model refers to, as far as it exists.
+    """
 
     service: ModelService
     platform: ModelPlatform
@@ -39,6 +44,12 @@ class Serving:
     deployment_mode: str | None
     deployment: Manifest | None
     pods: tuple[Manifest, ...]
+    found: Prerequisites = NOTHING_FOUND
+
+    @cached_property
+    def source(self) -> Source:
+        """Return where KServe takes the model from."""
+        return declared_source(self.service, self.found)
 
     @cached_property
     def profile(self) -> RuntimeProfile | UnknownRuntime:
@@ -65,12 +76,14 @@ class Serving:
         profile = self.profile
         if isinstance(profile, UnknownRuntime) or name_violation(self.service) is not None:
             return
+        if prerequisite_problem(self.service, self.found) is not None:
+            return
         yield serving_runtime(self.service, profile)
         policy = network_policy(self.service, self.platform)
         if policy is not None:
             yield policy
         yield api_service(self.service)
-        yield inference_service(self.service, profile, deployment_mode=self.deployment_mode)
+        yield inference_service(self.service, profile, deployment_mode=self.deployment_mode, source=self.source)
 
     def keep(self) -> frozenset[Ref]:
         """Return what stays as it is where it can not be written now."""
@@ -92,7 +105,7 @@ class Serving:
         found = self.world.children.get(inference_service_ref(self.service))
         if found is not None and self.service.spec.management_policy is ManagementPolicy.OBSERVE:
             return told_config_hash(found)
-        return config_hash(self.service, profile)
+        return config_hash(self.service, profile, self.source)
 
     @property
     def started_at(self) -> datetime | None:
@@ -105,7 +118,15 @@ def model_ready(serving: Serving) -> Condition:
     """Decide ModelReady."""
     return decide_condition(
         ConditionType.MODEL_READY,
-        (_name_too_long, _runtime_missing, _task_unsupported, _refused, _startup_timeout, _not_serving),
+        (
+            _name_too_long,
+            _runtime_missing,
+            _task_unsupported,
+            _prerequisite_lacking,
+            _refused,
+            _startup_timeout,
+            _not_serving,
+        ),
         serving,
         otherwise=true(Reason.READY, "the model answers inside the cluster"),
     )
@@ -132,6 +153,10 @@ def _task_unsupported(serving: Serving) -> Verdict | None:
         f"spec.model.tasks: vLLM {profile.version} of runtime {profile.name} has no {', '.join(tasks)}:"
         " drop the task or choose a newer runtime",
     )
+
+
+def _prerequisite_lacking(serving: Serving) -> Verdict | None:
+    return prerequisite_problem(serving.service, serving.found)
 
 
 def _refused(serving: Serving) -> Verdict | None:
