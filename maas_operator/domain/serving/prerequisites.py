@@ -60,7 +60,7 @@ def _credentials_problem(service: ModelService, found: Prerequisites) -> Verdict
             Reason.CREDENTIALS_INVALID,
             f"{_FIELD}: {secret} has no {_and(missing)}, which {scheme}:// needs: add what is missing",
         )
-    if misleading := _misleading_key(scheme, found.keys):
+    if misleading := _misleading_key(scheme_of(service.spec.model.source.uri or ""), found.keys):
         return false(
             Reason.CREDENTIALS_INVALID,
             f"{_FIELD}: {secret} also has {misleading}, and KServe would take it for that kind of credentials only:"
