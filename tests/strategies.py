@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from maas_operator.api.documents import DocumentMode, OpenAPI
 from maas_operator.api.meta import ClusterReference, ConfigMapKey, ObjectMeta, SecretReference
+from maas_operator.api.minio import MinIO
 from maas_operator.api.model import Model, ModelSource, Task
 from maas_operator.api.model_platform import (
     Billing,
@@ -36,6 +37,7 @@ from maas_operator.api.model_subscription import ModelReference, ModelSubscripti
 from maas_operator.api.plans import Limit, Metric, Period, Plan, Pricing, TokenPrices
 from maas_operator.api.serving import EnvironmentVariable, Resources, Serving
 from maas_operator.api.sources import Adapter
+from maas_operator.api.storage import PlatformStorage
 
 LOWER = "abcdefghijklmnopqrstuvwxyz"
 ALPHANUMERIC = LOWER + "0123456789"
@@ -290,6 +292,19 @@ def model_platforms() -> st.SearchStrategy[ModelPlatform]:
         ),
         monitoring=st.builds(Monitoring, namespaces=namespaces),
         runtimes=st.lists(runtimes, max_size=4, unique_by=lambda runtime: runtime.name).map(tuple),
+        storage=st.builds(
+            PlatformStorage,
+            # No 3scale of a drawn name is in its namespace.
+            minio=st.none()
+            | st.builds(
+                MinIO,
+                namespace=labels(max_size=50).map("minio-{}".format),
+                size=amounts,
+                # By its alias: hypothesis looks at the signature and would make a second one.
+                storageClassName=st.none() | labels(),
+                image=words("._:/@-", max_size=200),
+            ),
+        ),
         default_plans=plan_lists,
         currency=st.text(LOWER.upper(), min_size=3, max_size=3),
     )

@@ -25,19 +25,24 @@ class ModelSource(ApiModel):
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            cel="[has(self.uri)].filter(given, given).size() == 1",
-            message="exactly one source must be set: set uri",
-            holds=lambda source: source.uri is not None,
+            cel="has(self.uri) != has(self.bucketPath)",
+            message="exactly one source must be set: set either uri or bucketPath",
+            holds=lambda source: (source.uri is None) != (source.bucket_path is None),
         ),
     )
 
     uri: SourceUri | None = None
     """An oci://, s3://, pvc://, hf:// or https:// URI. It never carries credentials."""
+    # Each step begins with a letter or digit: there is no way up, no empty step and no braces.
+    bucket_path: (
+        Annotated[str, text(r"^[A-Za-z0-9][-A-Za-z0-9._]*(/[A-Za-z0-9][-A-Za-z0-9._]*)*$", max_length=512)] | None
+    ) = None
+    """A folder in the bucket of spec.storage, such as models/llama."""
 
 
 def _takes_credentials(model: "Model") -> bool:
-    mounted = (model.source.uri or "").startswith(("oci://", "pvc://"))
-    return not mounted or any((adapter.uri or "").startswith("hf://") for adapter in model.adapters)
+    fetched = (model.source.uri or "").startswith(("s3://", "hf://", "https://"))
+    return fetched or any((adapter.uri or "").startswith("hf://") for adapter in model.adapters)
 
 
 class Model(ApiModel):
@@ -46,12 +51,12 @@ class Model(ApiModel):
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
             cel=(
-                "!has(self.credentialsSecretRef) || !has(self.source.uri)"
-                " || !(self.source.uri.startsWith('oci://') || self.source.uri.startsWith('pvc://'))"
+                "!has(self.credentialsSecretRef)"
+                " || (has(self.source.uri) && self.source.uri.matches('^(s3|hf|https)://'))"
                 " || (has(self.adapters) && self.adapters.exists(one, has(one.uri) && one.uri.startsWith('hf://')))"
             ),
             message="credentialsSecretRef is for s3://, hf:// and https://: remove it; an oci:// image is pulled with"
-            " spec.serving.imagePullSecrets, and a pvc:// claim needs no credentials",
+            " spec.serving.imagePullSecrets, and a pvc:// claim or a bucketPath needs none",
             holds=lambda model: model.credentials_secret_ref is None or _takes_credentials(model),
         ),
         Rule(

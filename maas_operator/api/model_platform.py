@@ -17,6 +17,7 @@ from maas_operator.api.fields import (
 from maas_operator.api.meta import Children, Conditions, ConfigMapKey, Named, ObjectMeta, Resource, SecretReference
 from maas_operator.api.plans import Plans
 from maas_operator.api.serving import EnvironmentVariable, Resources
+from maas_operator.api.storage import PlatformStorage
 
 Namespaces = Annotated[tuple[DnsLabel, ...], Field(max_length=16), ATOMIC, DISTINCT]
 
@@ -136,6 +137,17 @@ class RuntimeProfile(ApiModel):
 class ModelPlatformSpec(ApiModel):
     """What is wanted."""
 
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel=(
+                "!has(self.storage) || !has(self.storage.minio)"
+                " || self.storage.minio.__namespace__ != self.threescale.__namespace__"
+            ),
+            message="spec.storage.minio.namespace must not be the 3scale namespace: give MinIO one of its own",
+            holds=lambda spec: spec.storage.minio is None or spec.storage.minio.namespace != spec.threescale.namespace,
+        ),
+    )
+
     threescale: Threescale
     """The 3scale installation."""
     gateway: Gateway = Gateway()
@@ -144,6 +156,8 @@ class ModelPlatformSpec(ApiModel):
     """Who reads metrics."""
     runtimes: Annotated[tuple[RuntimeProfile, ...], Field(max_length=20), ListOf(("name",))] = ()
     """Model servers besides the built-in ones."""
+    storage: PlatformStorage = PlatformStorage()
+    """Where buckets for models come from."""
     default_plans: Plans = ()
     """Plans of ModelServices that name none."""
     currency: Annotated[str, text(r"^[A-Z]{3}$", max_length=3)] = "EUR"
@@ -177,7 +191,7 @@ class ModelPlatformStatus(ApiModel):
     children: Children = ()
     """The objects that the operator made."""
     conditions: Conditions = ()
-    """Ready, Reconciling, Stalled, ThreescaleReady, PoliciesReady and TokenPolicyReady."""
+    """Ready, Reconciling, Stalled, ThreescaleReady, PoliciesReady, TokenPolicyReady and, with storage, StorageReady."""
 
 
 class ModelPlatform(Resource):

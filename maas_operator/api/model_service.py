@@ -30,6 +30,7 @@ from maas_operator.api.meta import (
 from maas_operator.api.model import Model
 from maas_operator.api.plans import Plans
 from maas_operator.api.serving import Serving
+from maas_operator.api.storage import Storage, StorageStatus
 
 
 class Timeouts(ApiModel):
@@ -133,6 +134,11 @@ class ModelServiceSpec(ApiModel):
             message="every developer needs a plan of spec.plans: add the plan, or change the developer's plan",
             holds=lambda spec: not spec.plans or {d.plan for d in spec.developers} <= {p.name for p in spec.plans},
         ),
+        Rule(
+            cel="!has(self.model.source.bucketPath) || has(self.storage)",
+            message="model.source.bucketPath needs a bucket: set spec.storage",
+            holds=lambda spec: spec.model.source.bucket_path is None or spec.storage is not None,
+        ),
     )
 
     platform_ref: Annotated[
@@ -148,6 +154,8 @@ class ModelServiceSpec(ApiModel):
     """The model."""
     serving: Serving = Serving()
     """How it is served."""
+    storage: Storage | None = None
+    """A bucket for this ModelService; none if absent."""
     api: Api = Api()
     """How it is published."""
     plans: Plans = ()
@@ -217,6 +225,8 @@ class ModelServiceStatus(ApiModel):
     """Label selector of their pods."""
     gateway: GatewayStatus | None = None
     """What 3scale knows."""
+    storage: StorageStatus | None = None
+    """The bucket of spec.storage."""
     children: Children = ()
     """The objects that the operator made."""
     pending_changes: PendingChanges = ()

@@ -14,6 +14,7 @@ from .kinds import (
     DEPLOYMENT,
     INFERENCE_SERVICE,
     NETWORK_POLICY,
+    OBJECT_BUCKET_CLAIM,
     PRODUCT,
     PROXY_CONFIG_PROMOTE,
     SECRET,
@@ -95,6 +96,16 @@ def api_service_ref(service: ModelService) -> Ref:
 def network_policy_ref(service: ModelService) -> Ref:
     """Return the address of the NetworkPolicy."""
     return Ref(NETWORK_POLICY, service.metadata.namespace, f"{service.metadata.name}-api")
+
+
+def storage_secret_ref(service: ModelService) -> Ref:
+    """Return the Secret by which the model's pods, and whoever uploads a model, reach the bucket."""
+    return Ref(SECRET, service.metadata.namespace, f"{service.metadata.name}-storage")
+
+
+def bucket_claim_ref(service: ModelService) -> Ref:
+    """Return the address of the ObjectBucketClaim, whose name its provisioner takes for a Secret and a ConfigMap."""
+    return Ref(OBJECT_BUCKET_CLAIM, service.metadata.namespace, f"{service.metadata.name}-bucket")
 
 
 def backend_ref(service: ModelService, platform: ModelPlatform) -> Ref:

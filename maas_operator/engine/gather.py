@@ -35,6 +35,7 @@ from maas_operator.domain.kinds import (
     PRODUCT,
     ROUTE,
     SECRET,
+    STATEFUL_SET,
     Kind,
 )
 from maas_operator.domain.labels import is_owned_by, labels_of
@@ -47,14 +48,16 @@ from maas_operator.domain.people import access, accounts
 from maas_operator.domain.people.secrets import StoredSecret, keys_of, read_secret
 from maas_operator.domain.people.world import FreshSecrets, ModelSubscriptionWorld
 from maas_operator.domain.policies.platform import PlatformPolicies, is_copy, referred_to, secret_names
-from maas_operator.domain.serving.sources import NOTHING_FOUND, Prerequisites, claim_names
+from maas_operator.domain.serving.sources import NO_PREREQUISITES, Prerequisites, claim_names
 
 from .cache import Cache
 from .cluster import Cluster
 from .errors import InvalidSpec
 from .inquiries import Inquiries
 from .lookup import Lookup, of_product
+from .minio_evidence import MinIOEvidenceFinder
 from .packed_policy import packed_policy
+from .storage import StorageReader
 from .triggers import ServiceId
 
 TENANT_ID: Final = "3scale.net/tenant_id"
@@ -112,6 +115,8 @@ class Gatherer:
             obstacles=await self._obstacles(owner, seen),
             config_map=await self._config_map(service),
             prerequisites=await self._prerequisites(service),
+            storage=await StorageReader(self._lookup, self.fresh).find(service, platform),
+            storage_namespaces=self._storage_namespaces(),
         )
         return await self._with_document_name(world)
 
@@ -152,10 +157,11 @@ class Gatherer:
         has_old, installation = await self._installation(platform, tenants)
         policies = await self._policies(platform, installation)
         can_ask = account_problem(provider_account) is None and platform.metadata.deletion_timestamp is None
+        seen = self._seen(platform.metadata.uid)
         return ModelPlatformWorld(
             owner=owner,
             now=self.now(),
-            seen=self._seen(platform.metadata.uid),
+            seen=seen,
             platform=platform,
             served={kind: await self._is_served(kind) for kind in (INFERENCE_SERVICE, PRODUCT)},
             namespace_exists=await self._lookup.find(Ref(NAMESPACE, "", threescale.namespace)) is not None,
@@ -165,6 +171,7 @@ class Gatherer:
             portal_host=self._portal_host(threescale.namespace, provider_account),
             policies=policies,
             copies_in_use=await self._copies_in_use(policies),
+            minio=await MinIOEvidenceFinder(lookup=self._lookup, fresh=self.fresh).find(platform, seen),
             policy=self.policy,
             installation=installation,
             gateways=await self._gateways(platform) if installation else (),
@@ -184,6 +191,12 @@ class Gatherer:
     def _threescale_namespaces(self) -> frozenset[str]:
         platforms = self.cache.of_kind(MODEL_PLATFORM)
         return frozenset(platform["spec"]["threescale"]["namespace"] for platform in platforms)
+
+    def _storage_namespaces(self) -> frozenset[str]:
+        """Return where a MinIO is or is to be: there lie the keys of buckets."""
+        wanted = (one["spec"].get("storage", {}).get("minio") for one in self.cache.of_kind(MODEL_PLATFORM))
+        there = (ref_of(one).namespace for one in self.cache.of_kind(STATEFUL_SET))
+        return frozenset(one["namespace"] for one in wanted if one) | frozenset(there)
 
     async def _platform(self, service: ModelService) -> ModelPlatform | None:
         found = await self._lookup.find(Ref(MODEL_PLATFORM, "", service.spec.platform_ref.name))
@@ -240,7 +253,7 @@ class Gatherer:
         """Return what a model refers to in its namespace; read in each pass where it does, and watched by nobody."""
         leaving = service.metadata.deletion_timestamp is not None
         if leaving or service.spec.management_policy is ManagementPolicy.PAUSED:
-            return NOTHING_FOUND
+            return NO_PREREQUISITES
         namespace, credentials = service.metadata.namespace, service.spec.model.credentials_secret_ref
         secret = await self._lookup.live(Ref(SECRET, namespace, credentials.name)) if credentials else None
         claims = [

@@ -99,6 +99,26 @@ class Change:
     path: str = ""
 
 
+_MINIO = {
+    "namespace": "minio",
+    "size": 1_000_000_000,
+    "storageClassName": "fast.example.com",
+    "image": "registry.example.com/minio@sha256:" + "0" * 64,
+}
+_IN_BUCKET: Document = {
+    "model": {"source": {"bucketPath": "models/llama-3.2"}},
+    "storage": {"backend": "ODF", "quota": "50Gi"},
+}
+_EXISTING: Document = {
+    "endpoint": "https://s3.example.com:9000",
+    "region": "eu-central-1",
+    "bucket": "models",
+    "credentialsSecretRef": {"name": "models-s3"},
+    "caConfigMapRef": {"name": "authority", "key": "ca.crt"},
+}
+IN_BUCKET: Document = {**SERVICE, "spec": SERVICE["spec"] | _IN_BUCKET}
+IN_EXISTING: Document = changed(IN_BUCKET, "spec.storage", {"backend": "Existing", "existing": _EXISTING})
+
 _POLICY = {"name": "tls", "position": "BeforeAuth"}
 
 
@@ -120,6 +140,12 @@ GOOD = (
     _service("a quantity with a fraction", "spec.serving.resources.limits.cpu", "1.5"),
     _service("an accelerator", "spec.serving.resources.limits", {"nvidia.com/gpu": 1}),
     _service("stopped", "spec.serving.replicas", 0),
+    Good("a model in a bucket", IN_BUCKET),
+    Good("a model in an existing bucket", IN_EXISTING),
+    Good("data that goes with the service", changed(IN_BUCKET, "spec.storage.deletionPolicy", "Delete")),
+    Good("a bucket besides", changed(IN_BUCKET, "spec.model.source", {"uri": "hf://org/model"})),
+    Good("the least of a store", changed(IN_EXISTING, "spec.storage.existing.endpoint", "http://minio")),
+    Good("a store by its address", changed(IN_EXISTING, "spec.storage.existing.endpoint", "http://10.1.2.3:9000")),
     _service("a duration in parts", "spec.serving.startupTimeout", "1h30m10s5ms"),
     _service("the longest duration", "spec.serving.startupTimeout", "24h"),
     _service("no plans named, the platform decides", "spec.plans", []),
@@ -192,6 +218,8 @@ GOOD = (
             ],
         ),
     ),
+    Good("a MinIO", changed(PLATFORM, "spec.storage", {"minio": {"namespace": "minio", "size": "50Gi"}})),
+    Good("a MinIO of one's own image and class", changed(PLATFORM, "spec.storage.minio", _MINIO)),
     Good("nobody reads metrics", changed(PLATFORM, "spec.monitoring.namespaces", [])),
 )
 
@@ -211,6 +239,44 @@ BAD = (
     _bad(SERVICE, "missing", "spec.model.source", ABSENT),
     _bad(SERVICE, "null is missing", "spec.model.source", None),
     _bad(SERVICE, "no member of the union", "spec.model.source", {}),
+    _bad(IN_BUCKET, "two members of the union", "spec.model.source.uri", "hf://org/model", "spec.model.source"),
+    _bad(SERVICE, "no bucket for the path", "spec.model.source", {"bucketPath": "models/llama"}, "spec"),
+    _bad(IN_BUCKET, "up and away", "spec.model.source.bucketPath", "models/../../etc"),
+    _bad(IN_BUCKET, "a hidden folder", "spec.model.source.bucketPath", "models/.git"),
+    _bad(IN_BUCKET, "from the root", "spec.model.source.bucketPath", "/models"),
+    _bad(IN_BUCKET, "an empty step", "spec.model.source.bucketPath", "models//llama"),
+    _bad(IN_BUCKET, "a slash at the end", "spec.model.source.bucketPath", "models/"),
+    _bad(IN_BUCKET, "template braces", "spec.model.source.bucketPath", "models/{{.Name}}"),
+    _bad(IN_BUCKET, "another line", "spec.model.source.bucketPath", "models\n"),
+    _bad(IN_BUCKET, "a query", "spec.model.source.bucketPath", "models?x=1"),
+    _bad(IN_BUCKET, "unknown backend", "spec.storage.backend", "Ceph"),
+    _bad(IN_BUCKET, "no backend", "spec.storage.backend", ABSENT),
+    _bad(IN_BUCKET, "a quota without unit", "spec.storage.quota", "50"),
+    _bad(IN_BUCKET, "no room at all", "spec.storage.quota", "0Gi"),
+    _bad(IN_BUCKET, "existing without its backend", "spec.storage.existing", _EXISTING, "spec.storage"),
+    _bad(IN_EXISTING, "its backend without existing", "spec.storage.existing", ABSENT, "spec.storage"),
+    _bad(IN_EXISTING, "a quota that nobody keeps", "spec.storage.quota", "50Gi", "spec.storage"),
+    _bad(IN_EXISTING, "a deletion that nobody makes", "spec.storage.deletionPolicy", "Delete", "spec.storage"),
+    *(
+        _bad(IN_EXISTING, title, "spec.storage.existing.endpoint", endpoint)
+        for title, endpoint in {
+            "a user": "https://user:password@s3.example.com",
+            "a path": "https://s3.example.com/models",
+            "a slash": "https://s3.example.com/",
+            "a query": "https://s3.example.com?x=1",
+            "a fragment": "https://s3.example.com#x",
+            "another scheme": "file:///etc/passwd",
+            "no scheme": "s3.example.com",
+            "another line": "https://s3.example.com\nx",
+            "template braces": "https://{{.Name}}",
+            "a space": "https://s3.example.com x",
+        }.items()
+    ),
+    _bad(IN_EXISTING, "a path", "spec.storage.existing.bucket", "models/llama"),
+    _bad(IN_EXISTING, "up and away", "spec.storage.existing.bucket", ".."),
+    _bad(IN_EXISTING, "template braces", "spec.storage.existing.region", "{{.Name}}"),
+    _bad(IN_EXISTING, "a key that leads away", "spec.storage.existing.caConfigMapRef.key", "../ca.crt"),
+    _bad(PLATFORM, "no name of a class", "spec.storage.odf.storageClassName", "No Class"),
     _bad(SERVICE, "unknown scheme", "spec.model.source.uri", "file:///etc/passwd"),
     _bad(SERVICE, "template braces", "spec.model.source.uri", "oci://{{.Name}}"),
     _bad(SERVICE, "credentials in a URL", "spec.model.source.uri", "https://user:secret@example.com/model"),
@@ -442,6 +508,11 @@ BAD = (
         "spec.gateway.policies[0].configurationSecretRef.name",
     ),
     _bad(PLATFORM, "too many", "spec.gateway.policies", [_POLICY] * 11),
+    _bad(PLATFORM, "no size", "spec.storage.minio", {"namespace": "minio"}, "spec.storage.minio"),
+    _bad(PLATFORM, "no quantity", "spec.storage.minio", {**_MINIO, "size": "big"}, "spec.storage.minio.size"),
+    _bad(PLATFORM, "beside 3scale", "spec.storage.minio", {**_MINIO, "namespace": "3scale"}, "spec"),
+    _bad(PLATFORM, "a path", "spec.storage.minio", {**_MINIO, "namespace": "../a"}, "spec.storage.minio.namespace"),
+    _bad(PLATFORM, "two words", "spec.storage.minio", {**_MINIO, "image": "a b"}, "spec.storage.minio.image"),
     _bad(PLATFORM, "a sign", "spec.currency", "€"),
     _bad(PLATFORM, "small letters", "spec.currency", "eur"),
     _bad(PLATFORM, "plan twice", "spec.defaultPlans", [{"name": "free"}, {"name": "free"}]),
@@ -452,7 +523,7 @@ UNKNOWN_FIELDS = (
     _bad(SERVICE, "a field of a later version", "spec.serving.autoscaling", {"maxReplicas": 3}),
     _bad(SERVICE, "an attribute's name", "spec.display_name", "Llama"),
     _bad(SUBSCRIPTION, "a typing error", "spec.user.mail", "dev1@example.com"),
-    _bad(PLATFORM, "a field of a later version", "spec.storage", {}),
+    _bad(PLATFORM, "a field of a later version", "spec.quotas", {}),
 )
 
 
@@ -460,10 +531,15 @@ def _change(document: Document, title: str, path: str, value: Any, at: str = "")
     return Change(f"{title}: {path}", document, changed(document, path, value), at)
 
 
+WITH_MINIO = changed(PLATFORM, "spec.storage.minio", _MINIO)
 CHANGES = (
     Change("nothing changes", SERVICE, SERVICE),
     _change(SERVICE, "more replicas", "spec.serving.replicas", 2),
     _change(SERVICE, "the default said aloud", "spec.platformRef", {"name": "default"}),
+    _change(IN_BUCKET, "more room", "spec.storage.quota", "100Gi"),
+    _change(IN_BUCKET, "data that goes with the service", "spec.storage.deletionPolicy", "Delete"),
+    _change(IN_BUCKET, "another backend", "spec.storage.backend", "MinIO", "spec.storage.backend"),
+    Change("the bucket is left", IN_BUCKET, SERVICE),
     _change(SERVICE, "another platform", "spec.platformRef.name", "other", "spec.platformRef"),
     _change(SUBSCRIPTION, "another plan", "spec.plan", "premium"),
     _change(SUBSCRIPTION, "another Secret", "spec.secretName", "other"),
@@ -473,5 +549,10 @@ CHANGES = (
     _change(SUBSCRIPTION, "another user", "spec.user.username", "dev2", "spec.user"),
     _change(SUBSCRIPTION, "the password goes", "spec.user.passwordSecretRef", ABSENT, "spec.user"),
     _change(PLATFORM, "no billing", "spec.threescale.billing", "Disabled"),
+    _change(WITH_MINIO, "more room", "spec.storage.minio.size", "60Gi"),
+    _change(WITH_MINIO, "no MinIO", "spec.storage.minio", ABSENT),
+    _change(WITH_MINIO, "another namespace", "spec.storage.minio.namespace", "other", "spec.storage"),
+    _change(WITH_MINIO, "another class", "spec.storage.minio.storageClassName", "slow", "spec.storage"),
+    _change(WITH_MINIO, "the default class", "spec.storage.minio.storageClassName", ABSENT, "spec.storage"),
     _change(PLATFORM, "another 3scale", "spec.threescale.namespace", "other", "spec.threescale.namespace"),
 )

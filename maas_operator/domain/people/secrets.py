@@ -22,6 +22,11 @@ class StoredSecret:
     created_at: datetime | None = None
     version: str = ""
 
+    @property
+    def uid(self) -> str:
+        """Return the Secret's uid."""
+        return self.version.partition("/")[0]
+
     def get(self, key: str) -> SecretStr | None:
         """Return a value; None when the key is missing or empty."""
         value = self.values.get(key)

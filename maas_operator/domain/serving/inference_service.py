@@ -28,7 +28,7 @@ from .adapters import (
 from .pod import ResourceRequirements, Toleration
 from .resources import accelerator, accelerators, resolve
 from .serving_runtime import MODEL_FORMAT, serving_runtime_spec
-from .sources import Source, declared_source
+from .sources import Source, source_of
 
 CONFIG_HASH: Final = f"{GROUP}/config-hash"
 """Annotation on the pods: the hash of what they run, by which a rollout is proved."""
@@ -41,6 +41,7 @@ RAW_DEPLOYMENT: Final = "RawDeployment"
 _DEPLOYMENT_MODE: Final = "serving.kserve.io/deploymentMode"
 STOP: Final = "serving.kserve.io/stop"
 """Annotation that makes KServe remove the pods."""
+
 
 _GRACE_SECONDS: Final = 120
 
@@ -101,7 +102,7 @@ def inference_service(
 
     `deployment_mode`: the one in its status, None before KServe has written it. `source`: the service's own if None.
     """
-    source = source or declared_source(service)
+    source = source or source_of(service)
     annotations = source.annotations | {
         # Older KServe knows the old word only; once its status says the new one, it refuses the old one.
         _DEPLOYMENT_MODE: STANDARD if deployment_mode == STANDARD else RAW_DEPLOYMENT,
@@ -122,7 +123,7 @@ def inference_service(
 
 def config_hash(service: ModelService, profile: RuntimeProfile, source: Source | None = None) -> str:
     """Return the hash of what the pods run: another one means other pods, the same one means the same pods."""
-    source = source or declared_source(service)
+    source = source or source_of(service)
     dumped = _predictor(service, profile, source).dump()
     predictor = {key: value for key, value in dumped.items() if key not in _NOT_IN_PODS}
     annotations = [source.annotations] if source.annotations else []

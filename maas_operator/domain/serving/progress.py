@@ -10,7 +10,7 @@ from functools import cached_property
 from maas_operator.api.model_platform import ModelPlatform, RuntimeProfile
 from maas_operator.api.model_service import ManagementPolicy, ModelService
 from maas_operator.api.reasons import REASONS, ConditionType, Reason
-from maas_operator.domain.conditions import Condition, Verdict, decide_condition, false, refused, true
+from maas_operator.domain.conditions import Condition, Verdict, decide_condition, false, refused, true, unknown
 from maas_operator.domain.decision import World
 from maas_operator.domain.names import (
     api_service_ref,
@@ -20,6 +20,7 @@ from maas_operator.domain.names import (
     serving_runtime_ref,
 )
 from maas_operator.domain.objects import Manifest, Ref
+from maas_operator.domain.storage.bucket import Bucket
 
 from .inference_service import config_hash, inference_service, told_config_hash
 from .network_policy import network_policy
@@ -27,7 +28,7 @@ from .prerequisites import prerequisite_problem
 from .runtime_profiles import UnknownRuntime, runtime_profile, unsupported_tasks
 from .service import api_service
 from .serving_runtime import serving_runtime
-from .sources import NOTHING_FOUND, Prerequisites, Source, declared_source
+from .sources import NO_PREREQUISITES, Prerequisites, Source, source_of
 from .status import ModelState, model_state
 
 
@@ -44,12 +45,13 @@ class Serving:
     deployment_mode: str | None
     deployment: Manifest | None
     pods: tuple[Manifest, ...]
-    found: Prerequisites = NOTHING_FOUND
+    found: Prerequisites = NO_PREREQUISITES
+    bucket: Bucket | None = None
 
     @cached_property
     def source(self) -> Source:
         """Return where KServe takes the model from."""
-        return declared_source(self.service, self.found)
+        return source_of(self.service, self.found, self.bucket)
 
     @cached_property
     def profile(self) -> RuntimeProfile | UnknownRuntime:
@@ -74,7 +76,7 @@ class Serving:
 
     def _children(self) -> Iterable[Manifest]:
         profile = self.profile
-        if isinstance(profile, UnknownRuntime) or name_violation(self.service) is not None:
+        if isinstance(profile, UnknownRuntime) or name_violation(self.service) is not None or self.lacks_bucket:
             return
         if prerequisite_problem(self.service, self.found) is not None:
             return
@@ -84,6 +86,11 @@ class Serving:
             yield policy
         yield api_service(self.service)
         yield inference_service(self.service, profile, deployment_mode=self.deployment_mode, source=self.source)
+
+    @property
+    def lacks_bucket(self) -> bool:
+        """Tell whether the model is in a bucket that is not there yet."""
+        return self.service.spec.model.source.bucket_path is not None and self.bucket is None
 
     def keep(self) -> frozenset[Ref]:
         """Return what stays as it is where it can not be written now."""
@@ -105,7 +112,7 @@ class Serving:
         found = self.world.children.get(inference_service_ref(self.service))
         if found is not None and self.service.spec.management_policy is ManagementPolicy.OBSERVE:
             return told_config_hash(found)
-        return config_hash(self.service, profile, self.source)
+        return "" if self.lacks_bucket else config_hash(self.service, profile, self.source)
 
     @property
     def started_at(self) -> datetime | None:
@@ -122,6 +129,7 @@ def model_ready(serving: Serving) -> Condition:
             _name_too_long,
             _runtime_missing,
             _task_unsupported,
+            _no_bucket,
             _prerequisite_lacking,
             _refused,
             _startup_timeout,
@@ -153,6 +161,12 @@ def _task_unsupported(serving: Serving) -> Verdict | None:
         f"spec.model.tasks: vLLM {profile.version} of runtime {profile.name} has no {', '.join(tasks)}:"
         " drop the task or choose a newer runtime",
     )
+
+
+def _no_bucket(serving: Serving) -> Verdict | None:
+    if not serving.lacks_bucket:
+        return None
+    return unknown(Reason.WAITING, f"waiting for {ConditionType.STORAGE_READY}")
 
 
 def _prerequisite_lacking(serving: Serving) -> Verdict | None:

@@ -8,13 +8,14 @@ from typing import Final
 
 from maas_operator.api.model_service import ModelService
 from maas_operator.domain.objects import Manifest
+from maas_operator.domain.storage.bucket import Bucket
 
 MODEL_DIRECTORY: Final = "/mnt/models"
 """Where KServe mounts the model, whatever its source."""
 
-# KServe and its fork in OpenShift AI look up the Secret by this name in the model's namespace. Of `storage.key`, the
-# other way, only OpenShift AI makes the Secret that it needs.
-_STORAGE_SECRET: Final = "serving.kserve.io/storageSecretName"
+# KServe and its fork in OpenShift AI look up the Secret by the first name in the model's namespace, and by the second
+# where KServe's Helm chart is installed. Of `storage.key`, the other way, only OpenShift AI makes what it needs.
+_STORAGE_SECRET: Final = ("serving.kserve.io/storageSecretName", "serving.kserve.io/secretName")
 _FETCHED: Final = ("s3", "hf", "https")
 _MANY_NODES: Final = frozenset({"ReadWriteMany", "ReadOnlyMany"})
 
@@ -35,7 +36,7 @@ class Source:
     def annotations(self) -> dict[str, str]:
         """Return what the InferenceService says besides; KServe copies it to the pods."""
         fetched = scheme_of(self.uri) in _FETCHED
-        return {_STORAGE_SECRET: self.secret} if self.secret and fetched else {}
+        return dict.fromkeys(_STORAGE_SECRET, self.secret) if self.secret and fetched else {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,17 +50,23 @@ class Prerequisites:
     claims: Mapping[str, Manifest] = field(default_factory=dict)
 
 
-NOTHING_FOUND: Final = Prerequisites()
+NO_PREREQUISITES: Final = Prerequisites()
 
 
-def declared_source(service: ModelService, found: Prerequisites = NOTHING_FOUND) -> Source:
-    """Return the source that a service names."""
-    credentials = service.spec.model.credentials_secret_ref
+def source_of(service: ModelService, found: Prerequisites = NO_PREREQUISITES, bucket: Bucket | None = None) -> Source:
+    """Return the source that a service names; `bucket`: where a model of spec.model.source.bucketPath is."""
+    credentials, path = service.spec.model.credentials_secret_ref, service.spec.model.source.bucket_path
+    if bucket is not None and path is not None:
+        return Source(uri=bucket.uri(path), secret=bucket.secret, one_node=_on_one_node(found))
     return Source(
         uri=service.spec.model.source.uri or "",
         secret=credentials.name if credentials else "",
-        one_node=any(is_one_node(claim) for claim in found.claims.values()),
+        one_node=_on_one_node(found),
     )
+
+
+def _on_one_node(found: Prerequisites) -> bool:
+    return any(is_one_node(claim) for claim in found.claims.values())
 
 
 def scheme_of(uri: str) -> str:

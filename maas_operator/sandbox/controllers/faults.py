@@ -31,12 +31,23 @@ class PortaFault(StrEnum):
     FORBIDDEN = "Forbidden"
 
 
+class MinIOFault(StrEnum):
+    """The ways in which a MinIO refuses what Jobs ask of it."""
+
+    ACCESS_DENIED = "AccessDenied"
+
+
 @dataclass
 class Faults:
-    """What goes wrong now. `pods` by InferenceService name, `*` for all."""
+    """What goes wrong now. `pods` by the name of InferenceService, StatefulSet or Job, `*` for all.
+
+    `volumes`: what the provisioner says instead of making a volume.
+    """
 
     pods: dict[str, PodFault] = field(default_factory=dict)
     porta: PortaFault | None = None
+    minio: MinIOFault | None = None
+    volumes: str = ""
 
     def of_pods(self, *owners: Mapping[str, Any]) -> PodFault | None:
         """Return the fault of a model's pods, given its InferenceService and, if known, the ModelService."""

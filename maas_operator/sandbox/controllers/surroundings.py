@@ -10,6 +10,8 @@ from .conditions import Clock, system_clock
 from .faults import Delays, Faults
 from .kserve.controller import KServe
 from .kserve.settings import Settings
+from .minio.volumes import Volumes
+from .minio.workloads import Workloads
 from .runner import Backoff, Runner
 from .threescale.admin_api import AdminApi
 from .threescale.operator import ThreescaleOperator
@@ -29,6 +31,7 @@ class Surroundings:
     admin_api: AdminApi
     kserve: KServe
     threescale: ThreescaleOperator
+    workloads: Workloads
     faults: Faults
     delays: Delays
     violations: Violations
@@ -51,6 +54,8 @@ def surroundings(
         client, porta, violations=violations, faults=faults, delays=delays, clock=clock, namespace=namespace
     )
     zync = Zync(client, porta, namespace=namespace, delays=delays, clock=clock)
-    runner = Runner(client, [kserve, threescale, zync], backoff=backoff)
+    volumes = Volumes(client, faults=faults, clock=clock)
+    workloads = Workloads(client, violations=violations, faults=faults, delays=delays, clock=clock)
+    runner = Runner(client, [kserve, threescale, zync, volumes, workloads], backoff=backoff)
     admin_api = AdminApi(porta, faults, client, namespace)
-    return Surroundings(runner, porta, admin_api, kserve, threescale, faults, delays, violations)
+    return Surroundings(runner, porta, admin_api, kserve, threescale, workloads, faults, delays, violations)

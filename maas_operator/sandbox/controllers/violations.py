@@ -20,6 +20,7 @@ class Rule(StrEnum):
     KEY_NOT_PUSHED = "KeyNeverReachesThreescale"
     IGNORED_NAMESPACE = "ThreescaleOperatorDoesNotLook"
     POLICY_NOT_MOUNTED = "GatewayCannotLoadPolicy"
+    BAD_SCRIPT = "JobRunsBadScript"
     SECRET_EXPOSED = "SecretExposed"
 
 

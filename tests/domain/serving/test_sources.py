@@ -11,11 +11,12 @@ from maas_operator.domain.model_service import decide
 from maas_operator.domain.objects import Manifest
 from maas_operator.domain.serving.inference_service import CONFIG_HASH, inference_service
 from maas_operator.domain.serving.prerequisites import prerequisite_problem
-from maas_operator.domain.serving.sources import Prerequisites, declared_source
+from maas_operator.domain.serving.sources import Prerequisites, source_of
 from tests.domain.children import profile_of
 from tests.domain.worlds import a_model_world, a_service, condition_of, kept, kinds, settle
 
 STORAGE_SECRET = "serving.kserve.io/storageSecretName"
+OF_THE_CHART = "serving.kserve.io/secretName"
 S3, HF, ARCHIVE, CLAIM = "s3://models/llama", "hf://org/llama:v1", "https://example.com/llama.tar.gz", "pvc://weights/a"
 OCI = "oci://registry.example.com/models/tiny:1"
 AWS = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"})
@@ -31,7 +32,7 @@ def a_claim(*modes: str, **spec: Any) -> Manifest:
 
 def rendered(model: dict[str, Any], found: Prerequisites | None = None, **spec: Any) -> Manifest:
     service = a_service(model=model, **spec)
-    source = declared_source(service, found or Prerequisites())
+    source = source_of(service, found or Prerequisites())
     return inference_service(service, profile_of(service), deployment_mode=None, source=source)
 
 
@@ -50,9 +51,9 @@ def test_a_uri_reaches_kserve_as_it_is(uri: str) -> None:
 @pytest.mark.parametrize("uri", [S3, HF, ARCHIVE])
 def test_kserve_is_told_the_secrets_name_and_nothing_else_of_it(uri: str) -> None:
     child = rendered(a_model(uri, "token"))
-    assert child["metadata"]["annotations"][STORAGE_SECRET] == "token"
     without = rendered(a_model(uri))
-    del child["metadata"]["annotations"][STORAGE_SECRET]
+    for annotation in (STORAGE_SECRET, OF_THE_CHART):
+        assert child["metadata"]["annotations"].pop(annotation) == "token"
     child["spec"]["predictor"].pop("annotations"), without["spec"]["predictor"].pop("annotations")
     assert child == without
 
