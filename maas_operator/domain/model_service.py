@@ -24,6 +24,7 @@ from .gateway import progress as gateway_progress
 from .gateway.publication import Publication
 from .gateway.remote import Remote
 from .kinds import BACKEND, PRODUCT
+from .minio.retirement import Retirement
 from .objects import Manifest, Ref
 from .observed import status_of
 from .people.developers import developers_ready, subscription
@@ -34,6 +35,7 @@ from .plan.observation import observed
 from .policies.platform import PlatformPolicies
 from .serving.progress import Serving, model_ready
 from .serving.runtime_profiles import UnknownRuntime
+from .serving.sources import NO_PREREQUISITES, Prerequisites
 from .storage.backend import NOTHING_FOUND, Findings
 from .storage.progress import BucketStorage, retained
 
@@ -64,7 +66,8 @@ class ModelServiceWorld(World):
     `policy_secrets`, `installation`: see `PlatformPolicies`; `copied`: the copies of configurations that are there.
     `applications`: who uses the Product, and `obstacles`: known only while the service is being deleted.
     `config_map`: the ConfigMap of spec.api.openAPI, if there is one.
-    `storage`: what is there of the bucket of spec.storage.
+    `prerequisites`: the Secret's keys and the claims that the model refers to, as far as they exist.
+    `storage`: what is there of the bucket of spec.storage; `storage_namespaces`: where keys of buckets may lie.
     """
 
     service: ModelService
@@ -82,12 +85,14 @@ class ModelServiceWorld(World):
     applications: tuple[str, ...]
     obstacles: Obstacles
     config_map: Manifest | None = None
+    prerequisites: Prerequisites = NO_PREREQUISITES
     storage: Findings = NOTHING_FOUND
+    storage_namespaces: frozenset[str] = frozenset()
 
     @property
     def namespaces(self) -> frozenset[str]:
         """Return where this service's children may live."""
-        return self.threescale_namespaces | {self.service.metadata.namespace}
+        return self.threescale_namespaces | self.storage_namespaces | {self.service.metadata.namespace}
 
 
 def needs_document_name(world: ModelServiceWorld) -> bool:
@@ -111,6 +116,7 @@ def decide(world: ModelServiceWorld) -> Decision:
 
 def _on_platform(world: ModelServiceWorld, platform: ModelPlatform) -> Decision:
     storage = BucketStorage(service=world.service, platform=platform, world=world, found=world.storage)
+    retirement = _retirement(world)
     serving, publication = _serving(world, platform, storage), _publication(world, platform)
     documentation = Documentation(publication=publication, config_map=world.config_map)
     people = [subscription(world.service, developer) for developer in world.service.spec.developers]
@@ -123,18 +129,19 @@ def _on_platform(world: ModelServiceWorld, platform: ModelPlatform) -> Decision:
         developers_ready(world.service, world.children),
     )
     remote_settled = publication.change.step is None and not world.remote.look_again
-    settled = remote_settled and all(stage.status is ConditionStatus.TRUE for stage in stages)
+    settled = remote_settled and retirement.done and all(stage.status is ConditionStatus.TRUE for stage in stages)
     return Decision(
         conditions=(*_summary(stages, in_bucket=world.service.spec.model.source.bucket_path is not None), *stages),
         children=(
             *storage.children,
+            *retirement.children,
             *serving.children,
             *publication.children(),
             *documentation.children(),
             *people,
         ),
         patches=tuple(publication.patches()),
-        keep=storage.keep() | serving.keep() | publication.keep() | documentation.keep(),
+        keep=storage.keep() | retirement.keep | serving.keep() | publication.keep() | documentation.keep(),
         namespaces=world.namespaces,
         status=_status(world, storage, serving, publication),
         wake_after=None if settled else _patience(publication),
@@ -149,8 +156,13 @@ def _serving(world: ModelServiceWorld, platform: ModelPlatform, storage: BucketS
         deployment_mode=world.deployment_mode,
         deployment=world.deployment,
         pods=world.pods,
+        found=world.prerequisites,
         bucket=storage.bucket,
     )
+
+
+def _retirement(world: ModelServiceWorld) -> Retirement:
+    return Retirement(service=world.service, platform=world.platform, world=world, found=world.storage)
 
 
 def _load_failure(serving: Serving) -> str:
@@ -262,18 +274,30 @@ def _farewell(world: ModelServiceWorld) -> Decision:
         namespaces=world.namespaces,
         obstacles=world.obstacles,
     )
-    leaving = decide_condition(ConditionType.GATEWAY_READY, (_used_by_others,), world, otherwise=farewell.verdict)
+    retirement = _retirement(world)
+    leaving = decide_condition(
+        ConditionType.GATEWAY_READY, (_used_by_others, _key_is_known), world, otherwise=farewell.verdict
+    )
     in_use = [ref for ref in world.seen if ref.kind in (PRODUCT, BACKEND)] if world.applications else []
     return Decision(
         conditions=summarise((leaving,), ready=""),
-        keep=frozenset(in_use) | farewell.held | retained(world.service, world),
+        children=() if farewell.forced else retirement.children,
+        keep=frozenset(in_use)
+        | farewell.held
+        | retained(world.service, world)
+        | (frozenset() if farewell.forced else retirement.keep),
         namespaces=world.namespaces,
-        releasable=farewell.releasable and not world.applications,
+        releasable=farewell.releasable and not world.applications and retirement.done,
         # Others' access is no remainder of this model: they lose it when they are deleted, and not before.
         forced=farewell.forced and not world.applications,
         status=_kept_status(world.service),
         wake_after=POLL,
     )
+
+
+def _key_is_known(world: ModelServiceWorld) -> Verdict | None:
+    """Tell that somebody may still get into the bucket."""
+    return _retirement(world).verdict
 
 
 def _used_by_others(world: ModelServiceWorld) -> Verdict | None:

@@ -23,6 +23,7 @@ from maas_operator.domain.kinds import (
 from maas_operator.domain.objects import Manifest, Ref
 from maas_operator.engine.errors import Forbidden
 from maas_operator.sandbox.controllers.faults import PodFault
+from maas_operator.sandbox.controllers.minio.volumes import default_storage_class
 from tests.scenarios.harness import PLATFORM, World, a_namespace, a_world, sample
 from tests.scenarios.operator import Fault
 
@@ -81,6 +82,45 @@ async def test_a_class_that_is_missing_is_named_and_waited_for() -> None:
         assert await world.told(PLATFORM, "StorageReady") == ("False", "StorageClassMissing")
         assert "spec.storage.minio.storageClassName: there is no StorageClass fast" in await world.message(PLATFORM)
         await world.apply(_class("fast"))
+        await world.settle()
+        assert await world.told(PLATFORM, "StorageReady") == ("True", "Ready")
+
+
+async def test_a_default_class_that_is_missing_is_waited_for() -> None:
+    async with a_world() as world:
+        await world.delete(Ref(STORAGE_CLASS, "", "standard"))
+        await world.apply(a_namespace(PLACE), a_platform())
+        await world.settle()
+        assert await world.told(PLATFORM, "StorageReady") == ("False", "StorageClassMissing")
+        assert "the cluster has no default StorageClass" in await world.message(PLATFORM, "StorageReady")
+        await world.apply(default_storage_class())
+        await world.settle()
+        assert await world.told(PLATFORM, "StorageReady") == ("True", "Ready")
+
+
+async def test_where_events_can_not_be_read_the_pod_still_tells() -> None:
+    async with a_world_with_minio() as world:
+        world.around.faults.volumes = "no space left in pool gold"
+        fault = Fault(lambda call: call.kind == "Event" and call.verb == "list", lambda: Forbidden("no"), times=10**6)
+        world.operator.faults.append(fault)
+        await world.settle()
+        assert await world.told(PLATFORM, "StorageReady") == ("False", "Unschedulable")
+        assert "unbound immediate PersistentVolumeClaims" in await world.message(PLATFORM, "StorageReady")
+        world.operator.faults.remove(fault)
+        world.around.faults.volumes = ""
+        await world.settle()
+        assert await world.told(PLATFORM, "StorageReady") == ("True", "Ready")
+
+
+async def test_a_minio_that_may_not_be_made_names_what_is_missing() -> None:
+    async with a_world_with_minio() as world:
+        words = 'statefulsets.apps "minio" is forbidden: User cannot patch'
+        fault = Fault(lambda call: call.kind == "StatefulSet" and call.writes, lambda: Forbidden(words), times=10**6)
+        world.operator.faults.append(fault)
+        await world.settle()
+        assert await world.told(PLATFORM, "StorageReady") == ("False", "Forbidden")
+        assert words in await world.message(PLATFORM, "StorageReady")
+        world.operator.faults.remove(fault)
         await world.settle()
         assert await world.told(PLATFORM, "StorageReady") == ("True", "Ready")
 

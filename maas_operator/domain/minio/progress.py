@@ -12,7 +12,7 @@ from maas_operator.api.minio import MinIO
 from maas_operator.api.model_platform import ModelPlatform
 from maas_operator.api.reasons import ConditionType, Reason
 from maas_operator.domain.conditions import Condition, Verdict, decide_condition, false, refused, true
-from maas_operator.domain.decision import World
+from maas_operator.domain.decision import ChildState, World
 from maas_operator.domain.objects import Manifest, Ref
 from maas_operator.domain.observed import status_of
 from maas_operator.domain.people.secrets import StoredSecret
@@ -68,8 +68,8 @@ class Server:
             return
         user = (stored.get(names.ROOT_USER) if stored else None) or _USER
         password = (stored.get(names.ROOT_PASSWORD) if stored else None) or self.evidence.fresh
-        if password is not None:
-            yield server.root_secret(minio, uid, user, password)
+        assert password is not None, "who looks into the namespace brings a fresh one along"
+        yield server.root_secret(minio, uid, user, password)
         if not self.shrinks:
             yield server.claim(minio, uid)
         yield server.service(self.platform, minio)
@@ -134,6 +134,18 @@ def is_ready(stateful_set: Manifest | None) -> bool:
     status = status_of(stateful_set)
     seen = status.get("observedGeneration") == stateful_set["metadata"].get("generation")
     return bool(seen and status.get("readyReplicas") == 1 and status.get("updatedReplicas") == 1)
+
+
+def stateful_set_state(stateful_set: Manifest) -> ChildState:
+    """Read a StatefulSet by its ready pods."""
+    ready = is_ready(stateful_set)
+    return ChildState(ready=ready, reason="" if ready else "Pending")
+
+
+def claim_state(claim: Manifest) -> ChildState:
+    """Read a claim of a volume by its phase."""
+    phase = str(status_of(claim).get("phase") or "Pending")
+    return ChildState(ready=phase == "Bound", reason="" if phase == "Bound" else phase)
 
 
 def _namespace_missing(it: Server) -> Verdict | None:

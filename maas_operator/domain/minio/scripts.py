@@ -1,7 +1,8 @@
 """What the Jobs beside a MinIO run. Values come by environment only, and each of them is quoted: none is ever source.
 
 Each script may run again from its beginning, whatever it had done before. `mc` reads secrets from its standard input,
-so that they stand in no command line. The image has a shell and little else: no grep, no sed.
+so that they stand in no command line; since a pipe hides what fails before it, they are looked at first. The image has
+a shell and little else: no grep, no sed.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Final
 
 _BEGIN: Final = """\
 set -eu
+: "${ROOT_USER:?}" "${ROOT_PASSWORD:?}" "${ACCESS_KEY:?}" "${SECRET_KEY:?}" "${BUCKET:?}"
 printf '%s\\n%s\\n' "$ROOT_USER" "$ROOT_PASSWORD" | mc alias set store "$STORE_URL"
 """
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from pydantic import SecretStr
+
 from maas_operator.api.model_platform import ModelPlatform
 from maas_operator.api.model_service import ModelService
 from maas_operator.api.storage import Storage
@@ -23,12 +25,15 @@ class Findings:
     """What was read for a backend: what it `needs` and is there, and what was said last of what it `listens` to.
 
     `has_secret`: the Secret of the bucket is there, and ours.
+    `pods`: those of the service's Jobs that have not done their work. `fresh`: a random key, where none is stored.
     """
 
     has_secret: bool = False
     secrets: Mapping[Ref, StoredSecret] = field(default_factory=dict)
     objects: Mapping[Ref, Manifest] = field(default_factory=dict)
     words: Mapping[Ref, str] = field(default_factory=dict)
+    pods: tuple[Manifest, ...] = ()
+    fresh: SecretStr | None = None
 
 
 NOTHING_FOUND = Findings()
@@ -57,6 +62,11 @@ class Backend(ABC):
     @abstractmethod
     def children(self) -> tuple[Manifest, ...]:
         """Return what must exist; what holds data is of a kind in `RETAINED`."""
+
+    @property
+    def kept(self) -> frozenset[Ref]:
+        """Return the children that stay as they are where they are not written."""
+        return frozenset()
 
     @property
     @abstractmethod

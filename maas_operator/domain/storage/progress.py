@@ -15,6 +15,7 @@ from maas_operator.domain.conditions import Condition, Verdict, decide_condition
 from maas_operator.domain.decision import World
 from maas_operator.domain.farewell import refs_of
 from maas_operator.domain.kinds import RETAINED
+from maas_operator.domain.minio.bucket import MinIOBucket, keys_and_jobs
 from maas_operator.domain.names import storage_secret_ref
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 
@@ -35,6 +36,8 @@ def backend_of(service: ModelService, platform: ModelPlatform) -> type[Backend] 
     offered: dict[StorageBackend, type[Backend]] = {StorageBackend.EXISTING: Existing}
     if platform.spec.storage.odf is not None:
         offered[StorageBackend.ODF] = ClaimedBucket
+    if platform.spec.storage.minio is not None:
+        offered[StorageBackend.MINIO] = MinIOBucket
     return offered.get(service.spec.storage.backend)
 
 
@@ -76,8 +79,9 @@ class BucketStorage:
 
     def keep(self) -> frozenset[Ref]:
         """Return what stays although it is not written now: the Secret of a bucket, and all that holds data."""
-        secret = {storage_secret_ref(self.service)} if self.service.spec.storage is not None else set()
-        return frozenset(secret) - set(map(ref_of, self.children)) | data_of(self.service, self.world)
+        secret = frozenset({storage_secret_ref(self.service)} if self.service.spec.storage is not None else ())
+        kept = self.backend.kept if self.backend is not None else keys_and_jobs(self.service, self.world)
+        return (secret | kept) - set(map(ref_of, self.children)) | data_of(self.service, self.world)
 
     def conditions(self, failure: str) -> tuple[Condition, ...]:
         """Return StorageReady, none where no bucket is asked for; `failure`: a pod's words on why it could not load."""

@@ -16,6 +16,7 @@ from .store import Refused, Store
 
 _QUOTED: Final = re.compile(r"'[^']*'|\"[^\"]*\"")
 _VARIABLE: Final = re.compile(r"\$([A-Z_]+)")
+_DEMANDED: Final = re.compile(r"\$\{([A-Z_]+):\?\}")
 _SECRETS: Final = frozenset({"ROOT_PASSWORD", "SECRET_KEY"})
 
 
@@ -41,6 +42,9 @@ class Shell:
             self._line(line)
 
     def _line(self, line: str) -> None:
+        if line.startswith(": "):
+            self._demand(line)
+            return
         if "$" in _QUOTED.sub("", line) or "`" in line or "$(" in line:
             raise BadScript(f"an expansion that is not quoted: {line}")
         words = shlex.shlex(line, posix=True, punctuation_chars=True)
@@ -54,6 +58,11 @@ class Shell:
             raise BadScript(f"the image has no {rest[0]}")
         self._refuse_secrets(rest)
         self._mc([self._expand(word) for word in rest[1:]], text)
+
+    def _demand(self, line: str) -> None:
+        for name in _DEMANDED.findall(line):
+            if not self.env.get(name):
+                raise BadScript(f"{name}: parameter null or not set")
 
     def _printf(self, words: list[str]) -> tuple[str, list[str]]:
         end = next((n for n, word in enumerate(words) if word in ("|", ">")), None)

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from maas_operator.domain.kinds import EVENT, PERSISTENT_VOLUME_CLAIM, STORAGE_CLASS, Kind
+from maas_operator.domain.kinds import EVENT, PERSISTENT_VOLUME_CLAIM, POD, STORAGE_CLASS, Kind
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.engine.errors import Conflict, NotFound
 
@@ -17,6 +17,7 @@ from ..faults import Faults
 from ..runner import Trigger, itself
 
 _DEFAULT: Final = "storageclass.kubernetes.io/is-default-class"
+_PROTECTION: Final = "kubernetes.io/pvc-protection"
 _POLL_SECONDS: Final = 5.0
 
 
@@ -50,6 +51,8 @@ class Volumes:
             claim = await self._client.get(ref)
         except NotFound:
             return None
+        if "deletionTimestamp" in claim["metadata"]:
+            return await self._release(claim)
         claim = await self._with_class(claim)
         if claim.get("status", {}).get("phase") != "Bound" and (problem := await self._problem(claim)):
             await write_status(self._client, claim, {"phase": "Pending"})
@@ -58,6 +61,17 @@ class Volumes:
         size = claim["spec"]["resources"]["requests"]["storage"]
         modes = claim["spec"]["accessModes"]
         await write_status(self._client, claim, {"phase": "Bound", "accessModes": modes, "capacity": {"storage": size}})
+        return None
+
+    async def _release(self, claim: Manifest) -> float | None:
+        """Let a claim go that no pod uses."""
+        ref = ref_of(claim)
+        pods = await self._client.list(POD, namespace=ref.namespace)
+        volumes = (volume for pod in pods for volume in pod["spec"].get("volumes") or ())
+        if any(one.get("persistentVolumeClaim", {}).get("claimName") == ref.name for one in volumes):
+            return _POLL_SECONDS
+        others = [name for name in claim["metadata"].get("finalizers") or () if name != _PROTECTION]
+        await self._client.merge_patch(ref, {"metadata": {"finalizers": others}})
         return None
 
     async def _with_class(self, claim: Manifest) -> Manifest:
