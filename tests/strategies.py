@@ -36,6 +36,7 @@ from maas_operator.api.model_service import (
 from maas_operator.api.model_subscription import ModelReference, ModelSubscription, ModelSubscriptionSpec, User
 from maas_operator.api.plans import Limit, Metric, Period, Plan, Pricing, TokenPrices
 from maas_operator.api.serving import EnvironmentVariable, Resources, Serving
+from maas_operator.api.sources import Adapter
 from maas_operator.api.storage import PlatformStorage
 
 LOWER = "abcdefghijklmnopqrstuvwxyz"
@@ -112,16 +113,41 @@ plans = st.builds(
     pricing=pricings,
 )
 plan_lists = st.lists(plans, max_size=4, unique_by=lambda plan: plan.name).map(tuple)
-sources = st.builds(
-    "{}://{}".format, st.sampled_from(["oci", "s3", "pvc", "hf", "https"]), words("._:/+-", max_size=200)
-).map(lambda uri: ModelSource(uri=uri))
-models = st.builds(
-    Model,
-    name=st.none() | words("._/:-", max_size=128),
-    tasks=st.lists(st.sampled_from(Task), min_size=1, unique=True).map(tuple),
-    source=sources,
-    context_length=st.none() | st.integers(1, 10_000_000),
+segments = words("._+-", max_size=20)
+paths = st.lists(segments, min_size=1, max_size=4).map("/".join)
+hugging_face = st.builds("hf://{}/{}{}".format, segments, segments, st.just("") | segments.map(":{}".format)).filter(
+    lambda uri: "+" not in uri
 )
+claims = st.builds("pvc://{}/{}".format, labels(), st.just("") | paths)
+sources = (
+    hugging_face
+    | claims
+    | st.builds("oci://r.example.com/{}".format, labels())
+    | st.builds("s3://{}/{}".format, labels(min_size=3), paths)
+    | st.builds("https://{}/{}.{}".format, labels(), paths, st.sampled_from(["tar", "tar.gz", "tgz", "zip"]))
+).map(lambda uri: ModelSource(uri=uri))
+adapters = st.builds(
+    Adapter, name=labels(max_size=35).map("lora-{}".format), uri=hugging_face | claims, rank=st.integers(1, 256)
+) | st.builds(Adapter, name=labels(max_size=35).map("lora-{}".format), path=paths)
+
+
+@st.composite
+def models(draw: st.DrawFn) -> Model:
+    """Return models; an adapter never has the model's name."""
+    source = draw(sources)
+    beside = draw(st.lists(adapters, max_size=3, unique_by=lambda one: one.name).map(tuple))
+    mounted = str(source.uri).startswith(("oci://", "pvc://"))
+    secret = st.none() if mounted else st.none() | st.builds(SecretReference, name=labels())
+    return Model(
+        name=draw(st.none() | words("._/:-", max_size=128).filter(lambda name: not name.startswith("lora-"))),
+        tasks=draw(st.lists(st.sampled_from(Task), min_size=1, unique=True).map(tuple)),
+        source=source,
+        credentials_secret_ref=draw(secret),
+        context_length=draw(st.none() | st.integers(1, 10_000_000)),
+        adapters=beside,
+    )
+
+
 servings = st.builds(
     Serving,
     runtime=st.none() | labels(),
@@ -177,7 +203,7 @@ def model_services(draw: st.DrawFn) -> ModelService:
         platform_ref=ClusterReference(name=draw(labels())),
         display_name=draw(st.none() | texts(80)),
         description=draw(st.none() | texts(500)),
-        model=draw(models),
+        model=draw(models()),
         serving=draw(servings),
         api=draw(apis),
         plans=offered,
@@ -185,6 +211,7 @@ def model_services(draw: st.DrawFn) -> ModelService:
         management_policy=draw(st.sampled_from(ManagementPolicy)),
     )
     starts_with_letter = labels(max_size=35).map(lambda name: draw(st.sampled_from(LOWER)) + name)
+    starts_with_letter = starts_with_letter.filter(lambda name: not name.startswith("lora-"))
     return ModelService(metadata=draw(metadata(starts_with_letter, labels(max_size=16))), spec=spec)
 
 

@@ -240,6 +240,21 @@ class ModelServiceStatus(ApiModel):
 class ModelService(Resource):
     """A model reference that the operator turns into a served, limited and key-protected API."""
 
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel=(
+                "has(self.spec.model.name) || !has(self.spec.model.adapters)"
+                " || self.spec.model.adapters.all(one, one.name != self.metadata.name)"
+            ),
+            message="spec.model.adapters: the model's own id is the name of the ModelService: give the adapter of that"
+            " name another one, or the model a name of its own by spec.model.name",
+            holds=lambda service: (
+                service.spec.model.name is not None
+                or all(adapter.name != service.metadata.name for adapter in service.spec.model.adapters)
+            ),
+        ),
+    )
+
     api_version: Literal["maas-operator.io/v1alpha1"] = API_VERSION
     kind: Literal["ModelService"] = "ModelService"
     # KServe starts names with a letter and builds Service and volume names of 63 characters from them.

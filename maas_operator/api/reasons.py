@@ -118,6 +118,10 @@ class Reason(StrEnum):
     # ModelReady
     NAME_TOO_LONG = "NameTooLong"
     RUNTIME_MISSING = "RuntimeMissing"
+    CREDENTIALS_MISSING = "CredentialsMissing"
+    CREDENTIALS_INVALID = "CredentialsInvalid"
+    CLAIM_MISSING = "ClaimMissing"
+    CLAIM_UNFIT = "ClaimUnfit"
     STOPPED = "Stopped"
     MODEL_STARTING = "ModelStarting"
     MODEL_LOADING = "ModelLoading"
@@ -326,6 +330,22 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
     Reason.RUNTIME_MISSING: ReasonDoc(
         "spec.serving.runtime is no profile of the platform and not built in.",
         "Choose one of the profiles in the message, or add yours to the ModelPlatform.",
+    ),
+    Reason.CREDENTIALS_MISSING: ReasonDoc(
+        "The Secret of spec.model.credentialsSecretRef does not exist in the model's namespace.",
+        "Create it with the keys in the message, or correct the name.",
+    ),
+    Reason.CREDENTIALS_INVALID: ReasonDoc(
+        "The Secret of spec.model.credentialsSecretRef lacks a key, or has one that misleads KServe.",
+        "Add the key in the message, or use a Secret of its own for this source.",
+    ),
+    Reason.CLAIM_MISSING: ReasonDoc(
+        "A PersistentVolumeClaim that the model or an adapter names does not exist in its namespace.",
+        "Create the claim with the files in it, or correct the URI.",
+    ),
+    Reason.CLAIM_UNFIT: ReasonDoc(
+        "A PersistentVolumeClaim can not be mounted by as many pods as there are replicas, or holds no files.",
+        "Use a claim with ReadWriteMany or ReadOnlyMany and volumeMode Filesystem, or one replica.",
     ),
     Reason.STOPPED: ReasonDoc("spec.serving.replicas is 0.", "Set spec.serving.replicas to 1 or more."),
     Reason.MODEL_STARTING: ReasonDoc("KServe makes the pods.", _WAIT),

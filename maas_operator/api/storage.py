@@ -61,6 +61,11 @@ class Storage(ApiModel):
             message="quota can not be set on an Existing bucket: set it where the bucket was made",
             holds=lambda storage: storage.backend is not StorageBackend.EXISTING or storage.quota is None,
         ),
+        # A claim's map that loses its last entry becomes null on servers before Kubernetes 1.35, which then refuse it.
+        Rule(
+            cel="!has(oldSelf.quota) || has(self.quota)",
+            message="quota can not be taken out of a bucket that has one: set a larger one",
+        ),
         Rule(
             cel="self.backend != 'Existing' || self.deletionPolicy == 'Retain'",
             message="deletionPolicy can only be Retain for an Existing bucket: who made it has to delete it",

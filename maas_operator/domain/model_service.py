@@ -35,6 +35,7 @@ from .plan.observation import observed
 from .policies.platform import PlatformPolicies
 from .serving.progress import Serving, model_ready
 from .serving.runtime_profiles import UnknownRuntime
+from .serving.sources import NO_PREREQUISITES, Prerequisites
 from .storage.backend import NOTHING_FOUND, Findings
 from .storage.progress import BucketStorage, retained
 
@@ -65,6 +66,7 @@ class ModelServiceWorld(World):
     `policy_secrets`, `installation`: see `PlatformPolicies`; `copied`: the copies of configurations that are there.
     `applications`: who uses the Product, and `obstacles`: known only while the service is being deleted.
     `config_map`: the ConfigMap of spec.api.openAPI, if there is one.
+    `prerequisites`: the Secret's keys and the claims that the model refers to, as far as they exist.
     `storage`: what is there of the bucket of spec.storage; `storage_namespaces`: where keys of buckets may lie.
     """
 
@@ -83,6 +85,7 @@ class ModelServiceWorld(World):
     applications: tuple[str, ...]
     obstacles: Obstacles
     config_map: Manifest | None = None
+    prerequisites: Prerequisites = NO_PREREQUISITES
     storage: Findings = NOTHING_FOUND
     storage_namespaces: frozenset[str] = frozenset()
 
@@ -153,6 +156,7 @@ def _serving(world: ModelServiceWorld, platform: ModelPlatform, storage: BucketS
         deployment_mode=world.deployment_mode,
         deployment=world.deployment,
         pods=world.pods,
+        found=world.prerequisites,
         bucket=storage.bucket,
     )
 

@@ -50,6 +50,11 @@ def model_id(service: ModelService) -> str:
     return service.spec.model.name or service.metadata.name
 
 
+def adapter_ids(service: ModelService) -> tuple[str, ...]:
+    """Return the further ids that the model's LoRA adapters are served as."""
+    return tuple(adapter.name for adapter in service.spec.model.adapters)
+
+
 def title(service: ModelService) -> str:
     """Return the name that people read."""
     return service.spec.display_name or service.metadata.name

@@ -30,6 +30,7 @@ from maas_operator.domain.kinds import (
     MODEL_SERVICE,
     MODEL_SUBSCRIPTION,
     NAMESPACE,
+    PERSISTENT_VOLUME_CLAIM,
     POD,
     PRODUCT,
     ROUTE,
@@ -44,9 +45,10 @@ from maas_operator.domain.model_platform import ADMIN_URL, ModelPlatformWorld, a
 from maas_operator.domain.model_service import ModelServiceWorld, needs_document_name
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.domain.people import access, accounts
-from maas_operator.domain.people.secrets import StoredSecret, read_secret
+from maas_operator.domain.people.secrets import StoredSecret, keys_of, read_secret
 from maas_operator.domain.people.world import FreshSecrets, ModelSubscriptionWorld
 from maas_operator.domain.policies.platform import PlatformPolicies, is_copy, referred_to, secret_names
+from maas_operator.domain.serving.sources import NO_PREREQUISITES, Prerequisites, claim_names
 
 from .cache import Cache
 from .cluster import Cluster
@@ -112,6 +114,7 @@ class Gatherer:
             applications=await self._users(service, platform, forced=is_forced(owner)),
             obstacles=await self._obstacles(owner, seen),
             config_map=await self._config_map(service),
+            prerequisites=await self._prerequisites(service),
             storage=await StorageReader(self._lookup, self.fresh).find(service, platform),
             storage_namespaces=self._storage_namespaces(),
         )
@@ -245,6 +248,21 @@ class Gatherer:
         if wanted is None or leaving or service.spec.management_policy is ManagementPolicy.PAUSED:
             return None
         return await self._lookup.live(Ref(CONFIG_MAP, service.metadata.namespace, wanted.name))
+
+    async def _prerequisites(self, service: ModelService) -> Prerequisites:
+        """Return what a model refers to in its namespace; read in each pass where it does, and watched by nobody."""
+        leaving = service.metadata.deletion_timestamp is not None
+        if leaving or service.spec.management_policy is ManagementPolicy.PAUSED:
+            return NO_PREREQUISITES
+        namespace, credentials = service.metadata.namespace, service.spec.model.credentials_secret_ref
+        secret = await self._lookup.live(Ref(SECRET, namespace, credentials.name)) if credentials else None
+        claims = [
+            await self._lookup.live(Ref(PERSISTENT_VOLUME_CLAIM, namespace, name)) for name in claim_names(service)
+        ]
+        return Prerequisites(
+            keys=keys_of(secret) if secret else None,
+            claims={claim["metadata"]["name"]: claim for claim in claims if claim is not None},
+        )
 
     async def _with_document_name(self, world: ModelServiceWorld) -> ModelServiceWorld:
         """Ask 3scale for the name of a document that is about to be written for the first time."""

@@ -158,6 +158,33 @@ GOOD = (
         ],
     ),
     _service("an image by digest", "spec.model.source.uri", "oci://quay.io/m@sha256:" + "0" * 64),
+    *(
+        _service("a source", "spec.model.source.uri", uri)
+        for uri in (
+            "oci://r",
+            "oci://registry.example.com:5000/models/llama_3.2:v1.0-rc1",
+            "s3://models.example/llama-3.2/v1+q4/",
+            "pvc://claim",
+            "pvc://claim/models/llama-3.2/",
+            "hf://org/Model.v1_x:main",
+            "https://example.com:8443/models/llama.tar.gz",
+            "https://example.com/llama.zip",
+        )
+    ),
+    _service("credentials", "spec.model", {"source": {"uri": "s3://models/a"}, "credentialsSecretRef": {"name": "s3"}}),
+    _service(
+        "adapters",
+        "spec.model",
+        {
+            "source": {"uri": "oci://quay.io/models/llama:1"},
+            "credentialsSecretRef": {"name": "token"},
+            "adapters": [
+                {"name": "legal", "uri": "hf://org/legal:v1", "rank": 64},
+                {"name": "medical", "uri": "pvc://claim/adapters/medical"},
+                {"name": "plain", "path": "adapters/plain.v1"},
+            ],
+        },
+    ),
     _service(
         "its own document",
         "spec.api.openAPI",
@@ -256,6 +283,92 @@ BAD = (
     _bad(SERVICE, "a query", "spec.model.source.uri", "https://example.com/model?token=1"),
     _bad(SERVICE, "a line feed at the end", "spec.model.source.uri", "oci://a/b\n"),
     _bad(SERVICE, "too long", "spec.model.source.uri", "oci://" + "a" * 1024),
+    *(
+        _bad(SERVICE, f"a source: {uri}", "spec.model.source.uri", uri)
+        for uri in (
+            "s3://models",
+            "s3://models/",
+            "s3://Models/llama",
+            "s3://models/../other",
+            "s3://models/a//b",
+            "s3://key:secret@models/llama",
+            "s3://models/llama?versionId=1",
+            "s3://models/{{.Name}}",
+            "pvc://claim/..",
+            "pvc://claim/models/../../etc",
+            "pvc://claim/.hidden",
+            "pvc://Claim/models",
+            "pvc://claim//models",
+            "hf://model",
+            "hf://org/",
+            "hf://org/model/file",
+            "hf://org/model:refs/pr/1",
+            "hf://token@org/model",
+            "hf://org/..",
+            "https://example.com",
+            "https://example.com/model",
+            "https://example.com/model.gguf",
+            "https://example.com/../model.zip",
+            "oci://user:secret@registry.example.com/model",
+            "oci://registry.example.com/../model",
+            "oci://registry.example.com/model@sha256:0",
+            "oci+native://registry.example.com/model",
+        )
+    ),
+    *(
+        _bad(
+            SERVICE,
+            f"credentials for {uri}",
+            "spec.model",
+            {"source": {"uri": uri}, "credentialsSecretRef": {"name": "secret"}},
+        )
+        for uri in ("oci://quay.io/models/llama:1", "pvc://claim/models")
+    ),
+    *(
+        _bad(SERVICE, f"an adapter: {adapter}", "spec.model.adapters", [{"name": "legal"} | adapter])
+        for adapter in (
+            {},
+            {"uri": "hf://org/legal", "path": "legal"},
+            {"uri": "s3://models/legal"},
+            {"uri": "oci://quay.io/legal:1"},
+            {"uri": "https://example.com/legal.zip"},
+            {"uri": "pvc://claim/../legal"},
+            {"uri": "hf://org/legal=/etc/passwd"},
+            {"path": "/etc"},
+            {"path": "../etc"},
+            {"path": "a/../b"},
+            {"path": "a b"},
+            {"path": "{{.Name}}"},
+            {"path": "a=b"},
+            {"path": "legal", "rank": 0},
+            {"path": "legal", "rank": 257},
+            {"path": "legal", "name": "Legal"},
+            {"path": "legal", "name": "a=b"},
+            {"path": "legal", "name": "a/b"},
+            {"path": "legal", "name": "a" * 41},
+        )
+    ),
+    _bad(SERVICE, "an adapter twice", "spec.model.adapters", [{"name": "a", "path": "a"}, {"name": "a", "path": "b"}]),
+    _bad(
+        SERVICE,
+        "too many adapters",
+        "spec.model.adapters",
+        [{"name": f"a{number}", "path": "a"} for number in range(9)],
+    ),
+    Bad(
+        "an adapter of the model's name",
+        changed(SERVICE, "spec.model.adapters", [{"name": "llama", "path": "a"}]),
+        "spec.model",
+    ),
+    Bad(
+        "an adapter of the service's name",
+        changed(
+            SERVICE,
+            "spec.model",
+            {"source": {"uri": "oci://r"}, "adapters": [{"name": SERVICE["metadata"]["name"], "path": "a"}]},
+        ),
+        "",
+    ),
     _bad(SERVICE, "a space", "spec.model.name", "my model"),
     _bad(SERVICE, "a flag", "spec.model.name", "--trust-remote-code"),
     _bad(SERVICE, "no task", "spec.model.tasks", []),
@@ -424,6 +537,7 @@ CHANGES = (
     _change(SERVICE, "more replicas", "spec.serving.replicas", 2),
     _change(SERVICE, "the default said aloud", "spec.platformRef", {"name": "default"}),
     _change(IN_BUCKET, "more room", "spec.storage.quota", "100Gi"),
+    _change(IN_BUCKET, "no limit any more", "spec.storage.quota", ABSENT, "spec.storage"),
     _change(IN_BUCKET, "data that goes with the service", "spec.storage.deletionPolicy", "Delete"),
     _change(IN_BUCKET, "another backend", "spec.storage.backend", "MinIO", "spec.storage.backend"),
     Change("the bucket is left", IN_BUCKET, SERVICE),

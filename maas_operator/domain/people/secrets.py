@@ -44,6 +44,11 @@ def read_secret(manifest: Manifest) -> StoredSecret:
     )
 
 
+def keys_of(manifest: Manifest) -> frozenset[str]:
+    """Return the keys of a Secret that have a value, without looking at the values."""
+    return frozenset(key for key, value in (manifest.get("data") or {}).items() if value)
+
+
 def secret(ref: Ref, values: Mapping[str, SecretStr], *, labels: Mapping[str, str] | None = None) -> Manifest:
     """Build an Opaque Secret. Its values are in `data`: keys of `stringData` would stay behind when dropped."""
     metadata: Manifest = {"name": ref.name, "namespace": ref.namespace}

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from maas_operator.api.model import ModelSource
 from maas_operator.api.model_platform import RuntimeProfile
 from maas_operator.api.model_service import ModelService
 from maas_operator.api.serving import Resources
@@ -15,11 +14,21 @@ from maas_operator.domain.emitted import Emitted, digest, manifest
 from maas_operator.domain.labels import GROUP
 from maas_operator.domain.names import inference_service_ref, model_id
 from maas_operator.domain.objects import Manifest
-from maas_operator.domain.storage.bucket import Bucket
 
+from .adapters import (
+    ClaimVolume,
+    DirectoryMount,
+    InitContainer,
+    ScratchVolume,
+    adapter_args,
+    adapter_fetchers,
+    adapter_mounts,
+    adapter_volumes,
+)
 from .pod import ResourceRequirements, Toleration
 from .resources import accelerator, accelerators, resolve
 from .serving_runtime import MODEL_FORMAT, serving_runtime_spec
+from .sources import Source, source_of
 
 CONFIG_HASH: Final = f"{GROUP}/config-hash"
 """Annotation on the pods: the hash of what they run, by which a rollout is proved."""
@@ -33,8 +42,6 @@ _DEPLOYMENT_MODE: Final = "serving.kserve.io/deploymentMode"
 STOP: Final = "serving.kserve.io/stop"
 """Annotation that makes KServe remove the pods."""
 
-STORAGE_SECRET: Final = ("serving.kserve.io/storageSecretName", "serving.kserve.io/secretName")
-"""Annotations that name the Secret for the download: KServe's own setting, and the one of its Helm charts."""
 
 _GRACE_SECONDS: Final = 120
 
@@ -61,6 +68,7 @@ class PredictorModel(Emitted):
     storage_uri: str
     args: tuple[str, ...]
     resources: ResourceRequirements | None
+    volume_mounts: tuple[DirectoryMount, ...] | None = None
 
 
 class Predictor(Emitted):
@@ -76,6 +84,8 @@ class Predictor(Emitted):
     termination_grace_period_seconds: int = _GRACE_SECONDS
     deployment_strategy: DeploymentStrategy
     tolerations: tuple[Toleration, ...] | None = None
+    volumes: tuple[ClaimVolume | ScratchVolume, ...] | None = None
+    init_containers: tuple[InitContainer, ...] | None = None
     model: PredictorModel
 
 
@@ -86,13 +96,14 @@ class InferenceServiceSpec(Emitted):
 
 
 def inference_service(
-    service: ModelService, profile: RuntimeProfile, *, deployment_mode: str | None, bucket: Bucket | None = None
+    service: ModelService, profile: RuntimeProfile, *, deployment_mode: str | None, source: Source | None = None
 ) -> Manifest:
-    """Build the InferenceService; `deployment_mode` is the one in its status, None before KServe has written it.
+    """Build the InferenceService.
 
-    `bucket`: where a model of spec.model.source.bucketPath is.
+    `deployment_mode`: the one in its status, None before KServe has written it. `source`: the service's own if None.
     """
-    annotations = {
+    source = source or source_of(service)
+    annotations = source.annotations | {
         # Older KServe knows the old word only; once its status says the new one, it refuses the old one.
         _DEPLOYMENT_MODE: STANDARD if deployment_mode == STANDARD else RAW_DEPLOYMENT,
         # KServe's own proxy wants a Kubernetes token in the header in which our clients send their key.
@@ -100,10 +111,8 @@ def inference_service(
     }
     if service.spec.serving.replicas == 0:
         annotations[STOP] = "true"
-    if service.spec.model.source.bucket_path is not None and bucket is not None:
-        annotations |= dict.fromkeys(STORAGE_SECRET, bucket.secret)
-    predictor = _predictor(service, profile, bucket)
-    hashed = predictor.model_copy(update={"annotations": {CONFIG_HASH: config_hash(service, profile, bucket)}})
+    predictor = _predictor(service, profile, source)
+    hashed = predictor.model_copy(update={"annotations": {CONFIG_HASH: config_hash(service, profile, source)}})
     return manifest(
         inference_service_ref(service),
         InferenceServiceSpec(predictor=hashed),
@@ -112,11 +121,13 @@ def inference_service(
     )
 
 
-def config_hash(service: ModelService, profile: RuntimeProfile, bucket: Bucket | None = None) -> str:
+def config_hash(service: ModelService, profile: RuntimeProfile, source: Source | None = None) -> str:
     """Return the hash of what the pods run: another one means other pods, the same one means the same pods."""
-    whole = _predictor(service, profile, bucket).dump()
-    predictor = {key: value for key, value in whole.items() if key not in _NOT_IN_PODS}
-    return digest([serving_runtime_spec(service, profile).dump(), predictor])[:16]
+    source = source or source_of(service)
+    dumped = _predictor(service, profile, source).dump()
+    predictor = {key: value for key, value in dumped.items() if key not in _NOT_IN_PODS}
+    annotations = [source.annotations] if source.annotations else []
+    return digest([serving_runtime_spec(service, profile).dump(), predictor, *annotations])[:16]
 
 
 def told_config_hash(inference_service: Manifest) -> str:
@@ -125,7 +136,7 @@ def told_config_hash(inference_service: Manifest) -> str:
     return str(annotations.get(CONFIG_HASH, ""))
 
 
-def _predictor(service: ModelService, profile: RuntimeProfile, bucket: Bucket | None) -> Predictor:
+def _predictor(service: ModelService, profile: RuntimeProfile, source: Source) -> Predictor:
     resources = resolve(service.spec.serving.resources, profile.resources)
     device = accelerator(resources)
     # A stopped model keeps one replica in its spec: KServe takes no replicas for scale to zero.
@@ -133,23 +144,19 @@ def _predictor(service: ModelService, profile: RuntimeProfile, bucket: Bucket | 
     return Predictor(
         min_replicas=replicas,
         max_replicas=replicas,
-        # A rolling update needs a spare accelerator, and hangs where there is none.
-        deployment_strategy=DeploymentStrategy(type="Recreate" if device else "RollingUpdate"),
+        # A rolling update needs a spare accelerator, or files on two nodes, and hangs where there are none.
+        deployment_strategy=DeploymentStrategy(type="Recreate" if device or source.one_node else "RollingUpdate"),
         tolerations=(Toleration(key=device),) if device else None,
+        volumes=adapter_volumes(service) or None,
+        init_containers=adapter_fetchers(service, profile.image) or None,
         model=PredictorModel(
             runtime=service.metadata.name,
-            storage_uri=_storage_uri(service.spec.model.source, bucket),
-            args=_args(service, accelerators(resources)),
+            storage_uri=source.uri,
+            args=(*_args(service, accelerators(resources)), *adapter_args(service)),
             resources=_requirements(resources),
+            volume_mounts=adapter_mounts(service) or None,
         ),
     )
-
-
-def _storage_uri(source: ModelSource, bucket: Bucket | None) -> str:
-    if source.bucket_path is None:
-        return source.uri or ""
-    assert bucket is not None, "a model in a bucket is served when that is there"
-    return bucket.uri(source.bucket_path)
 
 
 def _requirements(resources: Resources) -> ResourceRequirements | None:

@@ -24,15 +24,20 @@ from maas_operator.domain.storage.bucket import Bucket
 
 from .inference_service import config_hash, inference_service, told_config_hash
 from .network_policy import network_policy
+from .prerequisites import prerequisite_problem
 from .runtime_profiles import UnknownRuntime, runtime_profile, unsupported_tasks
 from .service import api_service
 from .serving_runtime import serving_runtime
+from .sources import NO_PREREQUISITES, Prerequisites, Source, source_of
 from .status import ModelState, model_state
 
 
 @dataclass(frozen=True, kw_only=True)
 class Serving:
-    """How one model is served, and how far that has come. `deployment` and `pods` are as the cache has them."""
+    """How one model is served, and how far that has come. `deployment` and `pods` are as the cache has them.
+
+    `found`: what the model refers to, as far as it exists.
+    """
 
     service: ModelService
     platform: ModelPlatform
@@ -40,7 +45,13 @@ class Serving:
     deployment_mode: str | None
     deployment: Manifest | None
     pods: tuple[Manifest, ...]
+    found: Prerequisites = NO_PREREQUISITES
     bucket: Bucket | None = None
+
+    @cached_property
+    def source(self) -> Source:
+        """Return where KServe takes the model from."""
+        return source_of(self.service, self.found, self.bucket)
 
     @cached_property
     def profile(self) -> RuntimeProfile | UnknownRuntime:
@@ -67,12 +78,14 @@ class Serving:
         profile = self.profile
         if isinstance(profile, UnknownRuntime) or name_violation(self.service) is not None or self.lacks_bucket:
             return
+        if prerequisite_problem(self.service, self.found) is not None:
+            return
         yield serving_runtime(self.service, profile)
         policy = network_policy(self.service, self.platform)
         if policy is not None:
             yield policy
         yield api_service(self.service)
-        yield inference_service(self.service, profile, deployment_mode=self.deployment_mode, bucket=self.bucket)
+        yield inference_service(self.service, profile, deployment_mode=self.deployment_mode, source=self.source)
 
     @property
     def lacks_bucket(self) -> bool:
@@ -99,7 +112,7 @@ class Serving:
         found = self.world.children.get(inference_service_ref(self.service))
         if found is not None and self.service.spec.management_policy is ManagementPolicy.OBSERVE:
             return told_config_hash(found)
-        return "" if self.lacks_bucket else config_hash(self.service, profile, self.bucket)
+        return "" if self.lacks_bucket else config_hash(self.service, profile, self.source)
 
     @property
     def started_at(self) -> datetime | None:
@@ -112,7 +125,16 @@ def model_ready(serving: Serving) -> Condition:
     """Decide ModelReady."""
     return decide_condition(
         ConditionType.MODEL_READY,
-        (_name_too_long, _runtime_missing, _task_unsupported, _no_bucket, _refused, _startup_timeout, _not_serving),
+        (
+            _name_too_long,
+            _runtime_missing,
+            _task_unsupported,
+            _no_bucket,
+            _prerequisite_lacking,
+            _refused,
+            _startup_timeout,
+            _not_serving,
+        ),
         serving,
         otherwise=true(Reason.READY, "the model answers inside the cluster"),
     )
@@ -145,6 +167,10 @@ def _no_bucket(serving: Serving) -> Verdict | None:
     if not serving.lacks_bucket:
         return None
     return unknown(Reason.WAITING, f"waiting for {ConditionType.STORAGE_READY}")
+
+
+def _prerequisite_lacking(serving: Serving) -> Verdict | None:
+    return prerequisite_problem(serving.service, serving.found)
 
 
 def _refused(serving: Serving) -> Verdict | None:

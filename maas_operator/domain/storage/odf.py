@@ -40,8 +40,7 @@ class ObjectBucketClaimSpec(Emitted):
 
     storage_class_name: str
     generate_bucket_name: str
-    # Always there: a map that is left out with its last entry becomes null on some servers, which then refuse it.
-    additional_config: dict[str, str]
+    additional_config: dict[str, str] | None
 
 
 class ClaimedBucket(Backend):
@@ -70,7 +69,7 @@ class ClaimedBucket(Backend):
         spec = ObjectBucketClaimSpec(
             storage_class_name=self._class_name,
             generate_bucket_name=self.service.metadata.name,
-            additional_config={"maxSize": quota} if quota else {},
+            additional_config={"maxSize": quota} if quota else None,
         )
         return (manifest(bucket_claim_ref(self.service), spec),)
 
