@@ -100,7 +100,16 @@ async def test_another_quota_is_another_job_and_the_key_stays() -> None:
         assert await values_of(world) == before
         assert len(await jobs_of(world)) == 1
         assert await jobs_of(world) != jobs
-        await world.edit(SERVICE, {"spec": {"storage": {"quota": None}}})
+
+
+async def test_a_bucket_without_a_quota_that_is_found_again_has_none() -> None:
+    async with a_world(ends=False) as world:
+        await begin(world)
+        await world.delete(SERVICE)
+        await world.settle()
+        service = a_service()
+        del service["spec"]["storage"]["quota"]
+        await world.apply(service)
         await world.settle()
         assert (await store_of(world)).buckets[the_bucket()].quota == 0
 
