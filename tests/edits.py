@@ -49,9 +49,20 @@ OTHERS = {
     "developers.name",
     "api.openAPI.configMapRef.name",
     "api.openAPI.configMapRef.key",
+    "model.source.bucketPath",
+    "storage.backend",
+    "storage.quota",
+    "storage.deletionPolicy",
+    "storage.existing.endpoint",
+    "storage.existing.region",
+    "storage.existing.bucket",
+    "storage.existing.credentialsSecretRef.name",
+    "storage.existing.caConfigMapRef.name",
+    "storage.existing.caConfigMapRef.key",
 }
 """Immutable, the name of a developer, who is somebody else then, and the ConfigMap of a document, which goes with its
-mode: `test_a_developer_who_is_renamed...`, `test_a_users_own_document...`."""
+mode: `test_a_developer_who_is_renamed...`, `test_a_users_own_document...`. A bucket comes with a source of its own:
+`tests/scenarios/test_storage.py`."""
 
 TOGETHER = {
     "plans.name": ("developers.plan", "basic"),

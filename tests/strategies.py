@@ -37,7 +37,7 @@ from maas_operator.api.model_subscription import ModelReference, ModelSubscripti
 from maas_operator.api.plans import Limit, Metric, Period, Plan, Pricing, TokenPrices
 from maas_operator.api.serving import EnvironmentVariable, Resources, Serving
 from maas_operator.api.sources import Adapter
-from maas_operator.api.storage import PlatformStorage
+from maas_operator.api.storage import DeletionPolicy, ExistingBucket, PlatformStorage, Storage, StorageBackend
 
 LOWER = "abcdefghijklmnopqrstuvwxyz"
 ALPHANUMERIC = LOWER + "0123456789"
@@ -189,6 +189,30 @@ apis = st.builds(
 )
 
 
+secret_references = st.builds(SecretReference, name=labels())
+existing_buckets = st.builds(
+    ExistingBucket,
+    endpoint=st.builds(
+        "{}://{}{}".format, st.sampled_from(["http", "https"]), labels(), st.sampled_from(["", ":9000"])
+    ),
+    region=labels(),
+    bucket=labels(min_size=3),
+    # By their aliases: hypothesis looks at the signature and would make second ones.
+    credentialsSecretRef=secret_references,
+    caConfigMapRef=st.none() | st.builds(ConfigMapKey, name=labels(), key=words("-._", max_size=60)),
+)
+storages = st.one_of(
+    st.builds(Storage, backend=st.just(StorageBackend.EXISTING), existing=existing_buckets),
+    st.builds(
+        Storage,
+        backend=st.sampled_from([StorageBackend.MINIO, StorageBackend.ODF]),
+        quota=st.none() | st.from_regex(r"[1-9][0-9]{0,8}(Mi|Gi|Ti)", fullmatch=True),
+        # By its alias: hypothesis looks at the signature and would make a second one.
+        deletionPolicy=st.sampled_from(DeletionPolicy),
+    ),
+)
+
+
 def _developers(names: st.SearchStrategy[str]) -> st.SearchStrategy[tuple[Developer, ...]]:
     developers = st.builds(Developer, name=account_names, email=emails, plan=names)
     return st.lists(developers, max_size=4, unique_by=lambda developer: developer.name).map(tuple)
@@ -208,6 +232,7 @@ def model_services(draw: st.DrawFn) -> ModelService:
         api=draw(apis),
         plans=offered,
         developers=draw(_developers(names)),
+        storage=draw(st.none() | storages),
         management_policy=draw(st.sampled_from(ManagementPolicy)),
     )
     starts_with_letter = labels(max_size=35).map(lambda name: draw(st.sampled_from(LOWER)) + name)
