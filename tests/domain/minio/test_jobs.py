@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 
 from maas_operator.api.minio import MinIO
 from maas_operator.api.model_service import ModelService
@@ -47,6 +47,7 @@ def a_pod(job: Manifest, **state: Any) -> Manifest:
     return {"kind": "Pod", "metadata": metadata("pod", "minio", labels=labels), "status": status}
 
 
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(model_services())
 def test_names_fit_where_kubernetes_and_s3_put_them(service: ModelService) -> None:
     for purpose in Purpose:
