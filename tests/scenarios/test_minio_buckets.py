@@ -312,6 +312,25 @@ async def test_a_minio_that_is_taken_out_stays_while_models_have_buckets_there()
         assert await world.told(SERVICE, "StorageReady") == ("True", "Ready")
 
 
+async def test_a_minio_in_use_is_not_replaced_by_one_elsewhere() -> None:
+    async with a_world() as world:
+        await begin(world)
+        await world.apply(a_namespace("elsewhere"))
+        await world.edit(PLATFORM, {"spec": {"storage": {"minio": None}}})
+        await world.settle()
+        await world.apply(a_platform(namespace="elsewhere"))
+        await world.settle()
+        assert await world.told(PLATFORM, "StorageReady") == ("False", "StorageInUse")
+        assert await world.told(SERVICE, "StorageReady") == ("False", "PlatformNotReady")
+        assert set((await store_of(world)).users) == {the_bucket()}
+        assert await world.find(KEY) is not None
+        assert await world.client.list(JOB, namespace="elsewhere") == []
+        await world.edit(PLATFORM, {"spec": {"storage": {"minio": None}}})
+        await world.apply(a_platform())
+        await world.settle()
+        assert await world.told(SERVICE, "StorageReady") == ("True", "Ready")
+
+
 async def test_only_namespaces_of_models_with_buckets_reach_the_minio() -> None:
     async with a_world() as world:
         await begin(world)

@@ -94,10 +94,10 @@ class MinIOBucket(Backend):
     @property
     def kept(self) -> frozenset[Ref]:
         """Return what stays as it is while nothing can be done."""
-        jobs = {ref for ref, job in jobs_of(self.world, self.service, *Purpose).items() if not is_finished(job)}
-        key = key_ref(self.service, self._minio)
-        provisioned = jobs_of(self.world, self.service, Purpose.PROVISION).keys()
-        return frozenset(jobs | {key}) | (frozenset() if self._may_work else frozenset(provisioned))
+        if not self._may_work:
+            return keys_and_jobs(self.service, self.world)
+        jobs = jobs_of(self.world, self.service, *Purpose)
+        return frozenset({self.keys} | {ref for ref, job in jobs.items() if not is_finished(job)})
 
     @property
     def problem(self) -> Verdict | None:

@@ -28,7 +28,8 @@ class PlatformMinIO:
     @cached_property
     def _server(self) -> Server | None:
         minio = self.platform.spec.storage.minio
-        if minio is None or self.leaving:
+        # One that was taken out while models use it is not replaced by another one elsewhere.
+        if minio is None or self.leaving or (self._orphans and self.evidence.users):
             return None
         return Server(platform=self.platform, minio=minio, world=self.world, evidence=self.evidence)
 
