@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from maas_operator.domain.kinds import (
+    MODEL_PLATFORM,
     NETWORK_POLICY,
     PERSISTENT_VOLUME_CLAIM,
     POD,
@@ -198,6 +199,21 @@ async def test_a_volume_never_shrinks() -> None:
         assert await world.told(PLATFORM, "Stalled") == ("True", "VolumeShrinks")
         await world.edit(PLATFORM, {"spec": {"storage": {"minio": {"size": "50Gi"}}}})
         await world.settle()
+        assert await world.told(PLATFORM, "StorageReady") == ("True", "Ready")
+
+
+async def test_a_second_platform_in_the_same_namespace_touches_nothing_of_the_first() -> None:
+    async with a_world(ends=False) as world:
+        await world.apply(a_namespace(PLACE), a_platform())
+        await world.settle()
+        second = a_platform(size="90Gi", image="registry.example.com/another")
+        second["metadata"]["name"] = "second"
+        await world.apply(second)
+        await world.settle()
+        ref = Ref(MODEL_PLATFORM, "", "second")
+        assert await world.told(ref, "StorageReady") == ("False", "Conflict")
+        assert "Service minio/minio exists and is not ours" in await world.message(ref, "StorageReady")
+        assert (await world.get(CLAIM))["spec"]["resources"]["requests"] == {"storage": "50Gi"}
         assert await world.told(PLATFORM, "StorageReady") == ("True", "Ready")
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+import pytest
+
 from maas_operator.api.model_service import ModelService
 from maas_operator.domain.kinds import JOB, POD, SECRET
 from maas_operator.domain.minio.bucket import bucket_name
 from maas_operator.domain.objects import Manifest, Ref
 from maas_operator.sandbox.controllers.faults import MinIOFault, PodFault
 from maas_operator.sandbox.controllers.minio.store import Store
+from maas_operator.sandbox.kubeapi.faults import Moment
 from tests.scenarios.harness import HOME, NAME, PLATFORM, SERVICE, World, a_namespace, a_world, sample
+from tests.scenarios.operator import Fault, Killed, is_write
 from tests.scenarios.test_minio import CLAIM, PLACE, POLICY, a_platform
 
 OWN = Ref(SECRET, HOME, f"{NAME}-storage")
@@ -96,7 +100,16 @@ async def test_another_quota_is_another_job_and_the_key_stays() -> None:
         assert await values_of(world) == before
         assert len(await jobs_of(world)) == 1
         assert await jobs_of(world) != jobs
-        await world.edit(SERVICE, {"spec": {"storage": {"quota": None}}})
+
+
+async def test_a_bucket_without_a_quota_that_is_found_again_has_none() -> None:
+    async with a_world(ends=False) as world:
+        await begin(world)
+        await world.delete(SERVICE)
+        await world.settle()
+        service = a_service()
+        del service["spec"]["storage"]["quota"]
+        await world.apply(service)
         await world.settle()
         assert (await store_of(world)).buckets[the_bucket()].quota == 0
 
@@ -306,6 +319,47 @@ async def test_only_namespaces_of_models_with_buckets_reach_the_minio() -> None:
         await world.delete(SERVICE)
         await world.settle()
         assert await _admitted(world) == [PLACE]
+
+
+def a_crash(number: int, moment: Moment) -> Fault:
+    return Fault(lambda call: is_write(call) and call.namespace == PLACE, Killed, moment=moment, skip=number)
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("moment", Moment)
+@pytest.mark.parametrize("number", range(7))
+async def test_a_crash_while_a_bucket_is_made_changes_nothing(number: int, moment: Moment) -> None:
+    async with a_world() as world:
+        crash = a_crash(number, moment)
+        world.operator.faults.append(crash)
+        await begin(world)
+        assert crash.hits == 1
+        assert await world.told(SERVICE, "Ready") == ("True", "Ready"), await world.message(SERVICE)
+        assert len(await jobs_of(world)) == 1
+        own = await values_of(world)
+        key = own["AWS_ACCESS_KEY_ID"], own["AWS_SECRET_ACCESS_KEY"]
+        assert (await store_of(world)).may(*key, "s3:GetObject", f"{the_bucket()}/a")
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("moment", Moment)
+@pytest.mark.parametrize("number", range(4))
+async def test_a_crash_while_a_bucket_goes_leaves_nothing(number: int, moment: Moment) -> None:
+    # Once key and Job are gone nothing proves that all is done: it is done again, with a key that nobody ever gets.
+    async with a_world(ends=False) as world:
+        await begin(world, deletionPolicy="Delete")
+        crash = a_crash(number, moment)
+        world.operator.faults.append(crash)
+        await world.delete(SERVICE)
+        await world.settle()
+        assert crash.hits == 1
+        store = await store_of(world)
+        assert await world.find(SERVICE) is None
+        assert (store.buckets, store.users, store.policies) == ({}, {}, {})
+        assert await jobs_of(world) == []
+        assert await world.find(KEY) is None
+        await world.check_quiet()
+        await world.check_deletion()
 
 
 async def _admitted(world: World) -> list[str]:

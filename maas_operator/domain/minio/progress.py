@@ -59,7 +59,10 @@ class Server:
 
     @property
     def children(self) -> tuple[Manifest, ...]:
-        """Return what must be there; the pod starts when its credentials are known."""
+        """Return what must be there; the pod starts when its credentials are known.
+
+        Volume and credentials belong to the namespace: they are for the platform that has the Service there.
+        """
         return tuple(self._children())
 
     def _children(self) -> Iterable[Manifest]:
@@ -70,12 +73,14 @@ class Server:
         password = (stored.get(names.ROOT_PASSWORD) if stored else None) or self.evidence.fresh
         assert password is not None, "who looks into the namespace brings a fresh one along"
         yield server.root_secret(minio, uid, user, password)
-        if not self.shrinks:
-            yield server.claim(minio, uid)
         yield server.service(self.platform, minio)
         yield server.network_policy(self.platform, minio, self.evidence.users)
-        if (root := self.world.children.get(names.root_ref(minio.namespace))) is not None:
-            yield server.stateful_set(self.platform, minio, _uid(root))
+        root, place = self.world.children.get(names.root_ref(minio.namespace)), names.service_ref(minio.namespace)
+        if root is None or self.world.children.get(place) is None:
+            return
+        if not self.shrinks:
+            yield server.claim(minio, uid)
+        yield server.stateful_set(self.platform, minio, _uid(root))
 
     @property
     def keep(self) -> frozenset[Ref]:
