@@ -1,7 +1,8 @@
 """`maas-operator render`: the children of ModelServices and ModelSubscriptions, offline.
 
-It shows what does not depend on a cluster: no ids, no promotion (its name has the Product's id), no Secret, and no
-ActiveDoc (its document tells the public URL, which the gateway's Route gives).
+It shows what does not depend on a cluster: no ids, no promotion (its name has the Product's id), no Secret, no
+ActiveDoc (its document tells the public URL, which the gateway's Route gives), and no InferenceService of a model in a
+claimed bucket (its provisioner names that).
 Tokens are taken to be counted, unless the platform's `tokenPolicy` says None.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import yaml
@@ -19,6 +21,7 @@ from maas_operator.api.model_service import ModelService
 from maas_operator.api.model_subscription import ModelSubscription
 from maas_operator.api.parse import InvalidObject, parse, read
 from maas_operator.api.reasons import Reason
+from maas_operator.domain.decision import World
 from maas_operator.domain.gateway.backend import backend
 from maas_operator.domain.gateway.plans import plans_of, plans_with_token_limits
 from maas_operator.domain.gateway.product import product
@@ -33,6 +36,10 @@ from maas_operator.domain.serving.network_policy import network_policy
 from maas_operator.domain.serving.runtime_profiles import UnknownRuntime, runtime_profile, unsupported_tasks
 from maas_operator.domain.serving.service import api_service
 from maas_operator.domain.serving.serving_runtime import serving_runtime
+from maas_operator.domain.serving.sources import source_of
+from maas_operator.domain.storage.backend import NOTHING_FOUND, Backend
+from maas_operator.domain.storage.odf import ClaimedBucket
+from maas_operator.domain.storage.progress import BucketStorage
 from maas_operator.engine.packed_policy import packed_policy
 
 
@@ -101,13 +108,24 @@ def _service_children(service: ModelService, platform: ModelPlatform) -> Iterabl
     policies = PlatformPolicies(platform=platform, secrets={}, installation=None)
     secret_only = policies.condition.reason is Reason.POLICY_SECRET_MISSING
     _refuse(service, "spec.platformRef", None if secret_only else policies.problem)
-    policy = network_policy(service, platform)
+    policy, bucket = network_policy(service, platform), _bucket(service, platform)
+    yield from bucket.children if isinstance(bucket, ClaimedBucket) else ()
     yield serving_runtime(service, profile)
     yield from [policy] if policy else []
     yield api_service(service)
-    yield inference_service(service, profile, deployment_mode=None)
+    source = source_of(service, bucket=bucket.bucket if bucket else None)
+    if source.uri:
+        yield inference_service(service, profile, deployment_mode=None, source=source)
     yield backend(service, platform)
     yield product(service, platform, metering, policies)
+
+
+def _bucket(service: ModelService, platform: ModelPlatform) -> Backend | None:
+    world = World(owner=service.dump(), now=datetime.now(UTC))
+    storage = BucketStorage(service=service, platform=platform, world=world, found=NOTHING_FOUND)
+    lacking = service.spec.storage is not None and storage.backend is None
+    _refuse(service, "spec.storage", storage.conditions("")[0].message if lacking else None)
+    return storage.backend
 
 
 def _refuse(service: ModelService, field: str, problem: str | None) -> None:
