@@ -79,7 +79,8 @@ async def test_pods_carry_the_annotations_of_the_service_and_the_predictor(world
     isvc = service(predictor={"annotations": {"hash": "1"}, "labels": {"team": "a"}})
     await world.settle(runtime(), isvc)
     (pod,) = await pods(world)
-    assert pod["metadata"]["annotations"] == {**RAW, "hash": "1"}
+    source = {"internal.serving.kserve.io/storage-initializer-sourceuri": "oci://registry.example.com/llama:1"}
+    assert pod["metadata"]["annotations"] == {**RAW, **source, "hash": "1"}
     assert pod["metadata"]["labels"]["serving.kserve.io/inferenceservice"] == "llama"
     assert pod["metadata"]["labels"]["app"] == "isvc.llama-predictor"
     assert pod["metadata"]["labels"]["team"] == "a"

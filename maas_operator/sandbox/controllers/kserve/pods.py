@@ -64,6 +64,16 @@ def status_of_pod(manifest: Mapping[str, Any], *, fault: PodFault | None, starte
     return _running(manifest, since) if started else _loading(manifest, since)
 
 
+def unstarted(manifest: Mapping[str, Any], since: str, reason: str, message: str) -> _Status:
+    """Return the status of a pod that lacks something of others: no node takes it, or a container can not be made."""
+    if reason == "Unschedulable":
+        scheduled = condition("PodScheduled", False, reason=reason, message=message)
+        return {"phase": "Pending", "conditions": [{**scheduled, "lastTransitionTime": since}]}
+    state = _wait(reason, message)
+    containers = [_container_status(c, ready=False, state=state) for c in manifest["spec"]["containers"]]
+    return _status("Pending", since, ready=False, containers=containers)
+
+
 def _running(manifest: Mapping[str, Any], since: str) -> _Status:
     containers = [_container_status(c, ready=True, state=_run(since)) for c in manifest["spec"]["containers"]]
     return _status("Running", since, ready=True, containers=containers)

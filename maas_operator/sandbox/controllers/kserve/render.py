@@ -10,6 +10,7 @@ from typing import Any, Final
 from maas_operator.domain.objects import Manifest
 
 from ..faults import FAULT_ANNOTATION
+from .injection import SOURCE_URI
 from .settings import CONTAINER, INFERENCE_SERVICE_LABEL, STOP, Settings, predictor_name
 
 _TEMPLATE = re.compile(r"\{\{(.*?)\}\}|\{\{")
@@ -92,6 +93,7 @@ def pod_annotations(isvc: Mapping[str, Any], runtime: Mapping[str, Any]) -> dict
         **(runtime["spec"].get("annotations") or {}),
         **(isvc["metadata"].get("annotations") or {}),
         **(isvc["spec"]["predictor"].get("annotations") or {}),
+        SOURCE_URI: isvc["spec"]["predictor"]["model"].get("storageUri", ""),
     }
     return {key: value for key, value in merged.items() if key not in _NOT_COPIED}
 
