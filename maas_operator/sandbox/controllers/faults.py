@@ -20,6 +20,7 @@ class PodFault(StrEnum):
     CRASH_LOOP = "CrashLoopBackOff"
     STORAGE_INITIALIZER = "StorageInitializer"
     MODELCAR = "ModelcarInit"
+    GATED_ADAPTER = "GatedAdapter"
     QUOTA = "ReplicaFailure"
     NEVER_READY = "NeverReady"
 

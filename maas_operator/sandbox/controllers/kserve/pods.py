@@ -18,6 +18,10 @@ _LAST_LINES: Final = (
 _INITIALIZER_LINES: Final = (
     "RuntimeError: Failed to fetch model. The path or model models/absent does not exist in bucket models."
 )
+_GATED_LINES: Final = (
+    "huggingface_hub.errors.GatedRepoError: 401 Client Error. Cannot access gated repo for url "
+    "https://huggingface.co/api/models/org/legal/revision/main. Access to model org/legal is restricted."
+)
 _NO_NODE: Final = (
     "0/3 nodes are available: 1 node(s) had untolerated taint {node-role.kubernetes.io/master: }, "
     "2 Insufficient nvidia.com/gpu. preemption: 0/3 nodes are available: "
@@ -125,6 +129,10 @@ def _modelcar(manifest: Mapping[str, Any], since: str) -> _Status:
     return _stuck_in_init(manifest, since, "modelcar-init", last)
 
 
+def _gated_adapter(manifest: Mapping[str, Any], since: str) -> _Status:
+    return _stuck_in_init(manifest, since, "fetch-adapters", _terminated("Error", 1, since, _GATED_LINES))
+
+
 def _stuck_in_init(manifest: Mapping[str, Any], since: str, name: str, last: _Status) -> _Status:
     state = _wait("CrashLoopBackOff", f"back-off 5m0s restarting failed container={name}")
     failed = _container_status({"name": name, "image": name}, ready=False, state=state, last=last, restarts=5)
@@ -181,5 +189,6 @@ _FAULTS: Final[dict[PodFault, Callable[[Mapping[str, Any], str], _Status]]] = {
     PodFault.CRASH_LOOP: _crash_loop,
     PodFault.STORAGE_INITIALIZER: _storage_initializer,
     PodFault.MODELCAR: _modelcar,
+    PodFault.GATED_ADAPTER: _gated_adapter,
     PodFault.NEVER_READY: _loading,
 }
