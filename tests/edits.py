@@ -49,9 +49,15 @@ OTHERS = {
     "developers.name",
     "api.openAPI.configMapRef.name",
     "api.openAPI.configMapRef.key",
+    "model.credentialsSecretRef.name",
+    "model.adapters.name",
+    "model.adapters.uri",
+    "model.adapters.path",
+    "model.adapters.rank",
 }
-"""Immutable, the name of a developer, who is somebody else then, and the ConfigMap of a document, which goes with its
-mode: `test_a_developer_who_is_renamed...`, `test_a_users_own_document...`."""
+"""Immutable, the name of a developer, who is somebody else then, the ConfigMap of a document, which goes with its
+mode, and what needs objects beside it: `test_a_developer_who_is_renamed...`, `test_a_users_own_document...`,
+`test_another_source_with_credentials_and_adapters...`."""
 
 TOGETHER = {
     "plans.name": ("developers.plan", "basic"),

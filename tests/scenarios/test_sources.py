@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from maas_operator.domain.kinds import INFERENCE_SERVICE, PERSISTENT_VOLUME_CLAI
 from maas_operator.domain.objects import Manifest, Ref
 from maas_operator.sandbox.controllers.faults import PodFault
 from tests.scenarios.harness import HOME, NAME, SERVICE, World, a_namespace, a_secret, a_world, sample
+from tests.scenarios.snapshot import differences
 
 CREDENTIALS = Ref(SECRET, HOME, "models-s3")
 TOKEN = Ref(SECRET, HOME, "token")
@@ -147,6 +149,23 @@ async def test_adapters_are_served_beside_the_model() -> None:
         await assert_told(world, "ModelLoadFailed", "container fetch-adapters", "Cannot access gated repo")
         world.around.faults.pods.clear()
         await assert_ready(world)
+
+
+async def test_another_source_with_credentials_and_adapters_is_put_back_without_a_trace() -> None:
+    adapters = [{"name": "legal", "uri": "hf://org/legal", "rank": 8}, {"name": "support", "path": "support"}]
+    async with a_world() as world:
+        await world.apply(*sample())
+        await world.foreign(a_secret(CREDENTIALS, **CANARIES))
+        await assert_ready(world)
+        before = world.snapshot()
+        await world.apply(*sample(model={**S3, "adapters": adapters, "name": "llama-32-1b-instruct"}))
+        await assert_ready(world)
+        assert differences(before, world.snapshot())
+        await world.apply(*sample())
+        await assert_ready(world)
+        left = differences(before, world.snapshot())
+        # Each promotion makes a version.
+        assert [line for line in left if not re.search(r"\.\w*[vV]ersion: ", line)] == []
 
 
 @pytest.mark.parametrize("uri", ["hf://org/llama:v1", "https://example.com/llama.tar.gz", "s3://public/llama/"])
