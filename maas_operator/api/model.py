@@ -5,7 +5,9 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from maas_operator.api.base import ATOMIC, DISTINCT, ApiModel, Int, Rule, text
+from maas_operator.api.base import ATOMIC, DISTINCT, ApiModel, Int, ListOf, Rule, text
+
+ModelId = Annotated[str, text(r"^[A-Za-z0-9]([-A-Za-z0-9._/:]*[A-Za-z0-9])?$", max_length=128)]
 
 
 class Task(StrEnum):
@@ -45,8 +47,10 @@ class ModelSource(ApiModel):
 class Model(ApiModel):
     """The model and what it can do."""
 
-    name: Annotated[str, text(r"^[A-Za-z0-9]([-A-Za-z0-9._/:]*[A-Za-z0-9])?$", max_length=128)] | None = None
+    name: ModelId | None = None
     """The id that clients send; the name of the ModelService if absent."""
+    aliases: Annotated[tuple[ModelId, ...], Field(max_length=8), ListOf()] = ()
+    """Further ids that clients may send, such as the one of a model before this one."""
     tasks: Annotated[tuple[Task, ...], Field(min_length=1, max_length=5), ATOMIC, DISTINCT] = (
         Task.CHAT,
         Task.COMPLETIONS,

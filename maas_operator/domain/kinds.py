@@ -59,6 +59,9 @@ MODEL_SUBSCRIPTION: Final = _maas("ModelSubscription", "modelsubscriptions")
 MODEL_PLATFORM: Final = _maas("ModelPlatform", "modelplatforms", namespaced=False)
 
 SERVING_RUNTIME: Final = Kind("serving.kserve.io", "v1alpha1", "ServingRuntime", "servingruntimes")
+CLUSTER_SERVING_RUNTIME: Final = Kind(
+    "serving.kserve.io", "v1alpha1", "ClusterServingRuntime", "clusterservingruntimes", namespaced=False
+)
 INFERENCE_SERVICE: Final = Kind("serving.kserve.io", "v1beta1", "InferenceService", "inferenceservices")
 
 BACKEND: Final = _threescale("Backend", "backends")
@@ -93,6 +96,8 @@ TABLE: Final[dict[Kind, Use]] = {
     MODEL_SUBSCRIPTION: _OWN | Use.WRITE,
     MODEL_PLATFORM: _OWN,
     SERVING_RUNTIME: _CHILD,
+    # By name only: those that ModelServices refer to.
+    CLUSTER_SERVING_RUNTIME: Use.READ,
     INFERENCE_SERVICE: _CHILD,
     BACKEND: _CHILD,
     PRODUCT: _CHILD,

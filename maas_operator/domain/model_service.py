@@ -61,7 +61,8 @@ class ModelServiceWorld(World):
     `remote`: what 3scale itself says, where it was asked.
     `policy_secrets`, `installation`: see `PlatformPolicies`; `copied`: the copies of configurations that are there.
     `applications`: who uses the Product, and `obstacles`: known only while the service is being deleted.
-    `config_map`: the ConfigMap of spec.api.openAPI, if there is one.
+    `config_map`: the ConfigMap of spec.api.openAPI, if there is one; `chat_template`: that of spec.serving.
+    `runtimes`: what there is where the runtime of spec.serving.runtimeRef may be.
     """
 
     service: ModelService
@@ -79,6 +80,8 @@ class ModelServiceWorld(World):
     applications: tuple[str, ...]
     obstacles: Obstacles
     config_map: Manifest | None = None
+    chat_template: Manifest | None = None
+    runtimes: tuple[Manifest, ...] = ()
 
     @property
     def namespaces(self) -> frozenset[str]:
@@ -137,6 +140,8 @@ def _serving(world: ModelServiceWorld, platform: ModelPlatform) -> Serving:
         deployment_mode=world.deployment_mode,
         deployment=world.deployment,
         pods=world.pods,
+        runtimes=world.runtimes,
+        config_map=world.chat_template,
     )
 
 

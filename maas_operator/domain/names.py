@@ -49,6 +49,11 @@ def model_id(service: ModelService) -> str:
     return service.spec.model.name or service.metadata.name
 
 
+def model_ids(service: ModelService) -> tuple[str, ...]:
+    """Return all ids that clients may send; the first is the one that the model is known by."""
+    return (model_id(service), *service.spec.model.aliases)
+
+
 def title(service: ModelService) -> str:
     """Return the name that people read."""
     return service.spec.display_name or service.metadata.name

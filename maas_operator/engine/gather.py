@@ -46,6 +46,8 @@ from maas_operator.domain.people import access, accounts
 from maas_operator.domain.people.secrets import StoredSecret, read_secret
 from maas_operator.domain.people.world import FreshSecrets, ModelSubscriptionWorld
 from maas_operator.domain.policies.platform import PlatformPolicies, is_copy, referred_to, secret_names
+from maas_operator.domain.serving.chat_template import config_map_ref as template_ref
+from maas_operator.domain.serving.referred_runtime import candidates
 
 from .cache import Cache
 from .cluster import Cluster
@@ -108,7 +110,9 @@ class Gatherer:
             copied=await self._copied(policies) if policies else frozenset(),
             applications=await self._users(service, platform, forced=is_forced(owner)),
             obstacles=await self._obstacles(owner, seen),
-            config_map=await self._config_map(service),
+            config_map=await self._config_map(service, document_ref(service)),
+            chat_template=await self._config_map(service, template_ref(service)),
+            runtimes=await self._runtimes(service),
         )
         return await self._with_document_name(world)
 
@@ -225,13 +229,15 @@ class Gatherer:
             users = [one for one in users if "deletionTimestamp" not in one["metadata"]]
         return tuple(sorted(str(ref_of(one)) for one in users))
 
-    async def _config_map(self, service: ModelService) -> Manifest | None:
-        """Return the ConfigMap with the user's own document: it is read in each pass, and watched by nobody."""
-        wanted = service.spec.api.open_api.config_map_ref
-        leaving = service.metadata.deletion_timestamp is not None
-        if wanted is None or leaving or service.spec.management_policy is ManagementPolicy.PAUSED:
-            return None
-        return await self._lookup.live(Ref(CONFIG_MAP, service.metadata.namespace, wanted.name))
+    async def _config_map(self, service: ModelService, wanted: Ref | None) -> Manifest | None:
+        """Return a ConfigMap of the user's: it is read in each pass, and watched by nobody."""
+        return await self._lookup.live(wanted) if wanted is not None and _is_looked_at(service) else None
+
+    async def _runtimes(self, service: ModelService) -> tuple[Manifest, ...]:
+        """Return what there is where the runtime may be that a service refers to."""
+        refs = candidates(service) if _is_looked_at(service) else ()
+        found = [await self._lookup.find(ref) for ref in refs]
+        return tuple(runtime for runtime in found if runtime is not None)
 
     async def _with_document_name(self, world: ModelServiceWorld) -> ModelServiceWorld:
         """Ask 3scale for the name of a document that is about to be written for the first time."""
@@ -338,6 +344,17 @@ class Gatherer:
         routes = self.cache.of_kind(ROUTE, namespace)
         tenants = {labels_of(route).get(TENANT_ID, "") for route in routes if route["spec"].get("host") == host}
         return next((host_of(routes, {ROUTE_TO: "system-developer", TENANT_ID: tenant}) for tenant in tenants), "")
+
+
+def document_ref(service: ModelService) -> Ref | None:
+    """Return the ConfigMap with the user's own document; None for a service that names none."""
+    wanted = service.spec.api.open_api.config_map_ref
+    return Ref(CONFIG_MAP, service.metadata.namespace, wanted.name) if wanted else None
+
+
+def _is_looked_at(service: ModelService) -> bool:
+    leaving = service.metadata.deletion_timestamp is not None
+    return not leaving and service.spec.management_policy is not ManagementPolicy.PAUSED
 
 
 def _first_of(installations: Iterable[Manifest]) -> Manifest | None:
