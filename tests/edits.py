@@ -78,7 +78,7 @@ OTHERS = {
     "serving.tolerations.tolerationSeconds",
 }
 """Immutable, the name of a developer, who is somebody else then, what needs an object beside it, and lists of which the
-sample has no item: `test_a_developer_who_is_renamed...`, `test_a_users_own_document...`, `tests/scenarios/test_runtimes`."""
+sample has no item: `test_a_developer_who_is_renamed...`, `test_a_users_own_document...`, `test_runtimes.py`."""
 
 TOGETHER = {
     "serving.hardwareProfile.namespace": ("serving.hardwareProfile.name", "large"),

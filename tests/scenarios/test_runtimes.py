@@ -44,7 +44,10 @@ def a_runtime(kind: Kind = SERVING_RUNTIME, **container: Any) -> Manifest:
 
 async def pod_of(world: World) -> dict[str, Any]:
     deployment = await world.get(Ref(DEPLOYMENT, HOME, f"{NAME}-predictor"))
-    return dict(deployment["spec"]["template"]["spec"])
+    pod = dict(deployment["spec"]["template"]["spec"])
+    # Of a list that was merged by name the order is its history.
+    containers = [{**one, "env": sorted(one["env"], key=lambda env: env["name"])} for one in pod["containers"]]
+    return pod | {"containers": containers}
 
 
 def pods(world: World) -> int:
