@@ -159,6 +159,40 @@ def test_hostile_model_references_are_refused_or_stay_one_inert_value(text: str,
 
 
 @pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_settings_are_refused_or_stay_one_value_of_the_pods(text: str) -> None:
+    """They reach neither command, ports, probes, security context, labels nor another object."""
+    plain, slots = children_of(a_service()), {"args", "env", "image", "volumeMounts"}
+    given = [
+        {"args": [f"--seed={text}"]},
+        {"args": [text]},
+        {"env": [{"name": "A", "value": text}]},
+        {"env": [{"name": text, "value": "1"}]},
+        {"image": text},
+        {"nodeSelector": {"a": text}},
+        {"tolerations": [{"key": text}]},
+        {"affinity": {"nodeAffinity": {text: text}}},
+        {"imagePullSecrets": [{"name": text}]},
+        {"serviceAccountName": text},
+        {"hardwareProfile": {"name": text}},
+        {"chatTemplateRef": {"name": "a", "key": text}},
+        {"toolCallParser": text},
+    ]
+    for serving in given:
+        try:
+            children = children_of(a_service(serving=serving))
+        except ValueError:
+            continue
+        assert {kind for kind in plain if children[kind] != plain[kind]} == {"InferenceService"}
+        predictor, before = (one["InferenceService"]["spec"]["predictor"] for one in (children, plain))
+        fields = {"annotations", "nodeSelector", "tolerations", "affinity", "imagePullSecrets", "serviceAccountName"}
+        assert {key for key in predictor if predictor[key] != before.get(key)} <= fields | {"volumes", "model"}
+        model, old = predictor["model"], before["model"]
+        assert {key for key in model if model[key] != old.get(key)} <= slots
+        assert len(model["args"]) - len(old["args"]) <= 2
+        assert not [one for one in strings(model) if "{{" in one]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
 def test_a_display_name_survives_yaml(text: str) -> None:
     service = a_service().model_copy()
     spec = service.spec.model_copy(update={"display_name": text, "description": text})
