@@ -1,7 +1,8 @@
 """`maas-operator render`: the children of ModelServices and ModelSubscriptions, offline.
 
 It shows what does not depend on a cluster: no ids, no promotion (its name has the Product's id), no Secret, and no
-ActiveDoc (its document tells the public URL, which the gateway's Route gives).
+ActiveDoc (its document tells the public URL, which the gateway's Route gives). Of a runtime of somebody else's and of a
+chat template it knows the name only.
 Tokens are taken to be counted, unless the platform's `tokenPolicy` says None.
 """
 
@@ -30,7 +31,14 @@ from maas_operator.domain.people.developers import subscription
 from maas_operator.domain.policies.platform import PlatformPolicies
 from maas_operator.domain.serving.inference_service import inference_service
 from maas_operator.domain.serving.network_policy import network_policy
-from maas_operator.domain.serving.runtime_profiles import UnknownRuntime, runtime_profile, unsupported_tasks
+from maas_operator.domain.serving.referred_runtime import unseen_runtime
+from maas_operator.domain.serving.refusals import refused_setting
+from maas_operator.domain.serving.runtime_profiles import (
+    UnknownRuntime,
+    runtime_profile,
+    unsupported_tasks,
+    version_of,
+)
 from maas_operator.domain.serving.service import api_service
 from maas_operator.domain.serving.serving_runtime import serving_runtime
 from maas_operator.engine.packed_policy import packed_policy
@@ -88,12 +96,16 @@ def _platform_of(service: ModelService, platforms: dict[str, ModelPlatform]) -> 
 
 
 def _service_children(service: ModelService, platform: ModelPlatform) -> Iterable[Manifest]:
-    profile = runtime_profile(service, platform)
+    reference = service.spec.serving.runtime_ref
+    profile = unseen_runtime(reference) if reference else runtime_profile(service, platform)
     if isinstance(profile, UnknownRuntime):
-        raise Unrenderable(f"{_name(service)}: spec.serving.runtime: {profile.message}")
+        raise Unrenderable(f"{_name(service)}: {profile.field}: {profile.message}")
     _refuse(service, "metadata.name", name_violation(service))
-    tasks = ", ".join(unsupported_tasks(service, profile))
-    _refuse(service, "spec.model.tasks", f"vLLM {profile.version} has no {tasks}" if tasks else None)
+    refused = refused_setting(service, profile)
+    if refused is not None:
+        raise Unrenderable(f"{_name(service)}: {refused.message}")
+    tasks = "" if reference else ", ".join(unsupported_tasks(service, profile))
+    _refuse(service, "spec.model.tasks", f"{version_of(profile)} has no {tasks}" if tasks else None)
     metering = wanted_version(platform, packed_policy(), leaving=False)
     unmetered = "" if metering else ", ".join(plans_with_token_limits(plans_of(service, platform)))
     _refuse(service, "spec.plans", f"TokenPolicyMissing: {unmetered} limits tokens" if unmetered else None)
@@ -102,7 +114,7 @@ def _service_children(service: ModelService, platform: ModelPlatform) -> Iterabl
     secret_only = policies.condition.reason is Reason.POLICY_SECRET_MISSING
     _refuse(service, "spec.platformRef", None if secret_only else policies.problem)
     policy = network_policy(service, platform)
-    yield serving_runtime(service, profile)
+    yield from [] if reference else [serving_runtime(service, profile)]
     yield from [policy] if policy else []
     yield api_service(service)
     yield inference_service(service, profile, deployment_mode=None)
