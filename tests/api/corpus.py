@@ -385,6 +385,11 @@ BAD = (
         "spec.model",
     ),
     Bad(
+        "an adapter of an alias's name",
+        changed(changed(SERVICE, "spec.model.aliases", ["old"]), "spec.model.adapters", [{"name": "old", "path": "a"}]),
+        "spec.model",
+    ),
+    Bad(
         "an adapter of the service's name",
         changed(
             SERVICE,
