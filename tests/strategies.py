@@ -3,8 +3,10 @@
 import re
 from datetime import timedelta
 
+from hypothesis import assume
 from hypothesis import strategies as st
 
+from maas_operator.api.arguments import EnvironmentVariable, owned_flag
 from maas_operator.api.documents import DocumentMode, OpenAPI
 from maas_operator.api.meta import ClusterReference, ConfigMapKey, ObjectMeta, SecretReference
 from maas_operator.api.minio import MinIO
@@ -35,7 +37,14 @@ from maas_operator.api.model_service import (
 )
 from maas_operator.api.model_subscription import ModelReference, ModelSubscription, ModelSubscriptionSpec, User
 from maas_operator.api.plans import Limit, Metric, Period, Plan, Pricing, TokenPrices
-from maas_operator.api.serving import EnvironmentVariable, Resources, Serving
+from maas_operator.api.scheduling import (
+    Affinity,
+    HardwareProfile,
+    TaintEffect,
+    Toleration,
+    TolerationOperator,
+)
+from maas_operator.api.serving import Resources, RuntimeKind, RuntimeReference, Serving
 from maas_operator.api.sources import Adapter
 from maas_operator.api.storage import DeletionPolicy, ExistingBucket, PlatformStorage, Storage, StorageBackend
 
@@ -113,6 +122,7 @@ plans = st.builds(
     pricing=pricings,
 )
 plan_lists = st.lists(plans, max_size=4, unique_by=lambda plan: plan.name).map(tuple)
+model_ids = words("._/:-", max_size=128).filter(lambda name: not name.startswith("lora-"))
 segments = words("._+-", max_size=20)
 paths = st.lists(segments, min_size=1, max_size=4).map("/".join)
 hugging_face = st.builds("hf://{}/{}{}".format, segments, segments, st.just("") | segments.map(":{}".format)).filter(
@@ -139,7 +149,8 @@ def models(draw: st.DrawFn) -> Model:
     mounted = str(source.uri).startswith(("oci://", "pvc://"))
     secret = st.none() if mounted else st.none() | st.builds(SecretReference, name=labels())
     return Model(
-        name=draw(st.none() | words("._/:-", max_size=128).filter(lambda name: not name.startswith("lora-"))),
+        name=draw(st.none() | model_ids),
+        aliases=draw(st.lists(model_ids, max_size=8, unique=True).map(tuple)),
         tasks=draw(st.lists(st.sampled_from(Task), min_size=1, unique=True).map(tuple)),
         source=source,
         credentials_secret_ref=draw(secret),
@@ -148,13 +159,69 @@ def models(draw: st.DrawFn) -> Model:
     )
 
 
-servings = st.builds(
-    Serving,
-    runtime=st.none() | labels(),
-    resources=resources,
-    startup_timeout=durations(timedelta(minutes=1), timedelta(hours=24)),
-    replicas=st.integers(0, 100),
+any_text = st.text(st.characters(codec="utf-8"), max_size=40).filter(lambda text: "{{" not in text)
+arguments = st.builds(
+    "--{}{}".format,
+    labels(max_size=30).filter(lambda name: name[0] in LOWER),
+    st.just("") | any_text.map("={}".format),
+).filter(lambda one: owned_flag(one) is None and re.search(r"[\x00-\x1f]", one) is None)
+argument_lists = st.lists(arguments, max_size=4).map(tuple)
+variables = st.builds(
+    EnvironmentVariable, name=st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,30}", fullmatch=True), value=any_text
 )
+environments = st.lists(variables, max_size=4, unique_by=lambda variable: variable.name).map(tuple)
+label_keys = words("-_.", max_size=63) | st.builds("{}/{}".format, labels(), words("-_.", max_size=63))
+label_values = words("-_.", max_size=63)
+node_selectors = st.dictionaries(label_keys, label_values, max_size=3)
+taints = st.builds(
+    Toleration,
+    key=label_keys,
+    operator=st.just(TolerationOperator.EQUAL) | st.none(),
+    value=st.none() | label_values,
+    effect=st.none() | st.sampled_from(TaintEffect),
+) | st.just(Toleration(operator=TolerationOperator.EXISTS))
+toleration_lists = st.lists(taints, max_size=3).map(tuple)
+affinities = st.builds(
+    Affinity,
+    node_affinity=st.just(
+        {
+            "requiredDuringSchedulingIgnoredDuringExecution": {
+                "nodeSelectorTerms": [{"matchExpressions": [{"key": "zone", "operator": "Exists"}]}]
+            }
+        }
+    ),
+)
+runtimes_of_somebody = st.builds(RuntimeReference, kind=st.sampled_from(RuntimeKind), name=labels())
+
+
+@st.composite
+def _servings(draw: st.DrawFn) -> Serving:
+    somewhere = draw(st.booleans())
+    placed = {"nodeSelector": draw(node_selectors), "tolerations": draw(toleration_lists)}
+    hardware = {"hardwareProfile": draw(st.builds(HardwareProfile, name=labels(), namespace=st.none() | labels()))}
+    chosen = (
+        {"runtime": draw(st.none() | labels())} if draw(st.booleans()) else {"runtimeRef": draw(runtimes_of_somebody)}
+    )
+    return Serving(
+        resources=draw(resources),
+        startup_timeout=draw(durations(timedelta(minutes=1), timedelta(hours=24))),
+        replicas=draw(st.integers(0, 100)),
+        image=draw(st.none() | words("._:/@-", max_size=200)),
+        args=draw(argument_lists),
+        env=draw(environments),
+        affinity=draw(st.none() | affinities),
+        image_pull_secrets=draw(
+            st.lists(st.builds(SecretReference, name=labels()), max_size=3, unique_by=lambda one: one.name).map(tuple)
+        ),
+        service_account_name=draw(st.none() | labels()),
+        chat_template_ref=draw(st.none() | st.builds(ConfigMapKey, name=labels(), key=words("-._", max_size=60))),
+        tool_call_parser=draw(st.none() | st.sampled_from(["hermes", "llama3_json", "granite-20b-fc"])),
+        **(placed if somewhere else hardware),
+        **chosen,
+    )
+
+
+servings = _servings()
 origins = st.just("*") | st.builds(
     "{}://{}{}".format,
     st.sampled_from(["http", "https"]),
@@ -237,7 +304,9 @@ def model_services(draw: st.DrawFn) -> ModelService:
     )
     starts_with_letter = labels(max_size=35).map(lambda name: draw(st.sampled_from(LOWER)) + name)
     starts_with_letter = starts_with_letter.filter(lambda name: not name.startswith("lora-"))
-    return ModelService(metadata=draw(metadata(starts_with_letter, labels(max_size=16))), spec=spec)
+    known = draw(metadata(starts_with_letter, labels(max_size=16)))
+    assume((spec.model.name or known.name) not in spec.model.aliases)
+    return ModelService(metadata=known, spec=spec)
 
 
 def model_subscriptions() -> st.SearchStrategy[ModelSubscription]:
@@ -287,19 +356,16 @@ built_in_policies = st.sampled_from(
 def model_platforms() -> st.SearchStrategy[ModelPlatform]:
     """Return valid ModelPlatforms."""
     namespaces = st.lists(labels(), max_size=4, unique=True).map(tuple)
-    variables = st.builds(
-        EnvironmentVariable,
-        name=st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,30}", fullmatch=True),
-        value=st.text(st.characters(codec="utf-8"), max_size=40),
-    )
     runtimes = st.builds(
         RuntimeProfile,
         name=labels(),
         image=words("._:/@-", max_size=200),
         version=st.from_regex(r"[0-9]{1,4}\.[0-9]{1,4}(\.[0-9]{1,4})?", fullmatch=True),
-        args=st.lists(st.text(st.characters(codec="utf-8"), max_size=40), max_size=4).map(tuple),
-        env=st.lists(variables, max_size=4, unique_by=lambda variable: variable.name).map(tuple),
+        args=argument_lists,
+        env=environments,
         resources=resources,
+        node_selector=node_selectors,
+        tolerations=toleration_lists,
     )
     spec = st.builds(
         ModelPlatformSpec,

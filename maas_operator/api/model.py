@@ -9,6 +9,8 @@ from maas_operator.api.base import ATOMIC, DISTINCT, ApiModel, Int, ListOf, Rule
 from maas_operator.api.meta import SecretReference
 from maas_operator.api.sources import Adapter, SourceUri
 
+ModelId = Annotated[str, text(r"^[A-Za-z0-9]([-A-Za-z0-9._/:]*[A-Za-z0-9])?$", max_length=128)]
+
 
 class Task(StrEnum):
     """A group of paths that clients may call."""
@@ -60,14 +62,20 @@ class Model(ApiModel):
             holds=lambda model: model.credentials_secret_ref is None or _takes_credentials(model),
         ),
         Rule(
-            cel="!has(self.name) || !has(self.adapters) || self.adapters.all(one, one.name != self.name)",
-            message="an adapter is a model id of its own: give the adapter that has the model's name another one",
-            holds=lambda model: all(adapter.name != model.name for adapter in model.adapters),
+            cel=(
+                "!has(self.adapters) || self.adapters.all(one, (!has(self.name) || one.name != self.name)"
+                " && (!has(self.aliases) || !(one.name in self.aliases)))"
+            ),
+            message="an adapter is a model id of its own: give the adapter that has the model's name or an alias"
+            " another name",
+            holds=lambda model: all(adapter.name not in (model.name, *model.aliases) for adapter in model.adapters),
         ),
     )
 
-    name: Annotated[str, text(r"^[A-Za-z0-9]([-A-Za-z0-9._/:]*[A-Za-z0-9])?$", max_length=128)] | None = None
+    name: ModelId | None = None
     """The id that clients send; the name of the ModelService if absent."""
+    aliases: Annotated[tuple[ModelId, ...], Field(max_length=8), ListOf()] = ()
+    """Further ids that clients may send, such as the one of a model before this one."""
     tasks: Annotated[tuple[Task, ...], Field(min_length=1, max_length=5), ATOMIC, DISTINCT] = (
         Task.CHAT,
         Task.COMPLETIONS,

@@ -217,8 +217,8 @@ class ModelServiceStatus(ApiModel):
     """The model inside the cluster."""
     model_name: Annotated[str, Field(max_length=128)] | None = None
     """The id that clients send."""
-    runtime: Annotated[str, Field(max_length=63)] | None = None
-    """The runtime profile in use."""
+    runtime: Annotated[str, Field(max_length=253)] | None = None
+    """The runtime profile in use, or the runtime of spec.serving.runtimeRef."""
     replicas: Annotated[Int, Field(ge=0)] | None = None
     """Replicas that run."""
     selector: Annotated[str, Field(max_length=1024)] | None = None
@@ -252,6 +252,14 @@ class ModelService(Resource):
                 service.spec.model.name is not None
                 or all(adapter.name != service.metadata.name for adapter in service.spec.model.adapters)
             ),
+        ),
+        Rule(
+            cel=(
+                "!has(self.spec.model.aliases) || !((has(self.spec.model.name) ? self.spec.model.name"
+                " : self.metadata.name) in self.spec.model.aliases)"
+            ),
+            message="spec.model.aliases has the id of the model itself: take it out",
+            holds=lambda service: (service.spec.model.name or service.metadata.name) not in service.spec.model.aliases,
         ),
     )
 

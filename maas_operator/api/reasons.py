@@ -122,6 +122,9 @@ class Reason(StrEnum):
     CREDENTIALS_INVALID = "CredentialsInvalid"
     CLAIM_MISSING = "ClaimMissing"
     CLAIM_UNFIT = "ClaimUnfit"
+    ARGUMENT_REFUSED = "ArgumentRefused"
+    CHAT_TEMPLATE_MISSING = "ChatTemplateMissing"
+    CHAT_TEMPLATE_INVALID = "ChatTemplateInvalid"
     STOPPED = "Stopped"
     MODEL_STARTING = "ModelStarting"
     MODEL_LOADING = "ModelLoading"
@@ -328,8 +331,22 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
         "Create the ModelService with a shorter name.",
     ),
     Reason.RUNTIME_MISSING: ReasonDoc(
-        "spec.serving.runtime is no profile of the platform and not built in.",
-        "Choose one of the profiles in the message, or add yours to the ModelPlatform.",
+        "spec.serving.runtime is no profile of the platform and not built in, or the runtime of spec.serving.runtimeRef"
+        " does not exist. What runs stays as it is.",
+        "Choose one of the profiles in the message, or add yours to the ModelPlatform; or create the runtime.",
+    ),
+    Reason.ARGUMENT_REFUSED: ReasonDoc(
+        "An argument for vLLM, of the ModelService or of its runtime profile, is one that the operator sets. What runs"
+        " stays as it is.",
+        "Remove it and use the field in the message; the page on serving has the list.",
+    ),
+    Reason.CHAT_TEMPLATE_MISSING: ReasonDoc(
+        "The ConfigMap of spec.serving.chatTemplateRef, or its key, does not exist. What runs stays as it is.",
+        "Create it in the namespace of the ModelService; it is looked for every 30 seconds.",
+    ),
+    Reason.CHAT_TEMPLATE_INVALID: ReasonDoc(
+        "The chat template in the ConfigMap is empty or too long. What runs stays as it is.",
+        "Correct the value that the message names.",
     ),
     Reason.CREDENTIALS_MISSING: ReasonDoc(
         "The Secret of spec.model.credentialsSecretRef does not exist in the model's namespace.",
@@ -376,8 +393,8 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
         "Correct spec.model.source, or the access to it, as the message says.",
     ),
     Reason.RUNTIME_REFUSED: ReasonDoc(
-        "KServe refuses the runtime or the model's format.",
-        "Correct the runtime profile in the ModelPlatform, as the message says.",
+        "KServe refuses the runtime or the model's format, or the runtime can not do what the spec asks for.",
+        "Correct the runtime or the field that the message names.",
     ),
     Reason.SERVING_FAILED: ReasonDoc("KServe reports an error of its own.", "Act on the message, which is KServe's."),
     Reason.STARTUP_TIMEOUT: ReasonDoc(

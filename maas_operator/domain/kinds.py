@@ -59,6 +59,9 @@ MODEL_SUBSCRIPTION: Final = _maas("ModelSubscription", "modelsubscriptions")
 MODEL_PLATFORM: Final = _maas("ModelPlatform", "modelplatforms", namespaced=False)
 
 SERVING_RUNTIME: Final = Kind("serving.kserve.io", "v1alpha1", "ServingRuntime", "servingruntimes")
+CLUSTER_SERVING_RUNTIME: Final = Kind(
+    "serving.kserve.io", "v1alpha1", "ClusterServingRuntime", "clusterservingruntimes", namespaced=False
+)
 INFERENCE_SERVICE: Final = Kind("serving.kserve.io", "v1beta1", "InferenceService", "inferenceservices")
 
 BACKEND: Final = _threescale("Backend", "backends")
@@ -99,6 +102,8 @@ TABLE: Final[dict[Kind, Use]] = {
     MODEL_SUBSCRIPTION: _OWN | Use.WRITE,
     MODEL_PLATFORM: _OWN,
     SERVING_RUNTIME: _CHILD,
+    # By name only: those that ModelServices refer to.
+    CLUSTER_SERVING_RUNTIME: Use.READ,
     INFERENCE_SERVICE: _CHILD,
     BACKEND: _CHILD,
     PRODUCT: _CHILD,
@@ -119,7 +124,7 @@ TABLE: Final[dict[Kind, Use]] = {
     PERSISTENT_VOLUME_CLAIM: _CHILD,
     # Secrets are watched in the 3scale namespaces only, by a watch of their own: never cluster-wide.
     SECRET: Use.READ | Use.WRITE,
-    # By name only: certificates, the documents that ModelServices name in their namespaces, and addresses of buckets.
+    # By name only: certificates, what ModelServices name in their namespaces, and addresses of buckets.
     CONFIG_MAP: Use.READ,
     POD: Use.WATCH,
     DEPLOYMENT: Use.WATCH,

@@ -65,7 +65,8 @@ class ModelServiceWorld(World):
     `remote`: what 3scale itself says, where it was asked.
     `policy_secrets`, `installation`: see `PlatformPolicies`; `copied`: the copies of configurations that are there.
     `applications`: who uses the Product, and `obstacles`: known only while the service is being deleted.
-    `config_map`: the ConfigMap of spec.api.openAPI, if there is one.
+    `config_map`: the ConfigMap of spec.api.openAPI, if there is one; `chat_template`: that of spec.serving.
+    `runtimes`: what there is where the runtime of spec.serving.runtimeRef may be.
     `prerequisites`: the Secret's keys and the claims that the model refers to, as far as they exist.
     `storage`: what is there of the bucket of spec.storage; `storage_namespaces`: where keys of buckets may lie.
     """
@@ -88,6 +89,8 @@ class ModelServiceWorld(World):
     prerequisites: Prerequisites = NO_PREREQUISITES
     storage: Findings = NOTHING_FOUND
     storage_namespaces: frozenset[str] = frozenset()
+    chat_template: Manifest | None = None
+    runtimes: tuple[Manifest, ...] = ()
 
     @property
     def namespaces(self) -> frozenset[str]:
@@ -158,6 +161,8 @@ def _serving(world: ModelServiceWorld, platform: ModelPlatform, storage: BucketS
         pods=world.pods,
         found=world.prerequisites,
         bucket=storage.bucket,
+        runtimes=world.runtimes,
+        config_map=world.chat_template,
     )
 
 

@@ -50,6 +50,12 @@ def model_id(service: ModelService) -> str:
     return service.spec.model.name or service.metadata.name
 
 
+def model_ids(service: ModelService) -> tuple[str, ...]:
+    """Return all ids that clients may send, the one that the model is known by first."""
+    # The order of a set is its history, and would restart pods.
+    return (model_id(service), *sorted(service.spec.model.aliases))
+
+
 def adapter_ids(service: ModelService) -> tuple[str, ...]:
     """Return the further ids that the model's LoRA adapters are served as."""
     return tuple(adapter.name for adapter in service.spec.model.adapters)

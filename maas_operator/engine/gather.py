@@ -48,6 +48,8 @@ from maas_operator.domain.people import access, accounts
 from maas_operator.domain.people.secrets import StoredSecret, keys_of, read_secret
 from maas_operator.domain.people.world import FreshSecrets, ModelSubscriptionWorld
 from maas_operator.domain.policies.platform import PlatformPolicies, is_copy, referred_to, secret_names
+from maas_operator.domain.serving.chat_template import config_map_ref as template_ref
+from maas_operator.domain.serving.referred_runtime import candidates
 from maas_operator.domain.serving.sources import NO_PREREQUISITES, Prerequisites, claim_names
 
 from .cache import Cache
@@ -113,7 +115,9 @@ class Gatherer:
             copied=await self._copied(policies) if policies else frozenset(),
             applications=await self._users(service, platform, forced=is_forced(owner)),
             obstacles=await self._obstacles(owner, seen),
-            config_map=await self._config_map(service),
+            config_map=await self._config_map(service, document_ref(service)),
+            chat_template=await self._config_map(service, template_ref(service)),
+            runtimes=await self._runtimes(service),
             prerequisites=await self._prerequisites(service),
             storage=await StorageReader(self._lookup, self.fresh).find(service, platform),
             storage_namespaces=self._storage_namespaces(),
@@ -241,18 +245,19 @@ class Gatherer:
             users = [one for one in users if "deletionTimestamp" not in one["metadata"]]
         return tuple(sorted(str(ref_of(one)) for one in users))
 
-    async def _config_map(self, service: ModelService) -> Manifest | None:
-        """Return the ConfigMap with the user's own document: it is read in each pass, and watched by nobody."""
-        wanted = service.spec.api.open_api.config_map_ref
-        leaving = service.metadata.deletion_timestamp is not None
-        if wanted is None or leaving or service.spec.management_policy is ManagementPolicy.PAUSED:
-            return None
-        return await self._lookup.live(Ref(CONFIG_MAP, service.metadata.namespace, wanted.name))
+    async def _config_map(self, service: ModelService, wanted: Ref | None) -> Manifest | None:
+        """Return a ConfigMap of the user's: it is read in each pass, and watched by nobody."""
+        return await self._lookup.live(wanted) if wanted is not None and _is_looked_at(service) else None
+
+    async def _runtimes(self, service: ModelService) -> tuple[Manifest, ...]:
+        """Return what there is where the runtime may be that a service refers to."""
+        refs = candidates(service) if _is_looked_at(service) else ()
+        found = [await self._lookup.find(ref) for ref in refs]
+        return tuple(runtime for runtime in found if runtime is not None)
 
     async def _prerequisites(self, service: ModelService) -> Prerequisites:
         """Return what a model refers to in its namespace; read in each pass where it does, and watched by nobody."""
-        leaving = service.metadata.deletion_timestamp is not None
-        if leaving or service.spec.management_policy is ManagementPolicy.PAUSED:
+        if not _is_looked_at(service):
             return NO_PREREQUISITES
         namespace, credentials = service.metadata.namespace, service.spec.model.credentials_secret_ref
         secret = await self._lookup.live(Ref(SECRET, namespace, credentials.name)) if credentials else None
@@ -369,6 +374,17 @@ class Gatherer:
         routes = self.cache.of_kind(ROUTE, namespace)
         tenants = {labels_of(route).get(TENANT_ID, "") for route in routes if route["spec"].get("host") == host}
         return next((host_of(routes, {ROUTE_TO: "system-developer", TENANT_ID: tenant}) for tenant in tenants), "")
+
+
+def document_ref(service: ModelService) -> Ref | None:
+    """Return the ConfigMap with the user's own document; None for a service that names none."""
+    wanted = service.spec.api.open_api.config_map_ref
+    return Ref(CONFIG_MAP, service.metadata.namespace, wanted.name) if wanted else None
+
+
+def _is_looked_at(service: ModelService) -> bool:
+    leaving = service.metadata.deletion_timestamp is not None
+    return not leaving and service.spec.management_policy is not ManagementPolicy.PAUSED
 
 
 def _first_of(installations: Iterable[Manifest]) -> Manifest | None:

@@ -13,6 +13,7 @@ from maas_operator.domain.kinds import (
     APPLICATION,
     APPLICATION_AUTH,
     BACKEND,
+    CLUSTER_SERVING_RUNTIME,
     CUSTOM_POLICY_DEFINITION,
     DEVELOPER_ACCOUNT,
     DEVELOPER_USER,
@@ -32,6 +33,7 @@ _READY: Final = {"Ready": ".status.conditions[?(@.type=='Ready')].status"}
 _SYNCED: Final = {"Synced": ".status.conditions[?(@.type=='Synced')].status"}
 _COLUMNS: Final[dict[Kind, dict[str, str]]] = {
     SERVING_RUNTIME: {},
+    CLUSTER_SERVING_RUNTIME: {},
     INFERENCE_SERVICE: {"URL": ".status.url", **_READY},
     BACKEND: _SYNCED,
     PRODUCT: _SYNCED,
@@ -48,6 +50,7 @@ _COLUMNS: Final[dict[Kind, dict[str, str]]] = {
 }
 _REQUIRED: Final[dict[Kind, list[str]]] = {
     SERVING_RUNTIME: ["containers"],
+    CLUSTER_SERVING_RUNTIME: ["containers"],
     INFERENCE_SERVICE: ["predictor"],
     BACKEND: ["name", "privateBaseURL"],
     PRODUCT: ["name"],
@@ -103,7 +106,7 @@ def _permissive(kind: Kind) -> Manifest:
         "metadata": {"name": f"{kind.plural}.{kind.group}"},
         "spec": {
             "group": kind.group,
-            "scope": "Namespaced",
+            "scope": "Namespaced" if kind.namespaced else "Cluster",
             "names": {
                 "kind": kind.name,
                 "listKind": f"{kind.name}List",

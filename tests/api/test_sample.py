@@ -18,6 +18,7 @@ SAMPLES = sorted((Path(__file__).parents[2] / "deploy" / "samples").glob("*.yaml
 
 
 def documents(path: Path) -> list[dict[str, Any]]:
+    """Return the objects of our kinds."""
     return [document for document in yaml.safe_load_all(path.read_text()) if document["apiVersion"] == API_VERSION]
 
 

@@ -166,7 +166,7 @@ def test_a_file_that_is_no_yaml_is_named(content: bytes, tmp_path: Path) -> None
                 model={"source": {"uri": "oci://r.example.com/m:1"}, "tasks": ["Responses"]},
                 serving={"runtime": "old"},
             ),
-            "spec.model.tasks: vLLM 0.8.5 has no Responses",
+            "spec.model.tasks: vLLM 0.8.5 of runtime old has no Responses",
         ),
         (
             a_service(

@@ -22,10 +22,13 @@ from maas_operator.domain.names import (
 from maas_operator.domain.objects import Manifest, Ref
 from maas_operator.domain.storage.bucket import Bucket
 
+from .chat_template import template_hash
 from .inference_service import config_hash, inference_service, told_config_hash
 from .network_policy import network_policy
 from .prerequisites import prerequisite_problem
-from .runtime_profiles import UnknownRuntime, runtime_profile, unsupported_tasks
+from .referred_runtime import ReferredRuntime, chosen_runtime
+from .refusals import refused_setting
+from .runtime_profiles import UnknownRuntime, unsupported_tasks, version_of
 from .service import api_service
 from .serving_runtime import serving_runtime
 from .sources import NO_PREREQUISITES, Prerequisites, Source, source_of
@@ -36,7 +39,8 @@ from .status import ModelState, model_state
 class Serving:
     """How one model is served, and how far that has come. `deployment` and `pods` are as the cache has them.
 
-    `found`: what the model refers to, as far as it exists.
+    `runtimes`: what there is where the runtime of spec.serving.runtimeRef may be. `config_map`: that of its chat
+    template, if there is one. `found`: what the model refers to, as far as it exists.
     """
 
     service: ModelService
@@ -45,6 +49,8 @@ class Serving:
     deployment_mode: str | None
     deployment: Manifest | None
     pods: tuple[Manifest, ...]
+    runtimes: tuple[Manifest, ...] = ()
+    config_map: Manifest | None = None
     found: Prerequisites = NO_PREREQUISITES
     bucket: Bucket | None = None
 
@@ -55,8 +61,19 @@ class Serving:
 
     @cached_property
     def profile(self) -> RuntimeProfile | UnknownRuntime:
-        """Return the runtime profile, or that there is none of the name."""
-        return runtime_profile(self.service, self.platform)
+        """Return the runtime, or why there is none."""
+        return chosen_runtime(self.service, self.platform, self.runtimes)
+
+    @cached_property
+    def template_hash(self) -> str | Verdict:
+        """Return the hash of the chat template, or why there is none to use."""
+        return template_hash(self.service, self.config_map)
+
+    @cached_property
+    def refused_setting(self) -> Verdict | None:
+        """Return why the model server could not be started as the spec says; None if it can."""
+        profile = self.profile
+        return None if isinstance(profile, UnknownRuntime) else refused_setting(self.service, profile)
 
     @property
     def refs(self) -> tuple[Ref, ...]:
@@ -75,17 +92,22 @@ class Serving:
         return tuple(self._children())
 
     def _children(self) -> Iterable[Manifest]:
-        profile = self.profile
+        profile, template = self.profile, self.template_hash
         if isinstance(profile, UnknownRuntime) or name_violation(self.service) is not None or self.lacks_bucket:
             return
         if prerequisite_problem(self.service, self.found) is not None:
             return
-        yield serving_runtime(self.service, profile)
+        if isinstance(template, Verdict) or self.refused_setting is not None:
+            return
+        if not isinstance(profile, ReferredRuntime):
+            yield serving_runtime(self.service, profile)
         policy = network_policy(self.service, self.platform)
         if policy is not None:
             yield policy
         yield api_service(self.service)
-        yield inference_service(self.service, profile, deployment_mode=self.deployment_mode, source=self.source)
+        yield inference_service(
+            self.service, profile, deployment_mode=self.deployment_mode, source=self.source, template_hash=template
+        )
 
     @property
     def lacks_bucket(self) -> bool:
@@ -109,10 +131,12 @@ class Serving:
 
     def _config_hash(self, profile: RuntimeProfile) -> str:
         """Return what the pods should run: while nothing is changed, what KServe was told at last."""
-        found = self.world.children.get(inference_service_ref(self.service))
+        found, template = self.world.children.get(inference_service_ref(self.service)), self.template_hash
         if found is not None and self.service.spec.management_policy is ManagementPolicy.OBSERVE:
             return told_config_hash(found)
-        return "" if self.lacks_bucket else config_hash(self.service, profile, self.source)
+        if self.lacks_bucket or isinstance(template, Verdict):
+            return ""
+        return config_hash(self.service, profile, self.source, template_hash=template)
 
     @property
     def started_at(self) -> datetime | None:
@@ -128,6 +152,8 @@ def model_ready(serving: Serving) -> Condition:
         (
             _name_too_long,
             _runtime_missing,
+            _setting_refused,
+            _template_unusable,
             _task_unsupported,
             _no_bucket,
             _prerequisite_lacking,
@@ -149,7 +175,15 @@ def _runtime_missing(serving: Serving) -> Verdict | None:
     profile = serving.profile
     if not isinstance(profile, UnknownRuntime):
         return None
-    return false(Reason.RUNTIME_MISSING, f"spec.serving.runtime: {profile.message}")
+    return false(profile.reason, f"{profile.field}: {profile.message}")
+
+
+def _setting_refused(serving: Serving) -> Verdict | None:
+    return serving.refused_setting
+
+
+def _template_unusable(serving: Serving) -> Verdict | None:
+    return serving.template_hash if isinstance(serving.template_hash, Verdict) else None
 
 
 def _task_unsupported(serving: Serving) -> Verdict | None:
@@ -158,8 +192,7 @@ def _task_unsupported(serving: Serving) -> Verdict | None:
         return None
     return false(
         Reason.RUNTIME_REFUSED,
-        f"spec.model.tasks: vLLM {profile.version} of runtime {profile.name} has no {', '.join(tasks)}:"
-        " drop the task or choose a newer runtime",
+        f"spec.model.tasks: {version_of(profile)} has no {', '.join(tasks)}: drop the task or choose a newer runtime",
     )
 
 

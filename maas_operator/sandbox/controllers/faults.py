@@ -26,6 +26,7 @@ class PodFault(StrEnum):
     UNTRUSTED_STORE = "CertificateVerifyFailed"
     STORE_UNREACHABLE = "EndpointConnectionError"
     MODELCAR = "ModelcarInit"
+    GATED_ADAPTER = "GatedAdapter"
     QUOTA = "ReplicaFailure"
     NEVER_READY = "NeverReady"
 

@@ -86,6 +86,18 @@ def test_hugging_face_is_asked_by_an_init_container_of_the_servers_image() -> No
     ]
 
 
+def test_an_image_of_the_services_own_fetches_too() -> None:
+    service = a_service(model={"source": SOURCE, "adapters": [HUGGING_FACE]}, serving={"image": "mine:1"})
+    (fetcher,) = children_of(service)["InferenceService"]["spec"]["predictor"]["initContainers"]
+    assert fetcher["image"] == "mine:1"
+
+
+def test_arguments_of_the_user_come_after_those_of_the_adapters() -> None:
+    service = a_service(model={"source": SOURCE, "adapters": [INSIDE]}, serving={"args": ["--max-loras=1"]})
+    args = children_of(service)["InferenceService"]["spec"]["predictor"]["model"]["args"]
+    assert args[-2:] == ["plain=/mnt/models/adapters/plain", "--max-loras=1"]
+
+
 def test_the_server_itself_gets_no_token() -> None:
     children = children_of(
         a_service(

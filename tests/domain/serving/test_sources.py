@@ -12,6 +12,7 @@ from maas_operator.domain.objects import Manifest
 from maas_operator.domain.serving.inference_service import CONFIG_HASH, inference_service
 from maas_operator.domain.serving.prerequisites import prerequisite_problem
 from maas_operator.domain.serving.sources import Prerequisites, source_of
+from maas_operator.domain.storage.bucket import Bucket
 from tests.domain.children import profile_of
 from tests.domain.worlds import a_model_world, a_service, condition_of, kept, kinds, settle
 
@@ -56,6 +57,15 @@ def test_kserve_is_told_the_secrets_name_and_nothing_else_of_it(uri: str) -> Non
         assert child["metadata"]["annotations"].pop(annotation) == "token"
     child["spec"]["predictor"].pop("annotations"), without["spec"]["predictor"].pop("annotations")
     assert child == without
+
+
+def test_a_path_in_the_services_own_bucket_brings_its_secret() -> None:
+    bucket = Bucket(name="llm-tiny", endpoint="https://s3.example.com", region="us-east-1", secret="tiny-bucket")
+    service = a_service(model={"source": {"bucketPath": "models/llama"}}, storage={"backend": "MinIO"})
+    source = source_of(service, bucket=bucket)
+    assert source.uri == "s3://llm-tiny/models/llama/"
+    assert set(source.annotations) == {STORAGE_SECRET, OF_THE_CHART}
+    assert set(source.annotations.values()) == {"tiny-bucket"}
 
 
 def test_another_secret_is_another_configuration_of_the_pods() -> None:

@@ -31,6 +31,10 @@ _DOWNLOAD_LINES: Final = {
     ' "https://s3.openshift-storage.svc/"',
 }
 """What the storage initializer says last, by what its S3 client met."""
+_GATED_LINES: Final = (
+    "huggingface_hub.errors.GatedRepoError: 401 Client Error. Cannot access gated repo for url "
+    "https://huggingface.co/api/models/org/legal/revision/main. Access to model org/legal is restricted."
+)
 _NO_NODE: Final = (
     "0/3 nodes are available: 1 node(s) had untolerated taint {node-role.kubernetes.io/master: }, "
     "2 Insufficient nvidia.com/gpu. preemption: 0/3 nodes are available: "
@@ -75,6 +79,16 @@ def status_of_pod(manifest: Mapping[str, Any], *, fault: PodFault | None, starte
     if fault:
         return _FAULTS[fault](manifest, since)
     return _running(manifest, since) if started else _loading(manifest, since)
+
+
+def unstarted(manifest: Mapping[str, Any], since: str, reason: str, message: str) -> _Status:
+    """Return the status of a pod that lacks something of others: no node takes it, or a container can not be made."""
+    if reason == "Unschedulable":
+        scheduled = condition("PodScheduled", False, reason=reason, message=message)
+        return {"phase": "Pending", "conditions": [{**scheduled, "lastTransitionTime": since}]}
+    state = _wait(reason, message)
+    containers = [_container_status(c, ready=False, state=state) for c in manifest["spec"]["containers"]]
+    return _status("Pending", since, ready=False, containers=containers)
 
 
 def _running(manifest: Mapping[str, Any], since: str) -> _Status:
@@ -129,6 +143,10 @@ def _storage_initializer(lines: str) -> Callable[[Mapping[str, Any], str], _Stat
 def _modelcar(manifest: Mapping[str, Any], since: str) -> _Status:
     last = _terminated("Error", 1, since, "Pre-fetched modelcar has no /models directory")
     return _stuck_in_init(manifest, since, "modelcar-init", last)
+
+
+def _gated_adapter(manifest: Mapping[str, Any], since: str) -> _Status:
+    return _stuck_in_init(manifest, since, "fetch-adapters", _terminated("Error", 1, since, _GATED_LINES))
 
 
 def _stuck_in_init(manifest: Mapping[str, Any], since: str, name: str, last: _Status) -> _Status:
@@ -188,5 +206,6 @@ _FAULTS: Final[dict[PodFault, Callable[[Mapping[str, Any], str], _Status]]] = {
     PodFault.STORAGE_INITIALIZER: _storage_initializer(_INITIALIZER_LINES),
     **{fault: _storage_initializer(lines) for fault, lines in _DOWNLOAD_LINES.items()},
     PodFault.MODELCAR: _modelcar,
+    PodFault.GATED_ADAPTER: _gated_adapter,
     PodFault.NEVER_READY: _loading,
 }
