@@ -8,10 +8,25 @@ EDITS: dict[str, Any] = {
     "displayName": "Another name",
     "description": "Another description",
     "model.name": "another-id",
+    "model.aliases": ["an-older-id", "the-oldest-id"],
     "model.tasks": ["Chat", "Embeddings"],
     "model.source.uri": "oci://registry.example.com/models/other:2",
     "model.contextLength": 1000,
     "serving.runtime": "vllm-rocm",
+    "serving.image": "registry.example.com/vllm:2",
+    "serving.args": ["--seed=1"],
+    "serving.nodeSelector": {"pool": "models"},
+    "serving.affinity.nodeAffinity": {
+        "requiredDuringSchedulingIgnoredDuringExecution": {
+            "nodeSelectorTerms": [{"matchExpressions": [{"key": "zone", "operator": "Exists"}]}]
+        }
+    },
+    "serving.affinity.podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "zone"}]},
+    "serving.affinity.podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "host"}]},
+    "serving.hardwareProfile.name": "large",
+    "serving.hardwareProfile.namespace": "profiles",
+    "serving.serviceAccountName": "models",
+    "serving.toolCallParser": "hermes",
     "serving.resources.requests": {"cpu": "1", "memory": "5Gi"},
     "serving.resources.limits": {"cpu": "3", "memory": "7Gi"},
     "serving.startupTimeout": "45m",
@@ -49,11 +64,40 @@ OTHERS = {
     "developers.name",
     "api.openAPI.configMapRef.name",
     "api.openAPI.configMapRef.key",
+    "model.source.bucketPath",
+    "storage.backend",
+    "storage.quota",
+    "storage.deletionPolicy",
+    "storage.existing.endpoint",
+    "storage.existing.region",
+    "storage.existing.bucket",
+    "storage.existing.credentialsSecretRef.name",
+    "storage.existing.caConfigMapRef.name",
+    "storage.existing.caConfigMapRef.key",
+    "model.credentialsSecretRef.name",
+    "model.adapters.name",
+    "model.adapters.uri",
+    "model.adapters.path",
+    "model.adapters.rank",
+    "serving.runtimeRef.kind",
+    "serving.runtimeRef.name",
+    "serving.chatTemplateRef.name",
+    "serving.chatTemplateRef.key",
+    "serving.env.name",
+    "serving.env.value",
+    "serving.imagePullSecrets.name",
+    "serving.tolerations.key",
+    "serving.tolerations.operator",
+    "serving.tolerations.value",
+    "serving.tolerations.effect",
+    "serving.tolerations.tolerationSeconds",
 }
-"""Immutable, the name of a developer, who is somebody else then, and the ConfigMap of a document, which goes with its
-mode: `test_a_developer_who_is_renamed...`, `test_a_users_own_document...`."""
+"""Immutable, the name of a developer, who is somebody else then, what needs an object beside it, and lists of which the
+sample has no item: `test_a_developer_who_is_renamed...`, `test_a_users_own_document...`, `test_runtimes.py`,
+`test_another_source_with_credentials_and_adapters...`, `test_storage.py`."""
 
 TOGETHER = {
+    "serving.hardwareProfile.namespace": ("serving.hardwareProfile.name", "large"),
     "plans.name": ("developers.plan", "basic"),
     "api.rateLimit.requestsPerSecond": ("api.rateLimit.burst", 0),
     "api.rateLimit.burst": ("api.rateLimit.requestsPerSecond", 5),

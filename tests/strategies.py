@@ -3,10 +3,13 @@
 import re
 from datetime import timedelta
 
+from hypothesis import assume
 from hypothesis import strategies as st
 
+from maas_operator.api.arguments import EnvironmentVariable, owned_flag
 from maas_operator.api.documents import DocumentMode, OpenAPI
 from maas_operator.api.meta import ClusterReference, ConfigMapKey, ObjectMeta, SecretReference
+from maas_operator.api.minio import MinIO
 from maas_operator.api.model import Model, ModelSource, Task
 from maas_operator.api.model_platform import (
     Billing,
@@ -34,7 +37,16 @@ from maas_operator.api.model_service import (
 )
 from maas_operator.api.model_subscription import ModelReference, ModelSubscription, ModelSubscriptionSpec, User
 from maas_operator.api.plans import Limit, Metric, Period, Plan, Pricing, TokenPrices
-from maas_operator.api.serving import EnvironmentVariable, Resources, Serving
+from maas_operator.api.scheduling import (
+    Affinity,
+    HardwareProfile,
+    TaintEffect,
+    Toleration,
+    TolerationOperator,
+)
+from maas_operator.api.serving import Resources, RuntimeKind, RuntimeReference, Serving
+from maas_operator.api.sources import Adapter
+from maas_operator.api.storage import DeletionPolicy, ExistingBucket, PlatformStorage, Storage, StorageBackend
 
 LOWER = "abcdefghijklmnopqrstuvwxyz"
 ALPHANUMERIC = LOWER + "0123456789"
@@ -110,23 +122,106 @@ plans = st.builds(
     pricing=pricings,
 )
 plan_lists = st.lists(plans, max_size=4, unique_by=lambda plan: plan.name).map(tuple)
-sources = st.builds(
-    "{}://{}".format, st.sampled_from(["oci", "s3", "pvc", "hf", "https"]), words("._:/+-", max_size=200)
+model_ids = words("._/:-", max_size=128).filter(lambda name: not name.startswith("lora-"))
+segments = words("._+-", max_size=20)
+paths = st.lists(segments, min_size=1, max_size=4).map("/".join)
+hugging_face = st.builds("hf://{}/{}{}".format, segments, segments, st.just("") | segments.map(":{}".format)).filter(
+    lambda uri: "+" not in uri
+)
+claims = st.builds("pvc://{}/{}".format, labels(), st.just("") | paths)
+sources = (
+    hugging_face
+    | claims
+    | st.builds("oci://r.example.com/{}".format, labels())
+    | st.builds("s3://{}/{}".format, labels(min_size=3), paths)
+    | st.builds("https://{}/{}.{}".format, labels(), paths, st.sampled_from(["tar", "tar.gz", "tgz", "zip"]))
 ).map(lambda uri: ModelSource(uri=uri))
-models = st.builds(
-    Model,
-    name=st.none() | words("._/:-", max_size=128),
-    tasks=st.lists(st.sampled_from(Task), min_size=1, unique=True).map(tuple),
-    source=sources,
-    context_length=st.none() | st.integers(1, 10_000_000),
+adapters = st.builds(
+    Adapter, name=labels(max_size=35).map("lora-{}".format), uri=hugging_face | claims, rank=st.integers(1, 256)
+) | st.builds(Adapter, name=labels(max_size=35).map("lora-{}".format), path=paths)
+
+
+@st.composite
+def models(draw: st.DrawFn) -> Model:
+    """Return models; an adapter never has the model's name."""
+    source = draw(sources)
+    beside = draw(st.lists(adapters, max_size=3, unique_by=lambda one: one.name).map(tuple))
+    mounted = str(source.uri).startswith(("oci://", "pvc://"))
+    secret = st.none() if mounted else st.none() | st.builds(SecretReference, name=labels())
+    return Model(
+        name=draw(st.none() | model_ids),
+        aliases=draw(st.lists(model_ids, max_size=8, unique=True).map(tuple)),
+        tasks=draw(st.lists(st.sampled_from(Task), min_size=1, unique=True).map(tuple)),
+        source=source,
+        credentials_secret_ref=draw(secret),
+        context_length=draw(st.none() | st.integers(1, 10_000_000)),
+        adapters=beside,
+    )
+
+
+any_text = st.text(st.characters(codec="utf-8"), max_size=40).filter(lambda text: "{{" not in text)
+arguments = st.builds(
+    "--{}{}".format,
+    labels(max_size=30).filter(lambda name: name[0] in LOWER),
+    st.just("") | any_text.map("={}".format),
+).filter(lambda one: owned_flag(one) is None and re.search(r"[\x00-\x1f]", one) is None)
+argument_lists = st.lists(arguments, max_size=4).map(tuple)
+variables = st.builds(
+    EnvironmentVariable, name=st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,30}", fullmatch=True), value=any_text
 )
-servings = st.builds(
-    Serving,
-    runtime=st.none() | labels(),
-    resources=resources,
-    startup_timeout=durations(timedelta(minutes=1), timedelta(hours=24)),
-    replicas=st.integers(0, 100),
+environments = st.lists(variables, max_size=4, unique_by=lambda variable: variable.name).map(tuple)
+label_keys = words("-_.", max_size=63) | st.builds("{}/{}".format, labels(), words("-_.", max_size=63))
+label_values = words("-_.", max_size=63)
+node_selectors = st.dictionaries(label_keys, label_values, max_size=3)
+taints = st.builds(
+    Toleration,
+    key=label_keys,
+    operator=st.just(TolerationOperator.EQUAL) | st.none(),
+    value=st.none() | label_values,
+    effect=st.none() | st.sampled_from(TaintEffect),
+) | st.just(Toleration(operator=TolerationOperator.EXISTS))
+toleration_lists = st.lists(taints, max_size=3).map(tuple)
+affinities = st.builds(
+    Affinity,
+    node_affinity=st.just(
+        {
+            "requiredDuringSchedulingIgnoredDuringExecution": {
+                "nodeSelectorTerms": [{"matchExpressions": [{"key": "zone", "operator": "Exists"}]}]
+            }
+        }
+    ),
 )
+runtimes_of_somebody = st.builds(RuntimeReference, kind=st.sampled_from(RuntimeKind), name=labels())
+
+
+@st.composite
+def _servings(draw: st.DrawFn) -> Serving:
+    somewhere = draw(st.booleans())
+    placed = {"nodeSelector": draw(node_selectors), "tolerations": draw(toleration_lists)}
+    hardware = {"hardwareProfile": draw(st.builds(HardwareProfile, name=labels(), namespace=st.none() | labels()))}
+    chosen = (
+        {"runtime": draw(st.none() | labels())} if draw(st.booleans()) else {"runtimeRef": draw(runtimes_of_somebody)}
+    )
+    return Serving(
+        resources=draw(resources),
+        startup_timeout=draw(durations(timedelta(minutes=1), timedelta(hours=24))),
+        replicas=draw(st.integers(0, 100)),
+        image=draw(st.none() | words("._:/@-", max_size=200)),
+        args=draw(argument_lists),
+        env=draw(environments),
+        affinity=draw(st.none() | affinities),
+        image_pull_secrets=draw(
+            st.lists(st.builds(SecretReference, name=labels()), max_size=3, unique_by=lambda one: one.name).map(tuple)
+        ),
+        service_account_name=draw(st.none() | labels()),
+        chat_template_ref=draw(st.none() | st.builds(ConfigMapKey, name=labels(), key=words("-._", max_size=60))),
+        tool_call_parser=draw(st.none() | st.sampled_from(["hermes", "llama3_json", "granite-20b-fc"])),
+        **(placed if somewhere else hardware),
+        **chosen,
+    )
+
+
+servings = _servings()
 origins = st.just("*") | st.builds(
     "{}://{}{}".format,
     st.sampled_from(["http", "https"]),
@@ -161,6 +256,30 @@ apis = st.builds(
 )
 
 
+secret_references = st.builds(SecretReference, name=labels())
+existing_buckets = st.builds(
+    ExistingBucket,
+    endpoint=st.builds(
+        "{}://{}{}".format, st.sampled_from(["http", "https"]), labels(), st.sampled_from(["", ":9000"])
+    ),
+    region=labels(),
+    bucket=labels(min_size=3),
+    # By their aliases: hypothesis looks at the signature and would make second ones.
+    credentialsSecretRef=secret_references,
+    caConfigMapRef=st.none() | st.builds(ConfigMapKey, name=labels(), key=words("-._", max_size=60)),
+)
+storages = st.one_of(
+    st.builds(Storage, backend=st.just(StorageBackend.EXISTING), existing=existing_buckets),
+    st.builds(
+        Storage,
+        backend=st.sampled_from([StorageBackend.MINIO, StorageBackend.ODF]),
+        quota=st.none() | st.from_regex(r"[1-9][0-9]{0,8}(Mi|Gi|Ti)", fullmatch=True),
+        # By its alias: hypothesis looks at the signature and would make a second one.
+        deletionPolicy=st.sampled_from(DeletionPolicy),
+    ),
+)
+
+
 def _developers(names: st.SearchStrategy[str]) -> st.SearchStrategy[tuple[Developer, ...]]:
     developers = st.builds(Developer, name=account_names, email=emails, plan=names)
     return st.lists(developers, max_size=4, unique_by=lambda developer: developer.name).map(tuple)
@@ -175,15 +294,19 @@ def model_services(draw: st.DrawFn) -> ModelService:
         platform_ref=ClusterReference(name=draw(labels())),
         display_name=draw(st.none() | texts(80)),
         description=draw(st.none() | texts(500)),
-        model=draw(models),
+        model=draw(models()),
         serving=draw(servings),
         api=draw(apis),
         plans=offered,
         developers=draw(_developers(names)),
+        storage=draw(st.none() | storages),
         management_policy=draw(st.sampled_from(ManagementPolicy)),
     )
     starts_with_letter = labels(max_size=35).map(lambda name: draw(st.sampled_from(LOWER)) + name)
-    return ModelService(metadata=draw(metadata(starts_with_letter, labels(max_size=16))), spec=spec)
+    starts_with_letter = starts_with_letter.filter(lambda name: not name.startswith("lora-"))
+    known = draw(metadata(starts_with_letter, labels(max_size=16)))
+    assume((spec.model.name or known.name) not in spec.model.aliases)
+    return ModelService(metadata=known, spec=spec)
 
 
 def model_subscriptions() -> st.SearchStrategy[ModelSubscription]:
@@ -233,19 +356,16 @@ built_in_policies = st.sampled_from(
 def model_platforms() -> st.SearchStrategy[ModelPlatform]:
     """Return valid ModelPlatforms."""
     namespaces = st.lists(labels(), max_size=4, unique=True).map(tuple)
-    variables = st.builds(
-        EnvironmentVariable,
-        name=st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,30}", fullmatch=True),
-        value=st.text(st.characters(codec="utf-8"), max_size=40),
-    )
     runtimes = st.builds(
         RuntimeProfile,
         name=labels(),
         image=words("._:/@-", max_size=200),
         version=st.from_regex(r"[0-9]{1,4}\.[0-9]{1,4}(\.[0-9]{1,4})?", fullmatch=True),
-        args=st.lists(st.text(st.characters(codec="utf-8"), max_size=40), max_size=4).map(tuple),
-        env=st.lists(variables, max_size=4, unique_by=lambda variable: variable.name).map(tuple),
+        args=argument_lists,
+        env=environments,
         resources=resources,
+        node_selector=node_selectors,
+        tolerations=toleration_lists,
     )
     spec = st.builds(
         ModelPlatformSpec,
@@ -263,6 +383,19 @@ def model_platforms() -> st.SearchStrategy[ModelPlatform]:
         ),
         monitoring=st.builds(Monitoring, namespaces=namespaces),
         runtimes=st.lists(runtimes, max_size=4, unique_by=lambda runtime: runtime.name).map(tuple),
+        storage=st.builds(
+            PlatformStorage,
+            # No 3scale of a drawn name is in its namespace.
+            minio=st.none()
+            | st.builds(
+                MinIO,
+                namespace=labels(max_size=50).map("minio-{}".format),
+                size=amounts,
+                # By its alias: hypothesis looks at the signature and would make a second one.
+                storageClassName=st.none() | labels(),
+                image=words("._:/@-", max_size=200),
+            ),
+        ),
         default_plans=plan_lists,
         currency=st.text(LOWER.upper(), min_size=3, max_size=3),
     )

@@ -18,6 +18,7 @@ FILES = {
     "ProxyConfigPromote": "3scale-operator/capabilities.3scale.net_proxyconfigpromotes.yaml",
     "ActiveDoc": "3scale-operator/capabilities.3scale.net_activedocs.yaml",
     "CustomPolicyDefinition": "3scale-operator/capabilities.3scale.net_custompolicydefinitions.yaml",
+    "ObjectBucketClaim": "object-bucket/objectbucket.io_objectbucketclaims_crd.yaml",
     "APIManager": "3scale-operator/apps.3scale.net_apimanagers.yaml",
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from maas_operator.domain.kinds import DEPLOYMENT, NETWORK_POLICY, POD, ROUTE, SERVICE, TABLE, Kind, Use
+from maas_operator.domain.kinds import DEPLOYMENT, NETWORK_POLICY, OF_MINIO, POD, ROUTE, SERVICE, TABLE, Kind, Use
 from maas_operator.domain.labels import MANAGED_BY, OPERATOR
 
 WATCHED: Final[tuple[Kind, ...]] = tuple(kind for kind, use in TABLE.items() if Use.WATCH in use)
@@ -16,6 +16,7 @@ _OF_INFERENCE: Final = "serving.kserve.io/inferenceservice"
 SELECTORS: Final[dict[Kind, str]] = {
     SERVICE: OURS,
     NETWORK_POLICY: OURS,
+    **dict.fromkeys(sorted(OF_MINIO), OURS),
     POD: _OF_INFERENCE,
     DEPLOYMENT: _OF_INFERENCE,
     ROUTE: "3scale.net/created-by=zync",

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
+from maas_operator.api.arguments import Arguments, Environment
 from maas_operator.api.base import API_VERSION, ATOMIC, DISTINCT, ApiModel, Bool, Int, ListOf, Rule, immutable, text
 from maas_operator.api.fields import (
     DNS_LABEL_PATTERN,
@@ -16,7 +17,9 @@ from maas_operator.api.fields import (
 )
 from maas_operator.api.meta import Children, Conditions, ConfigMapKey, Named, ObjectMeta, Resource, SecretReference
 from maas_operator.api.plans import Plans
-from maas_operator.api.serving import EnvironmentVariable, Resources
+from maas_operator.api.scheduling import NodeSelector, Tolerations
+from maas_operator.api.serving import Image, Resources
+from maas_operator.api.storage import PlatformStorage
 
 Namespaces = Annotated[tuple[DnsLabel, ...], Field(max_length=16), ATOMIC, DISTINCT]
 
@@ -121,20 +124,35 @@ class RuntimeProfile(ApiModel):
 
     name: DnsLabel
     """Name that ModelServices refer to."""
-    image: Annotated[str, text(r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$", max_length=512)]
+    image: Image
     """Image of the vLLM server."""
     version: Annotated[str, text(r"^[0-9]{1,4}\.[0-9]{1,4}(\.[0-9]{1,4})?$", max_length=16)]
     """Version of vLLM in the image; it decides which flags are used."""
-    args: Annotated[tuple[Annotated[str, Field(max_length=1024)], ...], Field(max_length=64), ATOMIC] = ()
-    """Arguments after the ones that the operator sets."""
-    env: Annotated[tuple[EnvironmentVariable, ...], Field(max_length=64), ListOf(("name",))] = ()
+    args: Arguments = ()
+    """Arguments of vLLM, each as --flag=value; flags that the operator sets are refused with the ModelService."""
+    env: Environment = ()
     """Environment; it wins over what the operator sets."""
     resources: Resources = Resources()
     """Resources for ModelServices that say nothing."""
+    node_selector: NodeSelector = Field(default_factory=dict)
+    """Labels that a node must have; a ModelService may add to them."""
+    tolerations: Tolerations = ()
+    """Taints that a node may have, besides the accelerator's; a ModelService may add to them."""
 
 
 class ModelPlatformSpec(ApiModel):
     """What is wanted."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel=(
+                "!has(self.storage) || !has(self.storage.minio)"
+                " || self.storage.minio.__namespace__ != self.threescale.__namespace__"
+            ),
+            message="spec.storage.minio.namespace must not be the 3scale namespace: give MinIO one of its own",
+            holds=lambda spec: spec.storage.minio is None or spec.storage.minio.namespace != spec.threescale.namespace,
+        ),
+    )
 
     threescale: Threescale
     """The 3scale installation."""
@@ -144,6 +162,8 @@ class ModelPlatformSpec(ApiModel):
     """Who reads metrics."""
     runtimes: Annotated[tuple[RuntimeProfile, ...], Field(max_length=20), ListOf(("name",))] = ()
     """Model servers besides the built-in ones."""
+    storage: PlatformStorage = PlatformStorage()
+    """Where buckets for models come from."""
     default_plans: Plans = ()
     """Plans of ModelServices that name none."""
     currency: Annotated[str, text(r"^[A-Z]{3}$", max_length=3)] = "EUR"
@@ -177,7 +197,7 @@ class ModelPlatformStatus(ApiModel):
     children: Children = ()
     """The objects that the operator made."""
     conditions: Conditions = ()
-    """Ready, Reconciling, Stalled, ThreescaleReady, PoliciesReady and TokenPolicyReady."""
+    """Ready, Reconciling, Stalled, ThreescaleReady, PoliciesReady, TokenPolicyReady and, with storage, StorageReady."""
 
 
 class ModelPlatform(Resource):

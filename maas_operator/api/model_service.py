@@ -30,6 +30,7 @@ from maas_operator.api.meta import (
 from maas_operator.api.model import Model
 from maas_operator.api.plans import Plans
 from maas_operator.api.serving import Serving
+from maas_operator.api.storage import Storage, StorageStatus
 
 
 class Timeouts(ApiModel):
@@ -133,6 +134,11 @@ class ModelServiceSpec(ApiModel):
             message="every developer needs a plan of spec.plans: add the plan, or change the developer's plan",
             holds=lambda spec: not spec.plans or {d.plan for d in spec.developers} <= {p.name for p in spec.plans},
         ),
+        Rule(
+            cel="!has(self.model.source.bucketPath) || has(self.storage)",
+            message="model.source.bucketPath needs a bucket: set spec.storage",
+            holds=lambda spec: spec.model.source.bucket_path is None or spec.storage is not None,
+        ),
     )
 
     platform_ref: Annotated[
@@ -148,6 +154,8 @@ class ModelServiceSpec(ApiModel):
     """The model."""
     serving: Serving = Serving()
     """How it is served."""
+    storage: Storage | None = None
+    """A bucket for this ModelService; none if absent."""
     api: Api = Api()
     """How it is published."""
     plans: Plans = ()
@@ -209,14 +217,16 @@ class ModelServiceStatus(ApiModel):
     """The model inside the cluster."""
     model_name: Annotated[str, Field(max_length=128)] | None = None
     """The id that clients send."""
-    runtime: Annotated[str, Field(max_length=63)] | None = None
-    """The runtime profile in use."""
+    runtime: Annotated[str, Field(max_length=253)] | None = None
+    """The runtime profile in use, or the runtime of spec.serving.runtimeRef."""
     replicas: Annotated[Int, Field(ge=0)] | None = None
     """Replicas that run."""
     selector: Annotated[str, Field(max_length=1024)] | None = None
     """Label selector of their pods."""
     gateway: GatewayStatus | None = None
     """What 3scale knows."""
+    storage: StorageStatus | None = None
+    """The bucket of spec.storage."""
     children: Children = ()
     """The objects that the operator made."""
     pending_changes: PendingChanges = ()
@@ -229,6 +239,29 @@ class ModelServiceStatus(ApiModel):
 
 class ModelService(Resource):
     """A model reference that the operator turns into a served, limited and key-protected API."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel=(
+                "has(self.spec.model.name) || !has(self.spec.model.adapters)"
+                " || self.spec.model.adapters.all(one, one.name != self.metadata.name)"
+            ),
+            message="spec.model.adapters: the model's own id is the name of the ModelService: give the adapter of that"
+            " name another one, or the model a name of its own by spec.model.name",
+            holds=lambda service: (
+                service.spec.model.name is not None
+                or all(adapter.name != service.metadata.name for adapter in service.spec.model.adapters)
+            ),
+        ),
+        Rule(
+            cel=(
+                "!has(self.spec.model.aliases) || !((has(self.spec.model.name) ? self.spec.model.name"
+                " : self.metadata.name) in self.spec.model.aliases)"
+            ),
+            message="spec.model.aliases has the id of the model itself: take it out",
+            holds=lambda service: (service.spec.model.name or service.metadata.name) not in service.spec.model.aliases,
+        ),
+    )
 
     api_version: Literal["maas-operator.io/v1alpha1"] = API_VERSION
     kind: Literal["ModelService"] = "ModelService"

@@ -16,6 +16,9 @@ class ConditionType(StrEnum):
     """Nothing moves until a person acts; abnormal, so False when all is well."""
     PLATFORM_READY = "PlatformReady"
     """The ModelPlatform is there and ready."""
+    STORAGE_READY = "StorageReady"
+    """A ModelService's bucket, or a ModelPlatform's MinIO, can be used; only there where spec.storage asks for one. A
+    bucket is part of Ready only while the model waits for it."""
     MODEL_READY = "ModelReady"
     """The model answers inside the cluster."""
     GATEWAY_READY = "GatewayReady"
@@ -49,6 +52,7 @@ MODEL_SERVICE_CONDITIONS: Final = (
     ConditionType.RECONCILING,
     ConditionType.STALLED,
     ConditionType.PLATFORM_READY,
+    ConditionType.STORAGE_READY,
     ConditionType.MODEL_READY,
     ConditionType.GATEWAY_READY,
     ConditionType.PROMOTED,
@@ -71,6 +75,7 @@ MODEL_PLATFORM_CONDITIONS: Final = (
     ConditionType.STALLED,
     ConditionType.THREESCALE_READY,
     ConditionType.POLICIES_READY,
+    ConditionType.STORAGE_READY,
     ConditionType.TOKEN_POLICY_READY,
 )
 
@@ -100,9 +105,26 @@ class Reason(StrEnum):
     # PlatformReady
     PLATFORM_MISSING = "PlatformMissing"
     PLATFORM_NOT_READY = "PlatformNotReady"
+    # StorageReady
+    STORAGE_NOT_OFFERED = "StorageNotOffered"
+    STORAGE_CLASS_MISSING = "StorageClassMissing"
+    STORAGE_SECRET_MISSING = "StorageSecretMissing"
+    STORAGE_SECRET_INVALID = "StorageSecretInvalid"
+    STORAGE_AUTHORITY_MISSING = "StorageAuthorityMissing"
+    BUCKET_PENDING = "BucketPending"
+    BUCKET_FAILED = "BucketFailed"
+    BUCKET_DENIED = "BucketDenied"
+    BUCKET_JOB_FAILED = "BucketJobFailed"
     # ModelReady
     NAME_TOO_LONG = "NameTooLong"
     RUNTIME_MISSING = "RuntimeMissing"
+    CREDENTIALS_MISSING = "CredentialsMissing"
+    CREDENTIALS_INVALID = "CredentialsInvalid"
+    CLAIM_MISSING = "ClaimMissing"
+    CLAIM_UNFIT = "ClaimUnfit"
+    ARGUMENT_REFUSED = "ArgumentRefused"
+    CHAT_TEMPLATE_MISSING = "ChatTemplateMissing"
+    CHAT_TEMPLATE_INVALID = "ChatTemplateInvalid"
     STOPPED = "Stopped"
     MODEL_STARTING = "ModelStarting"
     MODEL_LOADING = "ModelLoading"
@@ -167,6 +189,13 @@ class Reason(StrEnum):
     TOKEN_REFUSED = "TokenRefused"
     ADMIN_API_UNAVAILABLE = "AdminAPIUnavailable"
     ADMIN_API_REFUSED = "AdminAPIRefused"
+    # StorageReady
+    STORAGE_NAMESPACE_MISSING = "StorageNamespaceMissing"
+    STORAGE_IN_USE = "StorageInUse"
+    STORAGE_STARTING = "StorageStarting"
+    VOLUME_NOT_GROWN = "VolumeNotGrown"
+    VOLUME_PENDING = "VolumePending"
+    VOLUME_SHRINKS = "VolumeShrinks"
     # PoliciesReady
     POLICY_REFUSED = "PolicyRefused"
     POLICY_INVALID = "PolicyInvalid"
@@ -259,13 +288,81 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
         "Create it, or create the ModelService with another platformRef.",
     ),
     Reason.PLATFORM_NOT_READY: ReasonDoc("The ModelPlatform is not ready.", "Look at the ModelPlatform's conditions."),
+    Reason.STORAGE_NOT_OFFERED: ReasonDoc(
+        "The ModelPlatform does not offer the backend of spec.storage.",
+        "Choose another backend, or have the platform team add this one to spec.storage of the ModelPlatform.",
+    ),
+    Reason.STORAGE_CLASS_MISSING: ReasonDoc(
+        "The StorageClass that a bucket's claim or a volume waits for does not exist.",
+        "Correct the storageClassName in spec.storage of the ModelPlatform, or install what brings the class.",
+    ),
+    Reason.STORAGE_SECRET_MISSING: ReasonDoc(
+        "The Secret of spec.storage.existing.credentialsSecretRef does not exist.",
+        "Create it in the namespace of the ModelService; it is looked for again every 30 seconds.",
+    ),
+    Reason.STORAGE_SECRET_INVALID: ReasonDoc(
+        "The Secret of spec.storage.existing.credentialsSecretRef lacks a key.",
+        "Add the key that the message names.",
+    ),
+    Reason.STORAGE_AUTHORITY_MISSING: ReasonDoc(
+        "The ConfigMap of spec.storage.existing.caConfigMapRef, or its key, does not exist.",
+        "Create it in the namespace of the ModelService, with certificates in PEM form.",
+    ),
+    Reason.BUCKET_PENDING: ReasonDoc(
+        "The bucket is being made; the message has what its provisioner said last.",
+        "Wait; if it takes longer than some minutes, act on the message.",
+    ),
+    Reason.BUCKET_FAILED: ReasonDoc(
+        "The provisioner has given the bucket up, or somebody has taken it away.",
+        "Act on the message; then delete the claim that it names, and the operator makes a new one.",
+    ),
+    Reason.BUCKET_DENIED: ReasonDoc(
+        "The model's pod can not read from the bucket: the keys, the name or the certificate is not accepted, or there"
+        " is nothing at spec.model.source.bucketPath. The message has the pod's words.",
+        "Correct what the message names; the pod tries again by itself.",
+    ),
+    Reason.BUCKET_JOB_FAILED: ReasonDoc(
+        "The Job that makes bucket, user and policy in the platform's MinIO failed; it is tried again, more and more"
+        " slowly.",
+        "Act on the message, which has the Job's last words.",
+    ),
     Reason.NAME_TOO_LONG: ReasonDoc(
         "Name and namespace together are longer than 52 characters, which KServe can not serve.",
         "Create the ModelService with a shorter name.",
     ),
     Reason.RUNTIME_MISSING: ReasonDoc(
-        "spec.serving.runtime is no profile of the platform and not built in.",
-        "Choose one of the profiles in the message, or add yours to the ModelPlatform.",
+        "spec.serving.runtime is no profile of the platform and not built in, or the runtime of spec.serving.runtimeRef"
+        " does not exist. What runs stays as it is.",
+        "Choose one of the profiles in the message, or add yours to the ModelPlatform; or create the runtime.",
+    ),
+    Reason.ARGUMENT_REFUSED: ReasonDoc(
+        "An argument for vLLM, of the ModelService or of its runtime profile, is one that the operator sets. What runs"
+        " stays as it is.",
+        "Remove it and use the field in the message; the page on serving has the list.",
+    ),
+    Reason.CHAT_TEMPLATE_MISSING: ReasonDoc(
+        "The ConfigMap of spec.serving.chatTemplateRef, or its key, does not exist. What runs stays as it is.",
+        "Create it in the namespace of the ModelService; it is looked for every 30 seconds.",
+    ),
+    Reason.CHAT_TEMPLATE_INVALID: ReasonDoc(
+        "The chat template in the ConfigMap is empty or too long. What runs stays as it is.",
+        "Correct the value that the message names.",
+    ),
+    Reason.CREDENTIALS_MISSING: ReasonDoc(
+        "The Secret of spec.model.credentialsSecretRef does not exist in the model's namespace.",
+        "Create it with the keys in the message, or correct the name.",
+    ),
+    Reason.CREDENTIALS_INVALID: ReasonDoc(
+        "The Secret of spec.model.credentialsSecretRef lacks a key, or has one that misleads KServe.",
+        "Add the key in the message, or use a Secret of its own for this source.",
+    ),
+    Reason.CLAIM_MISSING: ReasonDoc(
+        "A PersistentVolumeClaim that the model or an adapter names does not exist in its namespace.",
+        "Create the claim with the files in it, or correct the URI.",
+    ),
+    Reason.CLAIM_UNFIT: ReasonDoc(
+        "A PersistentVolumeClaim can not be mounted by as many pods as there are replicas, or holds no files.",
+        "Use a claim with ReadWriteMany or ReadOnlyMany and volumeMode Filesystem, or one replica.",
     ),
     Reason.STOPPED: ReasonDoc("spec.serving.replicas is 0.", "Set spec.serving.replicas to 1 or more."),
     Reason.MODEL_STARTING: ReasonDoc("KServe makes the pods.", _WAIT),
@@ -296,8 +393,8 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
         "Correct spec.model.source, or the access to it, as the message says.",
     ),
     Reason.RUNTIME_REFUSED: ReasonDoc(
-        "KServe refuses the runtime or the model's format.",
-        "Correct the runtime profile in the ModelPlatform, as the message says.",
+        "KServe refuses the runtime or the model's format, or the runtime can not do what the spec asks for.",
+        "Correct the runtime or the field that the message names.",
     ),
     Reason.SERVING_FAILED: ReasonDoc("KServe reports an error of its own.", "Act on the message, which is KServe's."),
     Reason.STARTUP_TIMEOUT: ReasonDoc(
@@ -426,6 +523,26 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
     Reason.SUSPENDED: ReasonDoc("The application is suspended in 3scale.", "Resume it in 3scale's admin portal."),
     Reason.NAMESPACE_MISSING: ReasonDoc(
         "The namespace of spec.threescale.namespace does not exist.", "Create it, or install 3scale there."
+    ),
+    Reason.STORAGE_NAMESPACE_MISSING: ReasonDoc(
+        "The namespace of spec.storage.minio.namespace does not exist.",
+        "Create it; the operator creates no namespaces.",
+    ),
+    Reason.STORAGE_IN_USE: ReasonDoc(
+        "spec.storage.minio was taken out while models have buckets there; the MinIO stays as it is.",
+        "Put spec.storage.minio back, or move the models that the message names.",
+    ),
+    Reason.STORAGE_STARTING: ReasonDoc("The object storage is being made.", _WAIT),
+    Reason.VOLUME_NOT_GROWN: ReasonDoc(
+        "The volume can not take the size that the spec asks for; it goes on with the one that it has.",
+        "Act on the message; a StorageClass must have allowVolumeExpansion.",
+    ),
+    Reason.VOLUME_PENDING: ReasonDoc(
+        "There is no volume for a PersistentVolumeClaim yet.", "Act on the message, which is the provisioner's."
+    ),
+    Reason.VOLUME_SHRINKS: ReasonDoc(
+        "The spec asks for a smaller volume than there is, and volumes never shrink.",
+        "Set the size back to that of the volume, or more.",
     ),
     Reason.PROVIDER_SECRET_MISSING: ReasonDoc(
         "The provider account Secret does not exist.",

@@ -14,6 +14,7 @@ from maas_operator.domain.kinds import (
     MODEL_PLATFORM,
     MODEL_SERVICE,
     MODEL_SUBSCRIPTION,
+    OF_MINIO,
     SECRET,
     TABLE,
     Use,
@@ -23,6 +24,10 @@ from maas_operator.domain.labels import OPERATOR
 NAMESPACE: Final = OPERATOR
 SECRETS_ROLE: Final = f"{OPERATOR}-threescale-secrets"
 PATCHES_ROLE: Final = f"{OPERATOR}-threescale-patches"
+MINIO_ROLE: Final = f"{OPERATOR}-minio"
+# The namespaces of default installations; one such binding for each namespace that a ModelPlatform names.
+THREESCALE_NAMESPACE: Final = "3scale"
+MINIO_NAMESPACE: Final = "minio"
 
 _READ: Final = ("get", "list", "watch")
 _EDIT: Final = (*_READ, "create", "delete", "deletecollection", "patch", "update")
@@ -34,9 +39,14 @@ Object = dict[str, Any]
 def rbac_files() -> dict[str, str]:
     """Return the files of `deploy/rbac/` by name."""
     return {
+        "minio.yaml": _dump(_role(MINIO_ROLE, minio_rules()), _local_binding(MINIO_ROLE, MINIO_NAMESPACE)),
         "operator.yaml": _dump(_service_account(), _role(OPERATOR, operator_rules()), _cluster_binding()),
-        "threescale-secrets.yaml": _dump(_role(SECRETS_ROLE, local_rules()), _threescale_binding(SECRETS_ROLE)),
-        "threescale-patches.yaml": _dump(_role(PATCHES_ROLE, _patch_rules()), _threescale_binding(PATCHES_ROLE)),
+        "threescale-secrets.yaml": _dump(
+            _role(SECRETS_ROLE, local_rules()), _local_binding(SECRETS_ROLE, THREESCALE_NAMESPACE)
+        ),
+        "threescale-patches.yaml": _dump(
+            _role(PATCHES_ROLE, _patch_rules()), _local_binding(PATCHES_ROLE, THREESCALE_NAMESPACE)
+        ),
         "users.yaml": _dump(*_user_roles()),
     }
 
@@ -45,22 +55,27 @@ def operator_rules() -> list[Object]:
     """Return what the operator may do in all namespaces: what the table says, and no more."""
     verbs: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for kind, use in TABLE.items():
-        verbs[kind.group, kind.plural] |= _verbs(use)
+        verbs[kind.group, kind.plural] |= _verbs(use & ~Use.WRITE if kind in OF_MINIO else use)
         if Use.STATUS in use:
             # Our finalizer is a patch of the object; `update` of finalizers lets children block its deletion.
             verbs[kind.group, kind.plural].add("patch")
             verbs[kind.group, f"{kind.plural}/status"].add("patch")
             verbs[kind.group, f"{kind.plural}/finalizers"].add("update")
-    verbs[EVENT.group, EVENT.plural] = {"get", "create", "patch"}
+    # Why a bucket is not made, its provisioner tells in Events only.
+    verbs[EVENT.group, EVENT.plural] = {"get", "list", "create", "patch"}
     return _grouped(verbs)
 
 
 def local_rules() -> list[Object]:
     """Return what the operator may do in the 3scale namespaces besides."""
     patch = [_rule(kind.group, [kind.plural], ("patch",)) for kind, use in TABLE.items() if Use.ANNOTATE in use]
-    # There the 3scale-operator tells why it can not delete something.
-    events = _rule(EVENT.group, [EVENT.plural], ("list",))
-    return [_rule(SECRET.group, [SECRET.plural], _READ), events, *patch]
+    return [_rule(SECRET.group, [SECRET.plural], _READ), *patch]
+
+
+def minio_rules() -> list[Object]:
+    """Return what the operator may do in the namespaces of a MinIO besides: who may make Jobs there has all buckets."""
+    # The kinds in order, so that the file is the same each time.
+    return [_rule(kind.group, [kind.plural], ("create", "delete", "patch")) for kind in sorted(OF_MINIO)]
 
 
 def _verbs(use: Use) -> set[str]:
@@ -118,9 +133,8 @@ def _patch_rules() -> list[Object]:
     return [_rule(kind.group, [kind.plural], ("patch",)) for kind, use in TABLE.items() if Use.PATCH in use]
 
 
-def _threescale_binding(role: str) -> Object:
-    # The namespace of a default installation; one such binding for each namespace that a ModelPlatform names.
-    return _object("RoleBinding", role, namespace="3scale") | _binding(role)
+def _local_binding(role: str, namespace: str) -> Object:
+    return _object("RoleBinding", role, namespace=namespace) | _binding(role)
 
 
 def _binding(role: str) -> Object:

@@ -1,7 +1,9 @@
 """`maas-operator render`: the children of ModelServices and ModelSubscriptions, offline.
 
-It shows what does not depend on a cluster: no ids, no promotion (its name has the Product's id), no Secret, and no
-ActiveDoc (its document tells the public URL, which the gateway's Route gives).
+It shows what does not depend on a cluster: no ids, no promotion (its name has the Product's id), no Secret, no
+ActiveDoc (its document tells the public URL, which the gateway's Route gives), and no InferenceService of a model in a
+claimed bucket (its provisioner names that). Of a runtime of somebody else's and of a chat template it knows the name
+only.
 Tokens are taken to be counted, unless the platform's `tokenPolicy` says None.
 """
 
@@ -9,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import yaml
@@ -19,6 +22,7 @@ from maas_operator.api.model_service import ModelService
 from maas_operator.api.model_subscription import ModelSubscription
 from maas_operator.api.parse import InvalidObject, parse, read
 from maas_operator.api.reasons import Reason
+from maas_operator.domain.decision import World
 from maas_operator.domain.gateway.backend import backend
 from maas_operator.domain.gateway.plans import plans_of, plans_with_token_limits
 from maas_operator.domain.gateway.product import product
@@ -30,9 +34,20 @@ from maas_operator.domain.people.developers import subscription
 from maas_operator.domain.policies.platform import PlatformPolicies
 from maas_operator.domain.serving.inference_service import inference_service
 from maas_operator.domain.serving.network_policy import network_policy
-from maas_operator.domain.serving.runtime_profiles import UnknownRuntime, runtime_profile, unsupported_tasks
+from maas_operator.domain.serving.referred_runtime import unseen_runtime
+from maas_operator.domain.serving.refusals import refused_setting
+from maas_operator.domain.serving.runtime_profiles import (
+    UnknownRuntime,
+    runtime_profile,
+    unsupported_tasks,
+    version_of,
+)
 from maas_operator.domain.serving.service import api_service
 from maas_operator.domain.serving.serving_runtime import serving_runtime
+from maas_operator.domain.serving.sources import source_of
+from maas_operator.domain.storage.backend import NOTHING_FOUND, Backend
+from maas_operator.domain.storage.odf import ClaimedBucket
+from maas_operator.domain.storage.progress import BucketStorage
 from maas_operator.engine.packed_policy import packed_policy
 
 
@@ -88,12 +103,16 @@ def _platform_of(service: ModelService, platforms: dict[str, ModelPlatform]) -> 
 
 
 def _service_children(service: ModelService, platform: ModelPlatform) -> Iterable[Manifest]:
-    profile = runtime_profile(service, platform)
+    reference = service.spec.serving.runtime_ref
+    profile = unseen_runtime(reference) if reference else runtime_profile(service, platform)
     if isinstance(profile, UnknownRuntime):
-        raise Unrenderable(f"{_name(service)}: spec.serving.runtime: {profile.message}")
+        raise Unrenderable(f"{_name(service)}: {profile.field}: {profile.message}")
     _refuse(service, "metadata.name", name_violation(service))
-    tasks = ", ".join(unsupported_tasks(service, profile))
-    _refuse(service, "spec.model.tasks", f"vLLM {profile.version} has no {tasks}" if tasks else None)
+    refused = refused_setting(service, profile)
+    if refused is not None:
+        raise Unrenderable(f"{_name(service)}: {refused.message}")
+    tasks = "" if reference else ", ".join(unsupported_tasks(service, profile))
+    _refuse(service, "spec.model.tasks", f"{version_of(profile)} has no {tasks}" if tasks else None)
     metering = wanted_version(platform, packed_policy(), leaving=False)
     unmetered = "" if metering else ", ".join(plans_with_token_limits(plans_of(service, platform)))
     _refuse(service, "spec.plans", f"TokenPolicyMissing: {unmetered} limits tokens" if unmetered else None)
@@ -101,13 +120,24 @@ def _service_children(service: ModelService, platform: ModelPlatform) -> Iterabl
     policies = PlatformPolicies(platform=platform, secrets={}, installation=None)
     secret_only = policies.condition.reason is Reason.POLICY_SECRET_MISSING
     _refuse(service, "spec.platformRef", None if secret_only else policies.problem)
-    policy = network_policy(service, platform)
-    yield serving_runtime(service, profile)
+    policy, bucket = network_policy(service, platform), _bucket(service, platform)
+    yield from bucket.children if isinstance(bucket, ClaimedBucket) else ()
+    yield from [] if reference else [serving_runtime(service, profile)]
     yield from [policy] if policy else []
     yield api_service(service)
-    yield inference_service(service, profile, deployment_mode=None)
+    source = source_of(service, bucket=bucket.bucket if bucket else None)
+    if source.uri:
+        yield inference_service(service, profile, deployment_mode=None, source=source)
     yield backend(service, platform)
     yield product(service, platform, metering, policies)
+
+
+def _bucket(service: ModelService, platform: ModelPlatform) -> Backend | None:
+    world = World(owner=service.dump(), now=datetime.now(UTC))
+    storage = BucketStorage(service=service, platform=platform, world=world, found=NOTHING_FOUND)
+    lacking = service.spec.storage is not None and storage.backend is None
+    _refuse(service, "spec.storage", storage.conditions("")[0].message if lacking else None)
+    return storage.backend
 
 
 def _refuse(service: ModelService, field: str, problem: str | None) -> None:

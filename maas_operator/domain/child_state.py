@@ -17,15 +17,23 @@ from .kinds import (
     DEVELOPER_ACCOUNT,
     DEVELOPER_USER,
     INFERENCE_SERVICE,
+    JOB,
     MODEL_SUBSCRIPTION,
+    OBJECT_BUCKET_CLAIM,
+    PERSISTENT_VOLUME_CLAIM,
     PRODUCT,
     PROXY_CONFIG_PROMOTE,
+    STATEFUL_SET,
     Kind,
 )
 from .metering.package import definition_state
+from .minio.jobs import job_state
+from .minio.progress import claim_state as volume_state
+from .minio.progress import stateful_set_state
 from .objects import Manifest, ref_of
 from .observed import condition_of, is_fresh
 from .people import status as people
+from .storage.odf import claim_state
 
 
 def state_of(child: Manifest) -> ChildState:
@@ -84,7 +92,11 @@ _READERS: Final[Mapping[Kind, Callable[[Manifest], ChildState]]] = {
     DEVELOPER_ACCOUNT: people.account_state,
     DEVELOPER_USER: people.user_state,
     INFERENCE_SERVICE: _by_ready_condition,
+    JOB: job_state,
+    PERSISTENT_VOLUME_CLAIM: volume_state,
+    STATEFUL_SET: stateful_set_state,
     MODEL_SUBSCRIPTION: _subscription,
+    OBJECT_BUCKET_CLAIM: claim_state,
     PRODUCT: _product,
     PROXY_CONFIG_PROMOTE: _promotion,
 }

@@ -59,6 +59,9 @@ MODEL_SUBSCRIPTION: Final = _maas("ModelSubscription", "modelsubscriptions")
 MODEL_PLATFORM: Final = _maas("ModelPlatform", "modelplatforms", namespaced=False)
 
 SERVING_RUNTIME: Final = Kind("serving.kserve.io", "v1alpha1", "ServingRuntime", "servingruntimes")
+CLUSTER_SERVING_RUNTIME: Final = Kind(
+    "serving.kserve.io", "v1alpha1", "ClusterServingRuntime", "clusterservingruntimes", namespaced=False
+)
 INFERENCE_SERVICE: Final = Kind("serving.kserve.io", "v1beta1", "InferenceService", "inferenceservices")
 
 BACKEND: Final = _threescale("Backend", "backends")
@@ -72,6 +75,8 @@ APPLICATION_AUTH: Final = _threescale("ApplicationAuth", "applicationauths")
 CUSTOM_POLICY_DEFINITION: Final = _threescale("CustomPolicyDefinition", "custompolicydefinitions")
 API_MANAGER: Final = Kind("apps.3scale.net", "v1alpha1", "APIManager", "apimanagers")
 
+OBJECT_BUCKET_CLAIM: Final = Kind("objectbucket.io", "v1alpha1", "ObjectBucketClaim", "objectbucketclaims")
+
 SERVICE: Final = Kind("", "v1", "Service", "services")
 SECRET: Final = Kind("", "v1", "Secret", "secrets")
 CONFIG_MAP: Final = Kind("", "v1", "ConfigMap", "configmaps")
@@ -79,6 +84,10 @@ POD: Final = Kind("", "v1", "Pod", "pods")
 NAMESPACE: Final = Kind("", "v1", "Namespace", "namespaces", namespaced=False)
 NETWORK_POLICY: Final = Kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies")
 DEPLOYMENT: Final = Kind("apps", "v1", "Deployment", "deployments")
+STATEFUL_SET: Final = Kind("apps", "v1", "StatefulSet", "statefulsets")
+JOB: Final = Kind("batch", "v1", "Job", "jobs")
+PERSISTENT_VOLUME_CLAIM: Final = Kind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims")
+STORAGE_CLASS: Final = Kind("storage.k8s.io", "v1", "StorageClass", "storageclasses", namespaced=False)
 EVENT: Final = Kind("events.k8s.io", "v1", "Event", "events")
 ROUTE: Final = Kind("route.openshift.io", "v1", "Route", "routes")
 CUSTOM_RESOURCE_DEFINITION: Final = Kind(
@@ -93,6 +102,8 @@ TABLE: Final[dict[Kind, Use]] = {
     MODEL_SUBSCRIPTION: _OWN | Use.WRITE,
     MODEL_PLATFORM: _OWN,
     SERVING_RUNTIME: _CHILD,
+    # By name only: those that ModelServices refer to.
+    CLUSTER_SERVING_RUNTIME: Use.READ,
     INFERENCE_SERVICE: _CHILD,
     BACKEND: _CHILD,
     PRODUCT: _CHILD,
@@ -104,11 +115,16 @@ TABLE: Final[dict[Kind, Use]] = {
     APPLICATION_AUTH: _CHILD,
     CUSTOM_POLICY_DEFINITION: _CHILD,
     API_MANAGER: Use.WATCH | Use.READ | Use.PATCH,
+    OBJECT_BUCKET_CLAIM: _CHILD,
+    STORAGE_CLASS: Use.READ,
     SERVICE: _CHILD,
     NETWORK_POLICY: _CHILD,
+    STATEFUL_SET: _CHILD,
+    JOB: _CHILD,
+    PERSISTENT_VOLUME_CLAIM: _CHILD,
     # Secrets are watched in the 3scale namespaces only, by a watch of their own: never cluster-wide.
     SECRET: Use.READ | Use.WRITE,
-    # By name only: the certificates of a platform, and the documents that ModelServices name in their namespaces.
+    # By name only: certificates, what ModelServices name in their namespaces, and addresses of buckets.
     CONFIG_MAP: Use.READ,
     POD: Use.WATCH,
     DEPLOYMENT: Use.WATCH,
@@ -120,18 +136,28 @@ TABLE: Final[dict[Kind, Use]] = {
 GOES_AFTER: Final[dict[Kind, frozenset[Kind]]] = {
     SERVING_RUNTIME: frozenset({INFERENCE_SERVICE}),
     NETWORK_POLICY: frozenset({INFERENCE_SERVICE}),
+    OBJECT_BUCKET_CLAIM: frozenset({INFERENCE_SERVICE}),
     APPLICATION: frozenset({APPLICATION_AUTH}),
     DEVELOPER_ACCOUNT: frozenset({APPLICATION}),
     # 3scale refuses to delete an account's last user, and takes it along with the account.
     DEVELOPER_USER: frozenset({APPLICATION, DEVELOPER_ACCOUNT}),
     PRODUCT: frozenset({MODEL_SUBSCRIPTION, PROXY_CONFIG_PROMOTE, ACTIVE_DOC}),
     BACKEND: frozenset({PRODUCT}),
-    SECRET: frozenset({ACTIVE_DOC, APPLICATION, APPLICATION_AUTH, DEVELOPER_ACCOUNT, DEVELOPER_USER}),
+    SECRET: frozenset(
+        {ACTIVE_DOC, APPLICATION, APPLICATION_AUTH, DEVELOPER_ACCOUNT, DEVELOPER_USER, INFERENCE_SERVICE}
+    ),
 }
 """A child of the key's kind is deleted only when its owner has no child of these kinds left."""
 
 OUTLIVED: Final = frozenset({ACTIVE_DOC})
 """Kinds whose object in 3scale stays when they go. They carry our finalizer until the operator has deleted it there."""
+
+OF_MINIO: Final = frozenset({STATEFUL_SET, JOB, PERSISTENT_VOLUME_CLAIM})
+"""Kinds that are written in the namespace of a MinIO only; elsewhere the operator has no permission to."""
+
+RETAINED: Final = frozenset({OBJECT_BUCKET_CLAIM})
+"""Kinds that hold data. They have no ownerReference and stay when their owner goes, whoever deletes it, unless it says
+otherwise; a later owner of the same name takes them over."""
 
 _BY_TYPE: Final = {(kind.api_version, kind.name): kind for kind in [*TABLE, EVENT]}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from .kinds import INFERENCE_SERVICE
-from .objects import Manifest
+from .kinds import INFERENCE_SERVICE, RETAINED
+from .objects import Manifest, ref_of
 
 GROUP: Final = "maas-operator.io"
 FINALIZER: Final = f"{GROUP}/finalizer"
@@ -67,3 +67,13 @@ def owner_uid_of(manifest: Manifest) -> str | None:
 def is_owned_by(manifest: Manifest, owner_uid: str) -> bool:
     """Tell whether an object is ours and this owner's."""
     return owner_uid_of(manifest) == owner_uid
+
+
+def is_left_behind(manifest: Manifest, labels: Mapping[str, str]) -> bool:
+    """Tell whether an object holds data of an owner that is gone, and of whom these are the labels of the successor.
+
+    Two owners of one name are never there at the same time: another uid proves that the former is gone.
+    """
+    found = labels_of(manifest)
+    same = all(found.get(name) == labels.get(name) for name in (MANAGED_BY, OWNER_KIND, OWNER_NAMESPACE, OWNER_NAME))
+    return ref_of(manifest).kind in RETAINED and same and OWNER_UID in found

@@ -21,6 +21,8 @@ from .farewell import is_forced
 from .kinds import INFERENCE_SERVICE, PRODUCT, Kind
 from .metering.package import PolicyPackage
 from .metering.progress import Metering
+from .minio.progress import NO_EVIDENCE, MinIOEvidence
+from .minio.storage import PlatformMinIO
 from .objects import Manifest, Ref
 from .people.secrets import StoredSecret
 from .policies.platform import PlatformPolicies
@@ -41,6 +43,7 @@ class ModelPlatformWorld(World):
     `portal_host`: the host of the developer portal's Route; empty while there is none.
     `policies`: those of `spec.gateway.policies`. `copies_in_use`: copies of configurations that a Product refers to and
         that are not wanted any more.
+    `minio`: see `MinIOEvidence`.
     `policy`: the metering policy that comes with this operator. `installation`, `gateways`, `policies_in_use`: see
         `Metering`.
     """
@@ -58,6 +61,7 @@ class ModelPlatformWorld(World):
     installation: Manifest | None
     gateways: tuple[Manifest, ...]
     policies_in_use: frozenset[str]
+    minio: MinIOEvidence = NO_EVIDENCE
 
     @property
     def leaving(self) -> bool:
@@ -81,8 +85,8 @@ def decide(world: ModelPlatformWorld) -> Decision:
         otherwise=true(Reason.READY, "3scale can be used"),
     )
     metering = _metering(world)
-    policies = world.policies.condition
-    stages = (threescale, policies, *_kserve(world))
+    policies, storage = world.policies.condition, _minio(world)
+    stages = (threescale, policies, *storage.conditions, *_kserve(world))
     if world.deleting:
         stages = (_in_use(world, metering), *stages)
     settled = all(stage.status is ConditionStatus.TRUE for stage in stages)
@@ -92,12 +96,13 @@ def decide(world: ModelPlatformWorld) -> Decision:
             *summarise(stages, ready="KServe and 3scale can be used"),
             threescale,
             policies,
+            *storage.conditions,
             metering.condition,
         ),
-        children=(*metering.children(), *(() if world.leaving else world.policies.children())),
+        children=(*metering.children(), *(() if world.leaving else world.policies.children()), *storage.children),
         patches=tuple(metering.patches()),
-        keep=metering.keep() | world.copies_in_use,
-        namespaces=frozenset({world.platform.spec.threescale.namespace}),
+        keep=metering.keep() | world.copies_in_use | storage.keep,
+        namespaces=frozenset({world.platform.spec.threescale.namespace}) | storage.namespaces,
         status=_status(world, metering),
         releasable=not world.tenants and metering.blocked is None,
         forced=is_forced(world.owner) and not world.tenants,
@@ -115,6 +120,10 @@ def _metering(world: ModelPlatformWorld) -> Metering:
         gateways=world.gateways,
         in_use=world.policies_in_use,
     )
+
+
+def _minio(world: ModelPlatformWorld) -> PlatformMinIO:
+    return PlatformMinIO(platform=world.platform, world=world, evidence=world.minio, leaving=world.leaving)
 
 
 def _status(world: ModelPlatformWorld, metering: Metering) -> dict[str, object]:

@@ -24,6 +24,7 @@ from .gateway import progress as gateway_progress
 from .gateway.publication import Publication
 from .gateway.remote import Remote
 from .kinds import BACKEND, PRODUCT
+from .minio.retirement import Retirement
 from .objects import Manifest, Ref
 from .observed import status_of
 from .people.developers import developers_ready, subscription
@@ -34,6 +35,9 @@ from .plan.observation import observed
 from .policies.platform import PlatformPolicies
 from .serving.progress import Serving, model_ready
 from .serving.runtime_profiles import UnknownRuntime
+from .serving.sources import NO_PREREQUISITES, Prerequisites
+from .storage.backend import NOTHING_FOUND, Findings
+from .storage.progress import BucketStorage, retained
 
 POLL: Final = timedelta(seconds=30)
 """How often to look while something is not as it should be, in case that its event was lost."""
@@ -61,7 +65,10 @@ class ModelServiceWorld(World):
     `remote`: what 3scale itself says, where it was asked.
     `policy_secrets`, `installation`: see `PlatformPolicies`; `copied`: the copies of configurations that are there.
     `applications`: who uses the Product, and `obstacles`: known only while the service is being deleted.
-    `config_map`: the ConfigMap of spec.api.openAPI, if there is one.
+    `config_map`: the ConfigMap of spec.api.openAPI, if there is one; `chat_template`: that of spec.serving.
+    `runtimes`: what there is where the runtime of spec.serving.runtimeRef may be.
+    `prerequisites`: the Secret's keys and the claims that the model refers to, as far as they exist.
+    `storage`: what is there of the bucket of spec.storage; `storage_namespaces`: where keys of buckets may lie.
     """
 
     service: ModelService
@@ -79,11 +86,16 @@ class ModelServiceWorld(World):
     applications: tuple[str, ...]
     obstacles: Obstacles
     config_map: Manifest | None = None
+    prerequisites: Prerequisites = NO_PREREQUISITES
+    storage: Findings = NOTHING_FOUND
+    storage_namespaces: frozenset[str] = frozenset()
+    chat_template: Manifest | None = None
+    runtimes: tuple[Manifest, ...] = ()
 
     @property
     def namespaces(self) -> frozenset[str]:
         """Return where this service's children may live."""
-        return self.threescale_namespaces | {self.service.metadata.namespace}
+        return self.threescale_namespaces | self.storage_namespaces | {self.service.metadata.namespace}
 
 
 def needs_document_name(world: ModelServiceWorld) -> bool:
@@ -106,30 +118,40 @@ def decide(world: ModelServiceWorld) -> Decision:
 
 
 def _on_platform(world: ModelServiceWorld, platform: ModelPlatform) -> Decision:
-    serving, publication = _serving(world, platform), _publication(world, platform)
+    storage = BucketStorage(service=world.service, platform=platform, world=world, found=world.storage)
+    retirement = _retirement(world)
+    serving, publication = _serving(world, platform, storage), _publication(world, platform)
     documentation = Documentation(publication=publication, config_map=world.config_map)
     people = [subscription(world.service, developer) for developer in world.service.spec.developers]
     stages = (
         _platform_ready(platform),
+        *storage.conditions(_load_failure(serving)),
         model_ready(serving),
         *gateway_progress.stages(publication),
         documentation.condition,
         developers_ready(world.service, world.children),
     )
     remote_settled = publication.change.step is None and not world.remote.look_again
-    settled = remote_settled and all(stage.status is ConditionStatus.TRUE for stage in stages)
+    settled = remote_settled and retirement.done and all(stage.status is ConditionStatus.TRUE for stage in stages)
     return Decision(
-        conditions=(*_summary(stages), *stages),
-        children=(*serving.children, *publication.children(), *documentation.children(), *people),
+        conditions=(*_summary(stages, in_bucket=world.service.spec.model.source.bucket_path is not None), *stages),
+        children=(
+            *storage.children,
+            *retirement.children,
+            *serving.children,
+            *publication.children(),
+            *documentation.children(),
+            *people,
+        ),
         patches=tuple(publication.patches()),
-        keep=serving.keep() | publication.keep() | documentation.keep(),
+        keep=storage.keep() | retirement.keep | serving.keep() | publication.keep() | documentation.keep(),
         namespaces=world.namespaces,
-        status=_status(world, serving, publication),
+        status=_status(world, storage, serving, publication),
         wake_after=None if settled else _patience(publication),
     )
 
 
-def _serving(world: ModelServiceWorld, platform: ModelPlatform) -> Serving:
+def _serving(world: ModelServiceWorld, platform: ModelPlatform, storage: BucketStorage) -> Serving:
     return Serving(
         service=world.service,
         platform=platform,
@@ -137,7 +159,20 @@ def _serving(world: ModelServiceWorld, platform: ModelPlatform) -> Serving:
         deployment_mode=world.deployment_mode,
         deployment=world.deployment,
         pods=world.pods,
+        found=world.prerequisites,
+        bucket=storage.bucket,
+        runtimes=world.runtimes,
+        config_map=world.chat_template,
     )
+
+
+def _retirement(world: ModelServiceWorld) -> Retirement:
+    return Retirement(service=world.service, platform=world.platform, world=world, found=world.storage)
+
+
+def _load_failure(serving: Serving) -> str:
+    state = serving.state
+    return state.message if state.reason is Reason.MODEL_LOAD_FAILED else ""
 
 
 def _publication(world: ModelServiceWorld, platform: ModelPlatform) -> Publication:
@@ -153,9 +188,16 @@ def _publication(world: ModelServiceWorld, platform: ModelPlatform) -> Publicati
     )
 
 
-def _summary(stages: Sequence[Condition]) -> tuple[Condition, ...]:
-    """Ready is: the model serves, and this generation is promoted (design rule 11). Developers are not part of it."""
+def _summary(stages: Sequence[Condition], *, in_bucket: bool) -> tuple[Condition, ...]:
+    """Ready is: the model serves, and this generation is promoted (design rule 11). Developers are not part of it.
+
+    A bucket is why the model does not serve, or none of its affair.
+    """
     counted = {ConditionType.MODEL_READY, ConditionType.GATEWAY_READY, ConditionType.PROMOTED}
+    if in_bucket and any(
+        one.type is ConditionType.MODEL_READY and one.status is not ConditionStatus.TRUE for one in stages
+    ):
+        counted.add(ConditionType.STORAGE_READY)
     return summarise([stage for stage in stages if stage.type in counted], ready="the model is served and published")
 
 
@@ -176,7 +218,11 @@ def _without_platform(world: ModelServiceWorld) -> Decision:
         f"spec.platformRef: there is no ModelPlatform {name}: create it",
     )
     return Decision(
-        conditions=(*summarise((missing,), ready=""), missing, *_waiting_for(ConditionType.PLATFORM_READY)),
+        conditions=(
+            *summarise((missing,), ready=""),
+            missing,
+            *_waiting_for(ConditionType.PLATFORM_READY, storage=world.service.spec.storage is not None),
+        ),
         prune=False,
         namespaces=world.namespaces,
         status=_kept_status(world.service),
@@ -184,8 +230,9 @@ def _without_platform(world: ModelServiceWorld) -> Decision:
     )
 
 
-def _waiting_for(type_: ConditionType) -> Iterable[Condition]:
+def _waiting_for(type_: ConditionType, *, storage: bool) -> Iterable[Condition]:
     for later in (
+        *((ConditionType.STORAGE_READY,) if storage else ()),
         ConditionType.MODEL_READY,
         ConditionType.GATEWAY_READY,
         ConditionType.PROMOTED,
@@ -232,18 +279,30 @@ def _farewell(world: ModelServiceWorld) -> Decision:
         namespaces=world.namespaces,
         obstacles=world.obstacles,
     )
-    leaving = decide_condition(ConditionType.GATEWAY_READY, (_used_by_others,), world, otherwise=farewell.verdict)
+    retirement = _retirement(world)
+    leaving = decide_condition(
+        ConditionType.GATEWAY_READY, (_used_by_others, _key_is_known), world, otherwise=farewell.verdict
+    )
     in_use = [ref for ref in world.seen if ref.kind in (PRODUCT, BACKEND)] if world.applications else []
     return Decision(
         conditions=summarise((leaving,), ready=""),
-        keep=frozenset(in_use) | farewell.held,
+        children=() if farewell.forced else retirement.children,
+        keep=frozenset(in_use)
+        | farewell.held
+        | retained(world.service, world)
+        | (frozenset() if farewell.forced else retirement.keep),
         namespaces=world.namespaces,
-        releasable=farewell.releasable and not world.applications,
+        releasable=farewell.releasable and not world.applications and retirement.done,
         # Others' access is no remainder of this model: they lose it when they are deleted, and not before.
         forced=farewell.forced and not world.applications,
         status=_kept_status(world.service),
         wake_after=POLL,
     )
+
+
+def _key_is_known(world: ModelServiceWorld) -> Verdict | None:
+    """Tell that somebody may still get into the bucket."""
+    return _retirement(world).verdict
 
 
 def _used_by_others(world: ModelServiceWorld) -> Verdict | None:
@@ -276,10 +335,13 @@ def _platform_not_ready(platform: ModelPlatform) -> Verdict | None:
     return false(Reason.PLATFORM_NOT_READY, f"ModelPlatform {platform.metadata.name}: {why}")
 
 
-def _status(world: ModelServiceWorld, serving: Serving, publication: Publication) -> dict[str, Any]:
+def _status(
+    world: ModelServiceWorld, storage: BucketStorage, serving: Serving, publication: Publication
+) -> dict[str, Any]:
     service, profile = world.service, serving.profile
     running = {} if isinstance(profile, UnknownRuntime) else {"runtime": profile.name}
     published = {"url": publication.url} if publication.url else {}
+    stored = {"storage": storage.status} if storage.status else {}
     return {
         "internalURL": names.internal_url(service),
         "modelName": names.model_id(service),
@@ -288,6 +350,7 @@ def _status(world: ModelServiceWorld, serving: Serving, publication: Publication
         "gateway": _gateway_status(service, publication),
         **running,
         **published,
+        **stored,
     }
 
 

@@ -14,6 +14,7 @@ from .kinds import (
     DEPLOYMENT,
     INFERENCE_SERVICE,
     NETWORK_POLICY,
+    OBJECT_BUCKET_CLAIM,
     PRODUCT,
     PROXY_CONFIG_PROMOTE,
     SECRET,
@@ -47,6 +48,17 @@ def document_system_name(service: ModelService) -> str:
 def model_id(service: ModelService) -> str:
     """Return the id that clients send as `model`."""
     return service.spec.model.name or service.metadata.name
+
+
+def model_ids(service: ModelService) -> tuple[str, ...]:
+    """Return all ids that clients may send, the one that the model is known by first."""
+    # The order of a set is its history, and would restart pods.
+    return (model_id(service), *sorted(service.spec.model.aliases))
+
+
+def adapter_ids(service: ModelService) -> tuple[str, ...]:
+    """Return the further ids that the model's LoRA adapters are served as."""
+    return tuple(adapter.name for adapter in service.spec.model.adapters)
 
 
 def title(service: ModelService) -> str:
@@ -90,6 +102,16 @@ def api_service_ref(service: ModelService) -> Ref:
 def network_policy_ref(service: ModelService) -> Ref:
     """Return the address of the NetworkPolicy."""
     return Ref(NETWORK_POLICY, service.metadata.namespace, f"{service.metadata.name}-api")
+
+
+def storage_secret_ref(service: ModelService) -> Ref:
+    """Return the Secret by which the model's pods, and whoever uploads a model, reach the bucket."""
+    return Ref(SECRET, service.metadata.namespace, f"{service.metadata.name}-storage")
+
+
+def bucket_claim_ref(service: ModelService) -> Ref:
+    """Return the address of the ObjectBucketClaim, whose name its provisioner takes for a Secret and a ConfigMap."""
+    return Ref(OBJECT_BUCKET_CLAIM, service.metadata.namespace, f"{service.metadata.name}-bucket")
 
 
 def backend_ref(service: ModelService, platform: ModelPlatform) -> Ref:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
 from maas_operator.domain.decision import Annotation, Patch
 from maas_operator.domain.emitted import digest
-from maas_operator.domain.kinds import TABLE, Use
-from maas_operator.domain.labels import OWNER_UID, is_owned_by, labels_of, owner_labels
+from maas_operator.domain.kinds import RETAINED, TABLE, Use
+from maas_operator.domain.labels import OWNER_UID, is_left_behind, is_owned_by, labels_of, owner_labels
 from maas_operator.domain.objects import Manifest, Ref, Refusal, ref_of
 
 from .cache import Cache, version_of, without_managed_fields
@@ -133,15 +133,15 @@ class Applier:
         self._memos.pop(ref, None)
 
     async def _apply(self, ref: Ref, desired: Manifest, guard: Guard) -> Outcome:
-        uid = labels_of(desired)[OWNER_UID]
+        labels = labels_of(desired)
         known = self._cache.get(ref)
-        if known is None or not is_owned_by(known, uid):
-            known = await self._read(ref, uid)
+        if known is None or not is_owned_by(known, labels[OWNER_UID]):
+            known = await self._read(ref, labels)
         try:
             return await self._bring_about(ref, desired, known, guard)
         except (Conflict, Rejected) as error:
             # The cache may be late: the object was replaced, or somebody made one while we looked.
-            live = await self._read(ref, uid)
+            live = await self._read(ref, labels)
             if isinstance(error, Rejected) and _uid(live) == _uid(known):
                 raise
             return await self._bring_about(ref, desired, live, guard)
@@ -164,14 +164,14 @@ class Applier:
             self._memos[ref].remember(outcome.applied, _fingerprint(desired, outcome.live))
         return outcome
 
-    async def _read(self, ref: Ref, uid: str) -> Manifest | None:
+    async def _read(self, ref: Ref, labels: Mapping[str, str]) -> Manifest | None:
         try:
             live = await self._cluster.get(ref)
         except KindNotServed:
             raise
         except NotFound:
             return None
-        if not is_owned_by(live, uid):
+        if not is_owned_by(live, labels[OWNER_UID]) and not is_left_behind(live, labels):
             raise ForeignObject(ref)
         return without_managed_fields(live)
 
@@ -195,14 +195,15 @@ def _outcome(known: Manifest | None, live: Manifest, *, again: bool) -> Outcome:
 
 
 def adopted(child: Manifest, owner: Manifest) -> Manifest:
-    """Return the child with its owner's labels, and with an ownerReference if it lives and dies in its namespace.
+    """Return the child with its owner's labels, and with an ownerReference if it dies with it, in its namespace.
 
     Labels that the child brings stay: what several owners share belongs to something else.
     """
     labels = {**owner_labels(owner), **labels_of(child)}
     metadata = child["metadata"] | {"labels": labels}
     of_owner = labels[OWNER_UID] == owner["metadata"]["uid"]
-    if of_owner and metadata.get("namespace") == owner["metadata"].get("namespace"):
+    stays = ref_of(child).kind in RETAINED
+    if of_owner and not stays and metadata.get("namespace") == owner["metadata"].get("namespace"):
         metadata["ownerReferences"] = [_controller_reference(owner)]
     return child | {"metadata": metadata}
 

@@ -36,6 +36,12 @@ async def tell_left_behind(cluster: Cluster, subject: Manifest, left: Iterable[R
     await _try_to_tell(cluster, subject, condition, _WARNING, now)
 
 
+def time_of(event: Manifest) -> str:
+    """Return when an Event happened last, as old and new writers tell it."""
+    series = (event.get("series") or {}).get("lastObservedTime")
+    return str(series or event.get("deprecatedLastTimestamp") or event.get("eventTime") or "")
+
+
 def transitions(before: Iterable[Manifest], after: Iterable[Manifest]) -> Iterator[tuple[Manifest, str]]:
     """Yield the conditions that became or were True, each with the type of its Event: a loss or a stall is a Warning.
 

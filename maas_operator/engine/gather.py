@@ -30,10 +30,12 @@ from maas_operator.domain.kinds import (
     MODEL_SERVICE,
     MODEL_SUBSCRIPTION,
     NAMESPACE,
+    PERSISTENT_VOLUME_CLAIM,
     POD,
     PRODUCT,
     ROUTE,
     SECRET,
+    STATEFUL_SET,
     Kind,
 )
 from maas_operator.domain.labels import is_owned_by, labels_of
@@ -43,16 +45,21 @@ from maas_operator.domain.model_platform import ADMIN_URL, ModelPlatformWorld, a
 from maas_operator.domain.model_service import ModelServiceWorld, needs_document_name
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.domain.people import access, accounts
-from maas_operator.domain.people.secrets import StoredSecret, read_secret
+from maas_operator.domain.people.secrets import StoredSecret, keys_of, read_secret
 from maas_operator.domain.people.world import FreshSecrets, ModelSubscriptionWorld
 from maas_operator.domain.policies.platform import PlatformPolicies, is_copy, referred_to, secret_names
+from maas_operator.domain.serving.chat_template import config_map_ref as template_ref
+from maas_operator.domain.serving.referred_runtime import candidates
+from maas_operator.domain.serving.sources import NO_PREREQUISITES, Prerequisites, claim_names
 
 from .cache import Cache
 from .cluster import Cluster
 from .errors import InvalidSpec
 from .inquiries import Inquiries
 from .lookup import Lookup, of_product
+from .minio_evidence import MinIOEvidenceFinder
 from .packed_policy import packed_policy
+from .storage import StorageReader
 from .triggers import ServiceId
 
 TENANT_ID: Final = "3scale.net/tenant_id"
@@ -108,7 +115,12 @@ class Gatherer:
             copied=await self._copied(policies) if policies else frozenset(),
             applications=await self._users(service, platform, forced=is_forced(owner)),
             obstacles=await self._obstacles(owner, seen),
-            config_map=await self._config_map(service),
+            config_map=await self._config_map(service, document_ref(service)),
+            chat_template=await self._config_map(service, template_ref(service)),
+            runtimes=await self._runtimes(service),
+            prerequisites=await self._prerequisites(service),
+            storage=await StorageReader(self._lookup, self.fresh).find(service, platform),
+            storage_namespaces=self._storage_namespaces(),
         )
         return await self._with_document_name(world)
 
@@ -149,10 +161,11 @@ class Gatherer:
         has_old, installation = await self._installation(platform, tenants)
         policies = await self._policies(platform, installation)
         can_ask = account_problem(provider_account) is None and platform.metadata.deletion_timestamp is None
+        seen = self._seen(platform.metadata.uid)
         return ModelPlatformWorld(
             owner=owner,
             now=self.now(),
-            seen=self._seen(platform.metadata.uid),
+            seen=seen,
             platform=platform,
             served={kind: await self._is_served(kind) for kind in (INFERENCE_SERVICE, PRODUCT)},
             namespace_exists=await self._lookup.find(Ref(NAMESPACE, "", threescale.namespace)) is not None,
@@ -162,6 +175,7 @@ class Gatherer:
             portal_host=self._portal_host(threescale.namespace, provider_account),
             policies=policies,
             copies_in_use=await self._copies_in_use(policies),
+            minio=await MinIOEvidenceFinder(lookup=self._lookup, fresh=self.fresh).find(platform, seen),
             policy=self.policy,
             installation=installation,
             gateways=await self._gateways(platform) if installation else (),
@@ -181,6 +195,12 @@ class Gatherer:
     def _threescale_namespaces(self) -> frozenset[str]:
         platforms = self.cache.of_kind(MODEL_PLATFORM)
         return frozenset(platform["spec"]["threescale"]["namespace"] for platform in platforms)
+
+    def _storage_namespaces(self) -> frozenset[str]:
+        """Return where a MinIO is or is to be: there lie the keys of buckets."""
+        wanted = (one["spec"].get("storage", {}).get("minio") for one in self.cache.of_kind(MODEL_PLATFORM))
+        there = (ref_of(one).namespace for one in self.cache.of_kind(STATEFUL_SET))
+        return frozenset(one["namespace"] for one in wanted if one) | frozenset(there)
 
     async def _platform(self, service: ModelService) -> ModelPlatform | None:
         found = await self._lookup.find(Ref(MODEL_PLATFORM, "", service.spec.platform_ref.name))
@@ -225,13 +245,29 @@ class Gatherer:
             users = [one for one in users if "deletionTimestamp" not in one["metadata"]]
         return tuple(sorted(str(ref_of(one)) for one in users))
 
-    async def _config_map(self, service: ModelService) -> Manifest | None:
-        """Return the ConfigMap with the user's own document: it is read in each pass, and watched by nobody."""
-        wanted = service.spec.api.open_api.config_map_ref
-        leaving = service.metadata.deletion_timestamp is not None
-        if wanted is None or leaving or service.spec.management_policy is ManagementPolicy.PAUSED:
-            return None
-        return await self._lookup.live(Ref(CONFIG_MAP, service.metadata.namespace, wanted.name))
+    async def _config_map(self, service: ModelService, wanted: Ref | None) -> Manifest | None:
+        """Return a ConfigMap of the user's: it is read in each pass, and watched by nobody."""
+        return await self._lookup.live(wanted) if wanted is not None and _is_looked_at(service) else None
+
+    async def _runtimes(self, service: ModelService) -> tuple[Manifest, ...]:
+        """Return what there is where the runtime may be that a service refers to."""
+        refs = candidates(service) if _is_looked_at(service) else ()
+        found = [await self._lookup.find(ref) for ref in refs]
+        return tuple(runtime for runtime in found if runtime is not None)
+
+    async def _prerequisites(self, service: ModelService) -> Prerequisites:
+        """Return what a model refers to in its namespace; read in each pass where it does, and watched by nobody."""
+        if not _is_looked_at(service):
+            return NO_PREREQUISITES
+        namespace, credentials = service.metadata.namespace, service.spec.model.credentials_secret_ref
+        secret = await self._lookup.live(Ref(SECRET, namespace, credentials.name)) if credentials else None
+        claims = [
+            await self._lookup.live(Ref(PERSISTENT_VOLUME_CLAIM, namespace, name)) for name in claim_names(service)
+        ]
+        return Prerequisites(
+            keys=keys_of(secret) if secret else None,
+            claims={claim["metadata"]["name"]: claim for claim in claims if claim is not None},
+        )
 
     async def _with_document_name(self, world: ModelServiceWorld) -> ModelServiceWorld:
         """Ask 3scale for the name of a document that is about to be written for the first time."""
@@ -338,6 +374,17 @@ class Gatherer:
         routes = self.cache.of_kind(ROUTE, namespace)
         tenants = {labels_of(route).get(TENANT_ID, "") for route in routes if route["spec"].get("host") == host}
         return next((host_of(routes, {ROUTE_TO: "system-developer", TENANT_ID: tenant}) for tenant in tenants), "")
+
+
+def document_ref(service: ModelService) -> Ref | None:
+    """Return the ConfigMap with the user's own document; None for a service that names none."""
+    wanted = service.spec.api.open_api.config_map_ref
+    return Ref(CONFIG_MAP, service.metadata.namespace, wanted.name) if wanted else None
+
+
+def _is_looked_at(service: ModelService) -> bool:
+    leaving = service.metadata.deletion_timestamp is not None
+    return not leaving and service.spec.management_policy is not ManagementPolicy.PAUSED
 
 
 def _first_of(installations: Iterable[Manifest]) -> Manifest | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from maas_operator.domain.kinds import Kind
@@ -32,10 +32,10 @@ class Lookup:
         except NotFound:
             return None
 
-    async def list(self, kind: Kind, namespace: str = "") -> list[Manifest]:
-        """Return all objects of a kind as the API has them now; none if the kind is not served."""
+    async def list(self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None) -> list[Manifest]:
+        """Return all objects of a kind, with these labels, as the API has them now; none if the kind is not served."""
         try:
-            return await self.cluster.list(kind, namespace=namespace)
+            return await self.cluster.list(kind, namespace=namespace, labels=labels)
         except NotFound:
             return []
 

@@ -17,6 +17,7 @@ from maas_operator.domain.kinds import EVENT, MODEL_PLATFORM, SECRET
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 
 from .errors import ApiError, ThreescaleError
+from .events import time_of
 from .lookup import Lookup
 from .shared import Shared
 from .tenants import Tenants
@@ -78,8 +79,8 @@ class ObstacleFinder:
             return {}
         failures = [one for one in events if str(one.get("reason", "")).startswith(_FAILURE)]
         return {
-            one["regarding"].get("uid", ""): f"at {_time_of(one)}: {one.get('note', '')}"
-            for one in sorted(failures, key=_time_of)
+            one["regarding"].get("uid", ""): f"at {time_of(one)}: {one.get('note', '')}"
+            for one in sorted(failures, key=time_of)
         }
 
 
@@ -92,12 +93,6 @@ def _account_of(child: Manifest) -> Ref | None:
 def _secret_of(platform: ModelPlatform) -> Ref:
     threescale = platform.spec.threescale
     return Ref(SECRET, threescale.namespace, threescale.provider_account_secret_ref.name)
-
-
-def _time_of(event: Manifest) -> str:
-    """Return when an Event happened last, as old and new writers tell it."""
-    series = (event.get("series") or {}).get("lastObservedTime")
-    return str(series or event.get("deprecatedLastTimestamp") or event.get("eventTime") or "")
 
 
 def _uid(manifest: Manifest) -> str:

@@ -95,7 +95,7 @@ def _entry(ref: Ref, live: Manifest | None, state: ChildState) -> Manifest:
         "ready": state.ready,
     }
     uid = {"uid": live["metadata"]["uid"]} if live is not None else {}
-    return entry | uid | ({"reason": state.reason} if state.reason else {})
+    return entry | uid | ({"reason": str(state.reason)} if state.reason else {})
 
 
 def _condition(condition: Condition, before: Manifest, generation: int, now: datetime) -> Manifest:

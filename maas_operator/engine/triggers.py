@@ -15,6 +15,7 @@ from maas_operator.domain.kinds import (
     MODEL_SERVICE,
     MODEL_SUBSCRIPTION,
     NAMESPACE,
+    PERSISTENT_VOLUME_CLAIM,
     POD,
     PRODUCT,
     ROUTE,
@@ -159,9 +160,11 @@ def _model(ref: Ref, subscription: Manifest) -> Iterable[Hashable]:
 
 def _installation(ref: Ref, platform: Manifest) -> Iterable[Hashable]:
     yield Ref(NAMESPACE, "", platform.get("spec", {}).get("threescale", {}).get("namespace", ""))
+    minio = platform.get("spec", {}).get("storage", {}).get("minio") or {}
+    yield Ref(NAMESPACE, "", minio.get("namespace", ""))
     yield from named_secrets(platform)
-    # Models wait for the copies of configurations.
-    yield from (child for child in inventory_of(platform) if child.kind == SECRET)
+    # Models wait for the copies of configurations; the claim of a volume belongs to its Namespace.
+    yield from (child for child in inventory_of(platform) if child.kind in (SECRET, PERSISTENT_VOLUME_CLAIM))
 
 
 def _inference_service(ref: Ref, evidence: Manifest) -> Iterable[Ref]:

@@ -1,4 +1,4 @@
-"""The resource types of KServe, 3scale and OpenShift: small permissive ones of our own, or the real ones."""
+"""The resource types of KServe, 3scale and OpenShift with its storage: small ones of our own, or the real ones."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from maas_operator.domain.kinds import (
     APPLICATION,
     APPLICATION_AUTH,
     BACKEND,
+    CLUSTER_SERVING_RUNTIME,
     CUSTOM_POLICY_DEFINITION,
     DEVELOPER_ACCOUNT,
     DEVELOPER_USER,
     INFERENCE_SERVICE,
+    OBJECT_BUCKET_CLAIM,
     PRODUCT,
     PROXY_CONFIG_PROMOTE,
     ROUTE,
@@ -31,6 +33,7 @@ _READY: Final = {"Ready": ".status.conditions[?(@.type=='Ready')].status"}
 _SYNCED: Final = {"Synced": ".status.conditions[?(@.type=='Synced')].status"}
 _COLUMNS: Final[dict[Kind, dict[str, str]]] = {
     SERVING_RUNTIME: {},
+    CLUSTER_SERVING_RUNTIME: {},
     INFERENCE_SERVICE: {"URL": ".status.url", **_READY},
     BACKEND: _SYNCED,
     PRODUCT: _SYNCED,
@@ -43,9 +46,11 @@ _COLUMNS: Final[dict[Kind, dict[str, str]]] = {
     CUSTOM_POLICY_DEFINITION: _READY,
     API_MANAGER: {"Available": ".status.conditions[?(@.type=='Available')].status"},
     ROUTE: {"Host": ".spec.host"},
+    OBJECT_BUCKET_CLAIM: {"Phase": ".status.phase"},
 }
 _REQUIRED: Final[dict[Kind, list[str]]] = {
     SERVING_RUNTIME: ["containers"],
+    CLUSTER_SERVING_RUNTIME: ["containers"],
     INFERENCE_SERVICE: ["predictor"],
     BACKEND: ["name", "privateBaseURL"],
     PRODUCT: ["name"],
@@ -58,13 +63,15 @@ _REQUIRED: Final[dict[Kind, list[str]]] = {
     CUSTOM_POLICY_DEFINITION: ["name", "schema", "version"],
     API_MANAGER: ["wildcardDomain"],
     ROUTE: ["host", "to"],
+    OBJECT_BUCKET_CLAIM: ["storageClassName"],
 }
-_SHORT_NAMES: Final = {INFERENCE_SERVICE: ["isvc"]}
+_SHORT_NAMES: Final = {INFERENCE_SERVICE: ["isvc"], OBJECT_BUCKET_CLAIM: ["obc", "obcs"]}
 _FOLDERS: Final = {
     "serving.kserve.io": "kserve/minimal",
     "capabilities.3scale.net": "3scale-operator",
     "apps.3scale.net": "3scale-operator",
     "route.openshift.io": "openshift-route",
+    "objectbucket.io": "object-bucket",
 }
 
 
@@ -99,7 +106,7 @@ def _permissive(kind: Kind) -> Manifest:
         "metadata": {"name": f"{kind.plural}.{kind.group}"},
         "spec": {
             "group": kind.group,
-            "scope": "Namespaced",
+            "scope": "Namespaced" if kind.namespaced else "Cluster",
             "names": {
                 "kind": kind.name,
                 "listKind": f"{kind.name}List",
@@ -113,7 +120,8 @@ def _permissive(kind: Kind) -> Manifest:
 
 
 def _real(folder: Path, kind: Kind, old_server: bool) -> Manifest:
-    path = folder / _FOLDERS[kind.group] / f"{kind.group}_{kind.plural}.yaml"
+    suffix = "_crd" if kind == OBJECT_BUCKET_CLAIM else ""
+    path = folder / _FOLDERS[kind.group] / f"{kind.group}_{kind.plural}{suffix}.yaml"
     manifest = yaml.safe_load(path.read_text(encoding="utf-8"))
     manifest.pop("status", None)
     return without_new_words(manifest)[0] if old_server else dict(manifest)

@@ -12,7 +12,7 @@ from typing import Any, Final
 import yaml
 
 from maas_operator.api.crd import crd_manifests
-from maas_operator.app.rbac import NAMESPACE, rbac_files
+from maas_operator.app.rbac import MINIO_NAMESPACE, NAMESPACE, rbac_files
 from maas_operator.domain.kinds import (
     API_MANAGER,
     CUSTOM_RESOURCE_DEFINITION,
@@ -20,6 +20,7 @@ from maas_operator.domain.kinds import (
     MODEL_SERVICE,
     MODEL_SUBSCRIPTION,
     SECRET,
+    STORAGE_CLASS,
     Kind,
 )
 from maas_operator.domain.kinds import NAMESPACE as NAMESPACE_KIND
@@ -28,7 +29,9 @@ from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.engine.errors import NotFound
 
 from .control_plane import without_new_words
+from .controllers.buckets import object_storage_class
 from .controllers.clients import APPLY_PATCH, HttpClient, path_of
+from .controllers.minio.volumes import default_storage_class
 from .controllers.surroundings import THREESCALE_NAMESPACE
 from .controllers.threescale.context import DEFAULT_SECRET
 from .crds import third_party_crds
@@ -46,6 +49,7 @@ _KINDS: Final = {
     "Namespace": NAMESPACE_KIND,
     "Secret": SECRET,
     API_MANAGER.name: API_MANAGER,
+    STORAGE_CLASS.name: STORAGE_CLASS,
     "ServiceAccount": Kind("", "v1", "ServiceAccount", "serviceaccounts"),
     "ClusterRole": Kind(_RBAC, "v1", "ClusterRole", "clusterroles", namespaced=False),
     "ClusterRoleBinding": Kind(_RBAC, "v1", "ClusterRoleBinding", "clusterrolebindings", namespaced=False),
@@ -80,7 +84,7 @@ class Installation:
     async def base(self) -> None:
         """Install what the operator brings along: CRDs, namespaces, RBAC; and 3scale's provider account."""
         await self._definitions(crd_manifests())
-        for name in (NAMESPACE, THREESCALE_NAMESPACE):
+        for name in (NAMESPACE, THREESCALE_NAMESPACE, MINIO_NAMESPACE):
             await self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
         for text in rbac_files().values():
             for manifest in yaml.safe_load_all(text):
@@ -98,6 +102,8 @@ class Installation:
             definition["metadata"].setdefault("labels", {})[_STAND_IN] = "true"
         await self._definitions(definitions)
         await self.apply(_API_MANAGER)
+        await self.apply(default_storage_class())
+        await self.apply(object_storage_class())
 
     async def token(self) -> str:
         """Return a token of the operator's own service account."""

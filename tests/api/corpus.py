@@ -99,6 +99,26 @@ class Change:
     path: str = ""
 
 
+_MINIO = {
+    "namespace": "minio",
+    "size": 1_000_000_000,
+    "storageClassName": "fast.example.com",
+    "image": "registry.example.com/minio@sha256:" + "0" * 64,
+}
+_IN_BUCKET: Document = {
+    "model": {"source": {"bucketPath": "models/llama-3.2"}},
+    "storage": {"backend": "ODF", "quota": "50Gi"},
+}
+_EXISTING: Document = {
+    "endpoint": "https://s3.example.com:9000",
+    "region": "eu-central-1",
+    "bucket": "models",
+    "credentialsSecretRef": {"name": "models-s3"},
+    "caConfigMapRef": {"name": "authority", "key": "ca.crt"},
+}
+IN_BUCKET: Document = {**SERVICE, "spec": SERVICE["spec"] | _IN_BUCKET}
+IN_EXISTING: Document = changed(IN_BUCKET, "spec.storage", {"backend": "Existing", "existing": _EXISTING})
+
 _POLICY = {"name": "tls", "position": "BeforeAuth"}
 
 
@@ -119,7 +139,37 @@ GOOD = (
     _service("a quantity as a number", "spec.serving.resources.limits.cpu", 2),
     _service("a quantity with a fraction", "spec.serving.resources.limits.cpu", "1.5"),
     _service("an accelerator", "spec.serving.resources.limits", {"nvidia.com/gpu": 1}),
+    _service("further ids", "spec.model.aliases", ["org/llama-3.1", "llama-old"]),
+    _service(
+        "a runtime of somebody else", "spec.serving.runtimeRef", {"kind": "ClusterServingRuntime", "name": "vllm.v1"}
+    ),
+    _service(
+        "all of vLLM's settings",
+        "spec.serving",
+        {
+            "image": "registry.example.com/vllm@sha256:" + "0" * 64,
+            "args": ["--dtype=bfloat16", "--enforce-eager", '--hf-overrides.rope.type_x="yarn"', "--seed=-1"],
+            "env": [{"name": "VLLM_LOGGING_LEVEL", "value": '{"a": {}}'}],
+            "nodeSelector": {"nvidia.com/gpu.product": "NVIDIA-H100", "plain": ""},
+            "tolerations": [
+                {"operator": "Exists"},
+                {"key": "a/b", "value": "c", "effect": "NoExecute", "tolerationSeconds": 5},
+            ],
+            "affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}},
+            "imagePullSecrets": [{"name": "pull"}],
+            "serviceAccountName": "models",
+            "chatTemplateRef": {"name": "templates", "key": "llama.jinja"},
+            "toolCallParser": "granite-20b-fc",
+        },
+    ),
+    _service("a hardware profile", "spec.serving", {"hardwareProfile": {"name": "large", "namespace": "profiles"}}),
     _service("stopped", "spec.serving.replicas", 0),
+    Good("a model in a bucket", IN_BUCKET),
+    Good("a model in an existing bucket", IN_EXISTING),
+    Good("data that goes with the service", changed(IN_BUCKET, "spec.storage.deletionPolicy", "Delete")),
+    Good("a bucket besides", changed(IN_BUCKET, "spec.model.source", {"uri": "hf://org/model"})),
+    Good("the least of a store", changed(IN_EXISTING, "spec.storage.existing.endpoint", "http://minio")),
+    Good("a store by its address", changed(IN_EXISTING, "spec.storage.existing.endpoint", "http://10.1.2.3:9000")),
     _service("a duration in parts", "spec.serving.startupTimeout", "1h30m10s5ms"),
     _service("the longest duration", "spec.serving.startupTimeout", "24h"),
     _service("no plans named, the platform decides", "spec.plans", []),
@@ -132,6 +182,33 @@ GOOD = (
         ],
     ),
     _service("an image by digest", "spec.model.source.uri", "oci://quay.io/m@sha256:" + "0" * 64),
+    *(
+        _service("a source", "spec.model.source.uri", uri)
+        for uri in (
+            "oci://r",
+            "oci://registry.example.com:5000/models/llama_3.2:v1.0-rc1",
+            "s3://models.example/llama-3.2/v1+q4/",
+            "pvc://claim",
+            "pvc://claim/models/llama-3.2/",
+            "hf://org/Model.v1_x:main",
+            "https://example.com:8443/models/llama.tar.gz",
+            "https://example.com/llama.zip",
+        )
+    ),
+    _service("credentials", "spec.model", {"source": {"uri": "s3://models/a"}, "credentialsSecretRef": {"name": "s3"}}),
+    _service(
+        "adapters",
+        "spec.model",
+        {
+            "source": {"uri": "oci://quay.io/models/llama:1"},
+            "credentialsSecretRef": {"name": "token"},
+            "adapters": [
+                {"name": "legal", "uri": "hf://org/legal:v1", "rank": 64},
+                {"name": "medical", "uri": "pvc://claim/adapters/medical"},
+                {"name": "plain", "path": "adapters/plain.v1"},
+            ],
+        },
+    ),
     _service(
         "its own document",
         "spec.api.openAPI",
@@ -165,6 +242,8 @@ GOOD = (
             ],
         ),
     ),
+    Good("a MinIO", changed(PLATFORM, "spec.storage", {"minio": {"namespace": "minio", "size": "50Gi"}})),
+    Good("a MinIO of one's own image and class", changed(PLATFORM, "spec.storage.minio", _MINIO)),
     Good("nobody reads metrics", changed(PLATFORM, "spec.monitoring.namespaces", [])),
 )
 
@@ -184,12 +263,141 @@ BAD = (
     _bad(SERVICE, "missing", "spec.model.source", ABSENT),
     _bad(SERVICE, "null is missing", "spec.model.source", None),
     _bad(SERVICE, "no member of the union", "spec.model.source", {}),
+    _bad(IN_BUCKET, "two members of the union", "spec.model.source.uri", "hf://org/model", "spec.model.source"),
+    _bad(SERVICE, "no bucket for the path", "spec.model.source", {"bucketPath": "models/llama"}, "spec"),
+    _bad(IN_BUCKET, "up and away", "spec.model.source.bucketPath", "models/../../etc"),
+    _bad(IN_BUCKET, "a hidden folder", "spec.model.source.bucketPath", "models/.git"),
+    _bad(IN_BUCKET, "from the root", "spec.model.source.bucketPath", "/models"),
+    _bad(IN_BUCKET, "an empty step", "spec.model.source.bucketPath", "models//llama"),
+    _bad(IN_BUCKET, "a slash at the end", "spec.model.source.bucketPath", "models/"),
+    _bad(IN_BUCKET, "template braces", "spec.model.source.bucketPath", "models/{{.Name}}"),
+    _bad(IN_BUCKET, "another line", "spec.model.source.bucketPath", "models\n"),
+    _bad(IN_BUCKET, "a query", "spec.model.source.bucketPath", "models?x=1"),
+    _bad(IN_BUCKET, "unknown backend", "spec.storage.backend", "Ceph"),
+    _bad(IN_BUCKET, "no backend", "spec.storage.backend", ABSENT),
+    _bad(IN_BUCKET, "a quota without unit", "spec.storage.quota", "50"),
+    _bad(IN_BUCKET, "no room at all", "spec.storage.quota", "0Gi"),
+    _bad(IN_BUCKET, "existing without its backend", "spec.storage.existing", _EXISTING, "spec.storage"),
+    _bad(IN_EXISTING, "its backend without existing", "spec.storage.existing", ABSENT, "spec.storage"),
+    _bad(IN_EXISTING, "a quota that nobody keeps", "spec.storage.quota", "50Gi", "spec.storage"),
+    _bad(IN_EXISTING, "a deletion that nobody makes", "spec.storage.deletionPolicy", "Delete", "spec.storage"),
+    *(
+        _bad(IN_EXISTING, title, "spec.storage.existing.endpoint", endpoint)
+        for title, endpoint in {
+            "a user": "https://user:password@s3.example.com",
+            "a path": "https://s3.example.com/models",
+            "a slash": "https://s3.example.com/",
+            "a query": "https://s3.example.com?x=1",
+            "a fragment": "https://s3.example.com#x",
+            "another scheme": "file:///etc/passwd",
+            "no scheme": "s3.example.com",
+            "another line": "https://s3.example.com\nx",
+            "template braces": "https://{{.Name}}",
+            "a space": "https://s3.example.com x",
+        }.items()
+    ),
+    _bad(IN_EXISTING, "a path", "spec.storage.existing.bucket", "models/llama"),
+    _bad(IN_EXISTING, "up and away", "spec.storage.existing.bucket", ".."),
+    _bad(IN_EXISTING, "template braces", "spec.storage.existing.region", "{{.Name}}"),
+    _bad(IN_EXISTING, "a key that leads away", "spec.storage.existing.caConfigMapRef.key", "../ca.crt"),
+    _bad(PLATFORM, "no name of a class", "spec.storage.odf.storageClassName", "No Class"),
     _bad(SERVICE, "unknown scheme", "spec.model.source.uri", "file:///etc/passwd"),
     _bad(SERVICE, "template braces", "spec.model.source.uri", "oci://{{.Name}}"),
     _bad(SERVICE, "credentials in a URL", "spec.model.source.uri", "https://user:secret@example.com/model"),
     _bad(SERVICE, "a query", "spec.model.source.uri", "https://example.com/model?token=1"),
     _bad(SERVICE, "a line feed at the end", "spec.model.source.uri", "oci://a/b\n"),
     _bad(SERVICE, "too long", "spec.model.source.uri", "oci://" + "a" * 1024),
+    *(
+        _bad(SERVICE, f"a source: {uri}", "spec.model.source.uri", uri)
+        for uri in (
+            "s3://models",
+            "s3://models/",
+            "s3://Models/llama",
+            "s3://models/../other",
+            "s3://models/a//b",
+            "s3://key:secret@models/llama",
+            "s3://models/llama?versionId=1",
+            "s3://models/{{.Name}}",
+            "pvc://claim/..",
+            "pvc://claim/models/../../etc",
+            "pvc://claim/.hidden",
+            "pvc://Claim/models",
+            "pvc://claim//models",
+            "hf://model",
+            "hf://org/",
+            "hf://org/model/file",
+            "hf://org/model:refs/pr/1",
+            "hf://token@org/model",
+            "hf://org/..",
+            "https://example.com",
+            "https://example.com/model",
+            "https://example.com/model.gguf",
+            "https://example.com/../model.zip",
+            "oci://user:secret@registry.example.com/model",
+            "oci://registry.example.com/../model",
+            "oci://registry.example.com/model@sha256:0",
+            "oci+native://registry.example.com/model",
+        )
+    ),
+    *(
+        _bad(
+            SERVICE,
+            f"credentials for {uri}",
+            "spec.model",
+            {"source": {"uri": uri}, "credentialsSecretRef": {"name": "secret"}},
+        )
+        for uri in ("oci://quay.io/models/llama:1", "pvc://claim/models")
+    ),
+    *(
+        _bad(SERVICE, f"an adapter: {adapter}", "spec.model.adapters", [{"name": "legal"} | adapter])
+        for adapter in (
+            {},
+            {"uri": "hf://org/legal", "path": "legal"},
+            {"uri": "s3://models/legal"},
+            {"uri": "oci://quay.io/legal:1"},
+            {"uri": "https://example.com/legal.zip"},
+            {"uri": "pvc://claim/../legal"},
+            {"uri": "hf://org/legal=/etc/passwd"},
+            {"path": "/etc"},
+            {"path": "../etc"},
+            {"path": "a/../b"},
+            {"path": "a b"},
+            {"path": "{{.Name}}"},
+            {"path": "a=b"},
+            {"path": "legal", "rank": 0},
+            {"path": "legal", "rank": 257},
+            {"path": "legal", "name": "Legal"},
+            {"path": "legal", "name": "a=b"},
+            {"path": "legal", "name": "a/b"},
+            {"path": "legal", "name": "a" * 41},
+        )
+    ),
+    _bad(SERVICE, "an adapter twice", "spec.model.adapters", [{"name": "a", "path": "a"}, {"name": "a", "path": "b"}]),
+    _bad(
+        SERVICE,
+        "too many adapters",
+        "spec.model.adapters",
+        [{"name": f"a{number}", "path": "a"} for number in range(9)],
+    ),
+    Bad(
+        "an adapter of the model's name",
+        changed(SERVICE, "spec.model.adapters", [{"name": "llama", "path": "a"}]),
+        "spec.model",
+    ),
+    Bad(
+        "an adapter of an alias's name",
+        changed(changed(SERVICE, "spec.model.aliases", ["old"]), "spec.model.adapters", [{"name": "old", "path": "a"}]),
+        "spec.model",
+    ),
+    Bad(
+        "an adapter of the service's name",
+        changed(
+            SERVICE,
+            "spec.model",
+            {"source": {"uri": "oci://r"}, "adapters": [{"name": SERVICE["metadata"]["name"], "path": "a"}]},
+        ),
+        "",
+    ),
     _bad(SERVICE, "a space", "spec.model.name", "my model"),
     _bad(SERVICE, "a flag", "spec.model.name", "--trust-remote-code"),
     _bad(SERVICE, "no task", "spec.model.tasks", []),
@@ -216,6 +424,77 @@ BAD = (
     ),
     _bad(SERVICE, "braces in limits", "spec.serving.resources.limits", {"{{.Name}}": "1"}, "spec.serving.resources"),
     _bad(SERVICE, "too many names", "spec.serving.resources.limits", {f"example.com/{n}": 1 for n in range(9)}),
+    _bad(SERVICE, "its own id", "spec.model.aliases", ["llama"], ""),
+    _bad(SERVICE, "twice", "spec.model.aliases", ["a", "a"]),
+    _bad(SERVICE, "too many", "spec.model.aliases", [f"a{n}" for n in range(9)]),
+    _bad(SERVICE, "a flag", "spec.model.aliases", ["--trust-remote-code"], "spec.model.aliases[0]"),
+    _bad(
+        SERVICE,
+        "two runtimes",
+        "spec.serving",
+        {"runtime": "vllm-cpu", "runtimeRef": {"kind": "ServingRuntime", "name": "a"}},
+        "spec.serving",
+    ),
+    _bad(SERVICE, "unknown kind", "spec.serving.runtimeRef", {"kind": "Pod", "name": "a"}, "spec.serving.runtimeRef"),
+    _bad(
+        SERVICE,
+        "another namespace",
+        "spec.serving.runtimeRef",
+        {"kind": "ServingRuntime", "name": "other/runtime"},
+        "spec.serving.runtimeRef.name",
+    ),
+    _bad(SERVICE, "a space", "spec.serving.image", "a b"),
+    _bad(SERVICE, "template braces", "spec.serving.image", "registry.example.com/{{.Name}}"),
+    _bad(SERVICE, "a flag of the operator's", "spec.serving.args", ["--seed=1", "--port=80"], "spec.serving.args"),
+    _bad(SERVICE, "a value on its own", "spec.serving.args", ["--dtype", "auto"], "spec.serving.args[1]"),
+    _bad(SERVICE, "a short flag", "spec.serving.args", ["-tp=2"], "spec.serving.args[0]"),
+    _bad(SERVICE, "underscores", "spec.serving.args", ["--max_model_len=2"], "spec.serving.args[0]"),
+    _bad(SERVICE, "the end of flags", "spec.serving.args", ["--"], "spec.serving.args[0]"),
+    _bad(SERVICE, "two lines", "spec.serving.args", ["--seed=1\n--port=80"], "spec.serving.args[0]"),
+    _bad(SERVICE, "template braces", "spec.serving.args", ["--hf-overrides={{.Name}}"], "spec.serving.args[0]"),
+    _bad(SERVICE, "the key", "spec.serving.env", [{"name": "VLLM_API_KEY", "value": "a"}], "spec.serving.env[0]"),
+    _bad(SERVICE, "a token", "spec.serving.env", [{"name": "HF_TOKEN", "value": "a"}], "spec.serving.env[0]"),
+    _bad(SERVICE, "the port", "spec.serving.env", [{"name": "VLLM_PORT", "value": "1"}], "spec.serving.env[0]"),
+    _bad(SERVICE, "code", "spec.serving.env", [{"name": "PYTHONPATH", "value": "/a"}], "spec.serving.env[0]"),
+    _bad(SERVICE, "template braces", "spec.serving.env", [{"name": "A", "value": "{{.Name}}"}], "spec.serving.env[0]"),
+    _bad(SERVICE, "twice", "spec.serving.env", [{"name": "A", "value": "1"}] * 2),
+    _bad(SERVICE, "a sentence", "spec.serving.nodeSelector", {"disk": "very fast"}),
+    _bad(SERVICE, "no key", "spec.serving.tolerations", [{"value": "a"}], "spec.serving.tolerations[0]"),
+    _bad(
+        SERVICE,
+        "a value that nobody looks at",
+        "spec.serving.tolerations",
+        [{"key": "a", "operator": "Exists", "value": "b"}],
+        "spec.serving.tolerations[0]",
+    ),
+    _bad(
+        SERVICE,
+        "seconds without end",
+        "spec.serving.tolerations",
+        [{"key": "a", "effect": "NoSchedule", "tolerationSeconds": 5}],
+        "spec.serving.tolerations[0]",
+    ),
+    _bad(SERVICE, "a list", "spec.serving.affinity", {"podAffinity": []}, "spec.serving.affinity.podAffinity"),
+    _bad(
+        SERVICE, "a path", "spec.serving.imagePullSecrets", [{"name": "../other"}], "spec.serving.imagePullSecrets[0]"
+    ),
+    _bad(SERVICE, "another namespace", "spec.serving.serviceAccountName", "kube-system/admin"),
+    _bad(
+        SERVICE,
+        "hardware twice",
+        "spec.serving",
+        {"hardwareProfile": {"name": "large"}, "nodeSelector": {"a": "b"}},
+        "spec.serving",
+    ),
+    _bad(
+        SERVICE,
+        "hardware twice, tolerated",
+        "spec.serving",
+        {"hardwareProfile": {"name": "large"}, "tolerations": [{"operator": "Exists"}]},
+        "spec.serving",
+    ),
+    _bad(SERVICE, "a path", "spec.serving.chatTemplateRef", {"name": "a", "key": "../b/c"}, "spec.serving.chatTem"),
+    _bad(SERVICE, "two flags", "spec.serving.toolCallParser", "hermes --port=80"),
     _bad(SERVICE, "no unit", "spec.serving.startupTimeout", "30"),
     _bad(SERVICE, "a number", "spec.serving.startupTimeout", 30),
     _bad(SERVICE, "too short", "spec.serving.startupTimeout", "59s"),
@@ -291,6 +570,10 @@ BAD = (
     _bad(PLATFORM, "no image", "spec.runtimes.0.image", ABSENT),
     _bad(PLATFORM, "a space", "spec.runtimes.0.image", "a b"),
     _bad(PLATFORM, "a hyphen", "spec.runtimes.0.env.0.name", "MY-VAR"),
+    _bad(PLATFORM, "template braces", "spec.runtimes.0.env.0.value", "{{.Name}}"),
+    _bad(PLATFORM, "the key", "spec.runtimes.0.env.0.name", "VLLM_API_KEY", "spec.runtimes[0].env[0]"),
+    _bad(PLATFORM, "a value on its own", "spec.runtimes.0.args", ["auto"], "spec.runtimes[0].args[0]"),
+    _bad(PLATFORM, "a sentence", "spec.runtimes.0.nodeSelector", {"disk": "very fast"}),
     _bad(PLATFORM, "no value", "spec.runtimes.0.env.0.value", ABSENT),
     _bad(
         PLATFORM,
@@ -329,6 +612,11 @@ BAD = (
         "spec.gateway.policies[0].configurationSecretRef.name",
     ),
     _bad(PLATFORM, "too many", "spec.gateway.policies", [_POLICY] * 11),
+    _bad(PLATFORM, "no size", "spec.storage.minio", {"namespace": "minio"}, "spec.storage.minio"),
+    _bad(PLATFORM, "no quantity", "spec.storage.minio", {**_MINIO, "size": "big"}, "spec.storage.minio.size"),
+    _bad(PLATFORM, "beside 3scale", "spec.storage.minio", {**_MINIO, "namespace": "3scale"}, "spec"),
+    _bad(PLATFORM, "a path", "spec.storage.minio", {**_MINIO, "namespace": "../a"}, "spec.storage.minio.namespace"),
+    _bad(PLATFORM, "two words", "spec.storage.minio", {**_MINIO, "image": "a b"}, "spec.storage.minio.image"),
     _bad(PLATFORM, "a sign", "spec.currency", "€"),
     _bad(PLATFORM, "small letters", "spec.currency", "eur"),
     _bad(PLATFORM, "plan twice", "spec.defaultPlans", [{"name": "free"}, {"name": "free"}]),
@@ -339,7 +627,7 @@ UNKNOWN_FIELDS = (
     _bad(SERVICE, "a field of a later version", "spec.serving.autoscaling", {"maxReplicas": 3}),
     _bad(SERVICE, "an attribute's name", "spec.display_name", "Llama"),
     _bad(SUBSCRIPTION, "a typing error", "spec.user.mail", "dev1@example.com"),
-    _bad(PLATFORM, "a field of a later version", "spec.storage", {}),
+    _bad(PLATFORM, "a field of a later version", "spec.quotas", {}),
 )
 
 
@@ -347,10 +635,16 @@ def _change(document: Document, title: str, path: str, value: Any, at: str = "")
     return Change(f"{title}: {path}", document, changed(document, path, value), at)
 
 
+WITH_MINIO = changed(PLATFORM, "spec.storage.minio", _MINIO)
 CHANGES = (
     Change("nothing changes", SERVICE, SERVICE),
     _change(SERVICE, "more replicas", "spec.serving.replicas", 2),
     _change(SERVICE, "the default said aloud", "spec.platformRef", {"name": "default"}),
+    _change(IN_BUCKET, "more room", "spec.storage.quota", "100Gi"),
+    _change(IN_BUCKET, "no limit any more", "spec.storage.quota", ABSENT, "spec.storage"),
+    _change(IN_BUCKET, "data that goes with the service", "spec.storage.deletionPolicy", "Delete"),
+    _change(IN_BUCKET, "another backend", "spec.storage.backend", "MinIO", "spec.storage.backend"),
+    Change("the bucket is left", IN_BUCKET, SERVICE),
     _change(SERVICE, "another platform", "spec.platformRef.name", "other", "spec.platformRef"),
     _change(SUBSCRIPTION, "another plan", "spec.plan", "premium"),
     _change(SUBSCRIPTION, "another Secret", "spec.secretName", "other"),
@@ -360,5 +654,10 @@ CHANGES = (
     _change(SUBSCRIPTION, "another user", "spec.user.username", "dev2", "spec.user"),
     _change(SUBSCRIPTION, "the password goes", "spec.user.passwordSecretRef", ABSENT, "spec.user"),
     _change(PLATFORM, "no billing", "spec.threescale.billing", "Disabled"),
+    _change(WITH_MINIO, "more room", "spec.storage.minio.size", "60Gi"),
+    _change(WITH_MINIO, "no MinIO", "spec.storage.minio", ABSENT),
+    _change(WITH_MINIO, "another namespace", "spec.storage.minio.namespace", "other", "spec.storage"),
+    _change(WITH_MINIO, "another class", "spec.storage.minio.storageClassName", "slow", "spec.storage"),
+    _change(WITH_MINIO, "the default class", "spec.storage.minio.storageClassName", ABSENT, "spec.storage"),
     _change(PLATFORM, "another 3scale", "spec.threescale.namespace", "other", "spec.threescale.namespace"),
 )

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -70,6 +70,7 @@ STATUSES = {
 }
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(model_services() | model_subscriptions() | model_platforms())
 def test_what_the_models_write_is_accepted_by_the_server_and_read_back_equal(
     resource: ModelService | ModelSubscription | ModelPlatform,

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from maas_operator.api.base import API_VERSION
 from maas_operator.api.model import Task
 from maas_operator.api.model_platform import ModelPlatform
 from maas_operator.api.model_service import ModelService
@@ -17,7 +18,8 @@ SAMPLES = sorted((Path(__file__).parents[2] / "deploy" / "samples").glob("*.yaml
 
 
 def documents(path: Path) -> list[dict[str, Any]]:
-    return [document for document in yaml.safe_load_all(path.read_text()) if document["kind"] != "Namespace"]
+    """Return the objects of our kinds."""
+    return [document for document in yaml.safe_load_all(path.read_text()) if document["apiVersion"] == API_VERSION]
 
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.name)

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from maas_operator.app.rbac import local_rules, operator_rules, rbac_files
-from maas_operator.domain.kinds import TABLE, Use
+from maas_operator.app.rbac import local_rules, minio_rules, operator_rules, rbac_files
+from maas_operator.domain.kinds import OF_MINIO, TABLE, Use
 
 RBAC = Path(__file__).parents[2] / "deploy" / "rbac"
 
@@ -70,5 +70,14 @@ def test_what_is_not_written_by_us_cannot_be_written() -> None:
         for group in rule["apiGroups"]
         for resource in rule["resources"]
     }
-    ours = {(kind.group, kind.plural) for kind, use in TABLE.items() if Use.WRITE in use}
+    ours = {(kind.group, kind.plural) for kind, use in TABLE.items() if Use.WRITE in use and kind not in OF_MINIO}
     assert writable - ours == {("events.k8s.io", "events")}
+
+
+def test_workloads_of_a_minio_are_written_in_its_namespace_only() -> None:
+    local = {resource for rule in minio_rules() for resource in rule["resources"] if "create" in rule["verbs"]}
+    assert local == {"statefulsets", "jobs", "persistentvolumeclaims"}
+    verbs = {verb for rule in operator_rules() if local & set(rule["resources"]) for verb in rule["verbs"]}
+    assert verbs == {"get", "list", "watch"}
+    (binding,) = [one for one in yaml.safe_load_all(rbac_files()["minio.yaml"]) if one["kind"] == "RoleBinding"]
+    assert binding["metadata"]["namespace"] == "minio"

@@ -166,7 +166,7 @@ def test_a_file_that_is_no_yaml_is_named(content: bytes, tmp_path: Path) -> None
                 model={"source": {"uri": "oci://r.example.com/m:1"}, "tasks": ["Responses"]},
                 serving={"runtime": "old"},
             ),
-            "spec.model.tasks: vLLM 0.8.5 has no Responses",
+            "spec.model.tasks: vLLM 0.8.5 of runtime old has no Responses",
         ),
         (
             a_service(
@@ -209,3 +209,27 @@ def test_the_platforms_policies_are_in_the_chain_and_a_secret_stays_unread(write
 def test_a_policy_that_is_wrong_is_named(write: Write) -> None:
     text = refused(write("all.yaml", with_policy(configuration={"ips": "10.0.0.0/8"}), a_service()))
     assert "spec.platformRef: spec.gateway.policies[0].configuration.check_type: Field required" in text
+
+
+def in_bucket(**storage: Any) -> dict[str, Any]:
+    return a_service(model={"source": {"bucketPath": "models/tiny"}}, storage=storage)
+
+
+def test_a_model_in_an_existing_bucket_is_rendered_with_its_address(write: Write) -> None:
+    existing = {"endpoint": "https://s3.example.com", "bucket": "models", "credentialsSecretRef": {"name": "keys"}}
+    children = rendered(write("all.yaml", PLATFORM, in_bucket(backend="Existing", existing=existing)))
+    (isvc,) = [one for one in children if one["kind"] == "InferenceService"]
+    assert isvc["spec"]["predictor"]["model"]["storageUri"] == "s3://models/models/tiny/"
+    assert "Secret" not in [one["kind"] for one in children]
+
+
+def test_of_a_claimed_bucket_the_claim_is_rendered_and_nothing_that_needs_its_name(write: Write) -> None:
+    platform = {**PLATFORM, "spec": {**PLATFORM["spec"], "storage": {"odf": {}}}}
+    kinds = [one["kind"] for one in rendered(write("all.yaml", platform, in_bucket(backend="ODF")))]
+    assert "ObjectBucketClaim" in kinds
+    assert "InferenceService" not in kinds
+
+
+def test_a_backend_that_the_platform_does_not_offer_is_refused(write: Write) -> None:
+    text = refused(write("all.yaml", PLATFORM, in_bucket(backend="ODF")))
+    assert "spec.storage: spec.storage.backend: ModelPlatform default does not offer ODF" in text

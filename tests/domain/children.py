@@ -16,7 +16,8 @@ from maas_operator.domain.objects import Manifest, ref_of
 from maas_operator.domain.policies.platform import PlatformPolicies
 from maas_operator.domain.serving.inference_service import inference_service
 from maas_operator.domain.serving.network_policy import network_policy
-from maas_operator.domain.serving.runtime_profiles import UnknownRuntime, runtime_profile
+from maas_operator.domain.serving.referred_runtime import ReferredRuntime, unseen_runtime
+from maas_operator.domain.serving.runtime_profiles import BUILT_IN, UnknownRuntime, runtime_profile
 from maas_operator.domain.serving.service import api_service
 from maas_operator.domain.serving.serving_runtime import serving_runtime
 
@@ -40,14 +41,10 @@ def a_platform(**spec: Any) -> ModelPlatform:
 
 
 def profile_of(service: ModelService, platform: ModelPlatform = PLATFORM) -> RuntimeProfile:
-    """Return the profile that serves a model; a name that does not exist falls back to the first of the platform's."""
-    profile = runtime_profile(service, platform)
-    if isinstance(profile, UnknownRuntime):
-        serving = service.spec.serving.model_copy(update={"runtime": profile.known[0]})
-        service = service.model_copy(update={"spec": service.spec.model_copy(update={"serving": serving})})
-        profile = runtime_profile(service, platform)
-    assert isinstance(profile, RuntimeProfile)
-    return profile
+    """Return what serves a model; a name that does not exist falls back to a built-in profile."""
+    reference = service.spec.serving.runtime_ref
+    profile = unseen_runtime(reference) if reference else runtime_profile(service, platform)
+    return BUILT_IN[0] if isinstance(profile, UnknownRuntime) else profile
 
 
 def children_of(
@@ -59,7 +56,7 @@ def children_of(
     remote, target = product(service, platform, metering, policies), backend(service, platform)
     document = document_secret(service, platform, as_text(generated(service, platform, URL)))
     manifests = [
-        serving_runtime(service, profile),
+        None if isinstance(profile, ReferredRuntime) else serving_runtime(service, profile),
         inference_service(service, profile, deployment_mode=None),
         api_service(service),
         network_policy(service, platform),

@@ -48,7 +48,9 @@ def test_any_valid_spec_renders_objects_that_the_real_crds_accept(
     service: ModelService, platform: ModelPlatform, metering: str | None
 ) -> None:
     children = children_of(service, platform, metering=metering)
-    rendered = FILES.keys() - {"CustomPolicyDefinition", "APIManager"}
+    # A runtime of somebody else's is not rendered.
+    rendered = (FILES.keys() - {"CustomPolicyDefinition", "APIManager", "ObjectBucketClaim"}) & children.keys()
+    assert len(rendered) == 6 - (service.spec.serving.runtime_ref is not None)
     assert {kind: objections(children[kind]) for kind in rendered} == {kind: [] for kind in rendered}
 
 
@@ -100,7 +102,7 @@ def test_no_list_or_map_is_empty_where_other_controllers_drop_it(
 @given(service=model_services())
 def test_nothing_that_a_namespace_user_writes_is_a_template(service: ModelService) -> None:
     children = children_of(service)
-    for kind in ("ServingRuntime", "InferenceService"):
+    for kind in {"ServingRuntime", "InferenceService"} & children.keys():
         assert not [text for text in strings(children[kind]["spec"]) if "{{" in text]
 
 
@@ -154,6 +156,40 @@ def test_hostile_model_references_are_refused_or_stay_one_inert_value(text: str,
     assert len(spec["args"]) == 1
     assert text.isascii()
     assert not set(text) & set("{}\r\n$`'\" ")
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_settings_are_refused_or_stay_one_value_of_the_pods(text: str) -> None:
+    """They reach neither command, ports, probes, security context, labels nor another object."""
+    plain, slots = children_of(a_service()), {"args", "env", "image", "volumeMounts"}
+    given = [
+        {"args": [f"--seed={text}"]},
+        {"args": [text]},
+        {"env": [{"name": "A", "value": text}]},
+        {"env": [{"name": text, "value": "1"}]},
+        {"image": text},
+        {"nodeSelector": {"a": text}},
+        {"tolerations": [{"key": text}]},
+        {"affinity": {"nodeAffinity": {text: text}}},
+        {"imagePullSecrets": [{"name": text}]},
+        {"serviceAccountName": text},
+        {"hardwareProfile": {"name": text}},
+        {"chatTemplateRef": {"name": "a", "key": text}},
+        {"toolCallParser": text},
+    ]
+    for serving in given:
+        try:
+            children = children_of(a_service(serving=serving))
+        except ValueError:
+            continue
+        assert {kind for kind in plain if children[kind] != plain[kind]} == {"InferenceService"}
+        predictor, before = (one["InferenceService"]["spec"]["predictor"] for one in (children, plain))
+        fields = {"annotations", "nodeSelector", "tolerations", "affinity", "imagePullSecrets", "serviceAccountName"}
+        assert {key for key in predictor if predictor[key] != before.get(key)} <= fields | {"volumes", "model"}
+        model, old = predictor["model"], before["model"]
+        assert {key for key in model if model[key] != old.get(key)} <= slots
+        assert len(model["args"]) - len(old["args"]) <= 2
+        assert not [one for one in strings(model) if "{{" in one]
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -48,7 +48,9 @@ from maas_operator.domain.kinds import (
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.engine.cluster import MANAGER
 from maas_operator.engine.errors import NotFound
+from maas_operator.sandbox.controllers.buckets import object_storage_class
 from maas_operator.sandbox.controllers.clients import InProcessClient
+from maas_operator.sandbox.controllers.minio.volumes import default_storage_class
 from maas_operator.sandbox.controllers.runner import Backoff
 from maas_operator.sandbox.controllers.surroundings import surroundings
 from maas_operator.sandbox.controllers.threescale.admin_api import AdminApi
@@ -179,6 +181,7 @@ class World:
         for definition in _definitions():
             if groups is None or definition["spec"]["group"] in groups:
                 await self._apply_once(definition)
+        await self.apply(default_storage_class(), object_storage_class())
         if namespace:
             await self.apply(a_namespace(GATEWAY))
         if namespace and account:

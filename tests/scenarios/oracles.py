@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from maas_operator.domain.kinds import SECRET
+from maas_operator.domain.kinds import RETAINED, SECRET
 from maas_operator.domain.labels import MANAGED_BY, OPERATOR, OWNER_KIND, OWNER_UID, labels_of
-from maas_operator.domain.objects import Manifest
+from maas_operator.domain.minio.names import claim_ref, root_ref
+from maas_operator.domain.objects import Manifest, ref_of
 from maas_operator.sandbox.controllers.threescale.porta import Porta
 from maas_operator.sandbox.kubeapi.store import Event, EventType
 from tests.virtual_time import now
@@ -90,7 +91,7 @@ def _untrue(event: Event, before: dict[str, Any] | None, after: dict[str, Any]) 
 def leftovers(objects: Iterable[Manifest], porta: Porta, *, but: str = "") -> Iterator[str]:
     """P4: what a deletion leaves, in Kubernetes and in 3scale, `but` a kind of owner and its children."""
     for one in objects:
-        if but in (one["kind"], labels_of(one).get(OWNER_KIND)):
+        if but in (one["kind"], labels_of(one).get(OWNER_KIND)) or _outlives_its_owner(one):
             continue
         finalizers = [name for name in one["metadata"].get("finalizers") or () if name.startswith(OURS)]
         if labels_of(one).get(MANAGED_BY) == OPERATOR or finalizers:
@@ -101,6 +102,12 @@ def leftovers(objects: Iterable[Manifest], porta: Porta, *, but: str = "") -> It
         yield from (f"P4 no leak: backend {b.system_name}" for b in tenant.catalogue.backends.values())
         products = [p.system_name for p in tenant.catalogue.products.values() if p.system_name != "api"]
         yield from (f"P4 no leak: product {name}" for name in products)
+
+
+def _outlives_its_owner(one: Manifest) -> bool:
+    """Tell whether an object holds data: a bucket's claim, or a MinIO's volume and root credentials."""
+    ref = ref_of(one)
+    return ref.kind in RETAINED or ref in (claim_ref(ref.namespace), root_ref(ref.namespace))
 
 
 class Listener(logging.Handler):

@@ -9,7 +9,7 @@ from maas_operator.api.model_service import ModelService
 from maas_operator.api.plans import Limit, Metric, Period, Plan, Pricing
 from maas_operator.domain.gateway.mapping_rules import CATALOG_PATHS, INFERENCE_PATHS
 from maas_operator.domain.gateway.plans import plans_of
-from maas_operator.domain.names import model_id, title
+from maas_operator.domain.names import adapter_ids, model_id, model_ids, title
 
 from .markdown import escaped
 from .operations import path_item, refusals
@@ -33,6 +33,12 @@ _DESCRIPTION: Final = """\
 |---|---|
 | Base URL | `{{ url }}/v1` |
 | Model | `{{ model }}` |
+{% if aliases %}
+| Other names of the model | {{ aliases }} |
+{% endif %}
+{% if adapters %}
+| Adapters | {{ adapters }} |
+{% endif %}
 {% if context_length %}
 | Context length | {{ context_length }} tokens of prompt and answer together |
 {% endif %}
@@ -65,7 +71,7 @@ def generated(service: ModelService, platform: ModelPlatform, url: str) -> Json:
     tasks = service.spec.model.tasks
     inference = [path for task, paths in INFERENCE_PATHS.items() if task in tasks for path in paths]
     paths = {path: path_item(path, url, model_id(service)) for path in (*inference, *CATALOG_PATHS)}
-    schemas = INFERENCE | shared([model_id(service)])
+    schemas = INFERENCE | shared([*model_ids(service), *adapter_ids(service)])
     return {
         "openapi": "3.0.3",
         "info": {
@@ -97,6 +103,8 @@ def _description(service: ModelService, platform: ModelPlatform, url: str) -> st
         description=escaped(service.spec.description or ""),
         url=url,
         model=model_id(service),
+        adapters=", ".join(f"`{name}`" for name in adapter_ids(service)),
+        aliases=", ".join(f"`{alias}`" for alias in model_ids(service)[1:]),
         context_length=service.spec.model.context_length,
         plans=[_plan(plan, platform.spec.currency) for plan in _published(service, platform)],
     )

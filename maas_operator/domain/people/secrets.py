@@ -22,6 +22,11 @@ class StoredSecret:
     created_at: datetime | None = None
     version: str = ""
 
+    @property
+    def uid(self) -> str:
+        """Return the Secret's uid."""
+        return self.version.partition("/")[0]
+
     def get(self, key: str) -> SecretStr | None:
         """Return a value; None when the key is missing or empty."""
         value = self.values.get(key)
@@ -37,6 +42,11 @@ def read_secret(manifest: Manifest) -> StoredSecret:
         created_at=datetime.fromisoformat(created) if created else None,
         version=f"{metadata.get('uid', '')}/{metadata.get('resourceVersion', '')}",
     )
+
+
+def keys_of(manifest: Manifest) -> frozenset[str]:
+    """Return the keys of a Secret that have a value, without looking at the values."""
+    return frozenset(key for key, value in (manifest.get("data") or {}).items() if value)
 
 
 def secret(ref: Ref, values: Mapping[str, SecretStr], *, labels: Mapping[str, str] | None = None) -> Manifest:

@@ -7,17 +7,33 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+from pydantic import JsonValue
+
 from maas_operator.api.model_platform import RuntimeProfile
 from maas_operator.api.model_service import ModelService
 from maas_operator.api.serving import Resources
-from maas_operator.domain.emitted import Emitted, digest, manifest
+from maas_operator.domain.emitted import Emitted, LocalReference, digest, manifest
 from maas_operator.domain.labels import GROUP
-from maas_operator.domain.names import inference_service_ref, model_id
+from maas_operator.domain.names import inference_service_ref
 from maas_operator.domain.objects import Manifest
 
-from .pod import ResourceRequirements, Toleration
-from .resources import accelerator, accelerators, resolve
+from .adapters import (
+    ClaimVolume,
+    DirectoryMount,
+    InitContainer,
+    ScratchVolume,
+    adapter_fetchers,
+    adapter_mounts,
+    adapter_volumes,
+)
+from .chat_template import NO_TEMPLATE
+from .engine_settings import arguments, environment, mounts, startup_probe, volumes
+from .placement import affinity, hardware_annotations, node_selector, tolerations
+from .pod import EnvVar, Probe, ResourceRequirements, Toleration, Volume, VolumeMount
+from .referred_runtime import ReferredRuntime
+from .resources import accelerator, of_replica
 from .serving_runtime import MODEL_FORMAT, serving_runtime_spec
+from .sources import Source, source_of
 
 CONFIG_HASH: Final = f"{GROUP}/config-hash"
 """Annotation on the pods: the hash of what they run, by which a rollout is proved."""
@@ -30,6 +46,7 @@ RAW_DEPLOYMENT: Final = "RawDeployment"
 _DEPLOYMENT_MODE: Final = "serving.kserve.io/deploymentMode"
 STOP: Final = "serving.kserve.io/stop"
 """Annotation that makes KServe remove the pods."""
+
 
 _GRACE_SECONDS: Final = 120
 
@@ -54,8 +71,13 @@ class PredictorModel(Emitted):
     model_format: ModelFormat = ModelFormat(name=MODEL_FORMAT)
     runtime: str
     storage_uri: str
+    image: str | None
     args: tuple[str, ...]
+    env: tuple[EnvVar, ...] | None
     resources: ResourceRequirements | None
+    startup_probe: Probe | None
+    termination_message_policy: Literal["FallbackToLogsOnError"] | None
+    volume_mounts: tuple[VolumeMount | DirectoryMount, ...] | None
 
 
 class Predictor(Emitted):
@@ -71,6 +93,12 @@ class Predictor(Emitted):
     termination_grace_period_seconds: int = _GRACE_SECONDS
     deployment_strategy: DeploymentStrategy
     tolerations: tuple[Toleration, ...] | None = None
+    node_selector: dict[str, str] | None = None
+    affinity: dict[str, JsonValue] | None = None
+    image_pull_secrets: tuple[LocalReference, ...] | None = None
+    service_account_name: str | None = None
+    volumes: tuple[Volume | ClaimVolume | ScratchVolume, ...] | None = None
+    init_containers: tuple[InitContainer, ...] | None = None
     model: PredictorModel
 
 
@@ -80,30 +108,56 @@ class InferenceServiceSpec(Emitted):
     predictor: Predictor
 
 
-def inference_service(service: ModelService, profile: RuntimeProfile, *, deployment_mode: str | None) -> Manifest:
-    """Build the InferenceService; `deployment_mode` is the one in its status, None before KServe has written it."""
-    annotations = {
+def inference_service(
+    service: ModelService,
+    profile: RuntimeProfile,
+    *,
+    deployment_mode: str | None,
+    source: Source | None = None,
+    template_hash: str = NO_TEMPLATE,
+) -> Manifest:
+    """Build the InferenceService.
+
+    `deployment_mode`: the one in its status, None before KServe has written it. `source`: the service's own if None.
+    """
+    source = source or source_of(service)
+    annotations = source.annotations | {
         # Older KServe knows the old word only; once its status says the new one, it refuses the old one.
         _DEPLOYMENT_MODE: STANDARD if deployment_mode == STANDARD else RAW_DEPLOYMENT,
         # KServe's own proxy wants a Kubernetes token in the header in which our clients send their key.
         "security.opendatahub.io/enable-auth": "false",
+        **hardware_annotations(service.spec.serving),
     }
     if service.spec.serving.replicas == 0:
         annotations[STOP] = "true"
-    predictor = _predictor(service, profile)
-    hashed = predictor.model_copy(update={"annotations": {CONFIG_HASH: config_hash(service, profile)}})
+    predictor = _predictor(service, profile, source)
+    told = {CONFIG_HASH: config_hash(service, profile, source, template_hash=template_hash)}
     return manifest(
         inference_service_ref(service),
-        InferenceServiceSpec(predictor=hashed),
+        InferenceServiceSpec(predictor=predictor.model_copy(update={"annotations": told})),
         labels={"opendatahub.io/dashboard": "true"},
         annotations=annotations,
     )
 
 
-def config_hash(service: ModelService, profile: RuntimeProfile) -> str:
-    """Return the hash of what the pods run: another one means other pods, the same one means the same pods."""
-    predictor = {key: value for key, value in _predictor(service, profile).dump().items() if key not in _NOT_IN_PODS}
-    return digest([serving_runtime_spec(service, profile).dump(), predictor])[:16]
+def config_hash(
+    service: ModelService,
+    profile: RuntimeProfile,
+    source: Source | None = None,
+    *,
+    template_hash: str = NO_TEMPLATE,
+) -> str:
+    """Return the hash of what the pods run: another one means other pods, the same one means the same pods.
+
+    The runtime of somebody else is not part of it: KServe replaces the pods when that changes, and once is enough.
+    """
+    source = source or source_of(service)
+    dumped = _predictor(service, profile, source).dump()
+    predictor = {key: value for key, value in dumped.items() if key not in _NOT_IN_PODS}
+    runtime = None if isinstance(profile, ReferredRuntime) else serving_runtime_spec(service, profile).dump()
+    besides = [template_hash, hardware_annotations(service.spec.serving)]
+    annotations = [source.annotations] if source.annotations else []
+    return digest([runtime, predictor, *(besides if any(besides) else ()), *annotations])[:16]
 
 
 def told_config_hash(inference_service: Manifest) -> str:
@@ -112,23 +166,43 @@ def told_config_hash(inference_service: Manifest) -> str:
     return str(annotations.get(CONFIG_HASH, ""))
 
 
-def _predictor(service: ModelService, profile: RuntimeProfile) -> Predictor:
-    resources = resolve(service.spec.serving.resources, profile.resources)
+def _predictor(service: ModelService, profile: RuntimeProfile, source: Source) -> Predictor:
+    serving = service.spec.serving
+    resources = of_replica(serving, profile.resources)
     device = accelerator(resources)
     # A stopped model keeps one replica in its spec: KServe takes no replicas for scale to zero.
-    replicas = max(service.spec.serving.replicas, 1)
+    replicas = max(serving.replicas, 1)
     return Predictor(
         min_replicas=replicas,
         max_replicas=replicas,
-        # A rolling update needs a spare accelerator, and hangs where there is none.
-        deployment_strategy=DeploymentStrategy(type="Recreate" if device else "RollingUpdate"),
-        tolerations=(Toleration(key=device),) if device else None,
-        model=PredictorModel(
-            runtime=service.metadata.name,
-            storage_uri=service.spec.model.source.uri or "",
-            args=_args(service, accelerators(resources)),
-            resources=_requirements(resources),
-        ),
+        # A rolling update needs a spare accelerator, or files on two nodes, and hangs where there are none.
+        deployment_strategy=DeploymentStrategy(type="Recreate" if device or source.one_node else "RollingUpdate"),
+        tolerations=tolerations(serving, profile, device),
+        node_selector=node_selector(serving, profile),
+        affinity=affinity(serving),
+        image_pull_secrets=tuple(LocalReference(name=one.name) for one in serving.image_pull_secrets) or None,
+        service_account_name=serving.service_account_name,
+        volumes=(*(volumes(service, profile, resources) or ()), *adapter_volumes(service)) or None,
+        init_containers=adapter_fetchers(service, serving.image or profile.image) or None,
+        model=_model(service, profile, resources, source),
+    )
+
+
+def _model(service: ModelService, profile: RuntimeProfile, resources: Resources, source: Source) -> PredictorModel:
+    serving = service.spec.serving
+    referred = isinstance(profile, ReferredRuntime)
+    # Two probes would be merged into one with two ways to ask, which Kubernetes refuses.
+    impatient = isinstance(profile, ReferredRuntime) and not profile.has_startup_probe
+    return PredictorModel(
+        runtime=profile.name if referred else service.metadata.name,
+        storage_uri=source.uri,
+        image=serving.image,
+        args=arguments(service, profile, resources),
+        env=environment(service, profile, resources),
+        resources=_requirements(resources),
+        startup_probe=startup_probe(serving.startup_timeout) if impatient else None,
+        termination_message_policy="FallbackToLogsOnError" if referred else None,
+        volume_mounts=(*(mounts(service, profile, resources) or ()), *adapter_mounts(service)) or None,
     )
 
 
@@ -137,10 +211,3 @@ def _requirements(resources: Resources) -> ResourceRequirements | None:
     if not (resources.requests or resources.limits):
         return None
     return ResourceRequirements(requests=resources.requests or None, limits=resources.limits or None)
-
-
-def _args(service: ModelService, devices: int) -> tuple[str, ...]:
-    model = service.spec.model
-    length = (f"--max-model-len={model.context_length}",) if model.context_length else ()
-    parallel = (f"--tensor-parallel-size={devices}",) if devices > 1 else ()
-    return (f"--served-model-name={model_id(service)}", *length, *parallel)

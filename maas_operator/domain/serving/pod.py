@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from maas_operator.domain.emitted import Emitted
 
+CONTAINER: Final = "kserve-container"
+"""The container of the model server, by the name that KServe knows."""
+
 
 class EnvVar(Emitted):
-    """An environment variable."""
+    """An environment variable; one without value is empty."""
 
     name: str
-    value: str
+    value: str | None
 
 
 class ContainerPort(Emitted):
@@ -63,6 +66,7 @@ class VolumeMount(Emitted):
 
     name: str
     mount_path: str
+    read_only: Literal[True] | None = None
 
 
 class EmptyDir(Emitted):
@@ -72,11 +76,26 @@ class EmptyDir(Emitted):
     size_limit: str
 
 
-class Volume(Emitted):
-    """A volume of the pod."""
+class KeyToPath(Emitted):
+    """One value as a file."""
+
+    key: str
+    path: str
+
+
+class ConfigMapVolume(Emitted):
+    """Values of a ConfigMap as files."""
 
     name: str
-    empty_dir: EmptyDir
+    items: tuple[KeyToPath, ...]
+
+
+class Volume(Emitted):
+    """A volume of the pod, of one of these kinds."""
+
+    name: str
+    empty_dir: EmptyDir | None = None
+    config_map: ConfigMapVolume | None = None
 
 
 class Container(Emitted):
@@ -99,9 +118,11 @@ class Container(Emitted):
 class Toleration(Emitted):
     """Leave to run on nodes with this taint."""
 
-    key: str
-    operator: Literal["Exists"] = "Exists"
-    effect: Literal["NoSchedule"] = "NoSchedule"
+    key: str | None
+    operator: Literal["Exists", "Equal"] | None = "Exists"
+    value: str | None = None
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = "NoSchedule"
+    toleration_seconds: int | None = None
 
 
 class ResourceRequirements(Emitted):

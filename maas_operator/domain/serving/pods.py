@@ -10,13 +10,14 @@ from maas_operator.api.reasons import Reason
 from maas_operator.domain.objects import Manifest
 from maas_operator.domain.observed import condition_of, status_of
 
+from .adapters import FETCHER
 from .inference_service import CONFIG_HASH
 
 _IMAGE_REASONS: Final = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
 )
 _CREATE_REASONS: Final = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
-_LOADERS: Final = frozenset({"storage-initializer", "modelcar-init"})
+_LOADERS: Final = frozenset({"storage-initializer", "modelcar-init", FETCHER})
 _CRASHES: Final = 3
 """KServe's model container may start before its sidecar has the model: up to two restarts are no fault."""
 _LAST_WORDS: Final = 500

@@ -10,7 +10,7 @@ from functools import cached_property
 from maas_operator.api.model_platform import ModelPlatform, RuntimeProfile
 from maas_operator.api.model_service import ManagementPolicy, ModelService
 from maas_operator.api.reasons import REASONS, ConditionType, Reason
-from maas_operator.domain.conditions import Condition, Verdict, decide_condition, false, refused, true
+from maas_operator.domain.conditions import Condition, Verdict, decide_condition, false, refused, true, unknown
 from maas_operator.domain.decision import World
 from maas_operator.domain.names import (
     api_service_ref,
@@ -20,18 +20,28 @@ from maas_operator.domain.names import (
     serving_runtime_ref,
 )
 from maas_operator.domain.objects import Manifest, Ref
+from maas_operator.domain.storage.bucket import Bucket
 
+from .chat_template import template_hash
 from .inference_service import config_hash, inference_service, told_config_hash
 from .network_policy import network_policy
-from .runtime_profiles import UnknownRuntime, runtime_profile, unsupported_tasks
+from .prerequisites import prerequisite_problem
+from .referred_runtime import ReferredRuntime, chosen_runtime
+from .refusals import refused_setting
+from .runtime_profiles import UnknownRuntime, unsupported_tasks, version_of
 from .service import api_service
 from .serving_runtime import serving_runtime
+from .sources import NO_PREREQUISITES, Prerequisites, Source, source_of
 from .status import ModelState, model_state
 
 
 @dataclass(frozen=True, kw_only=True)
 class Serving:
-    """How one model is served, and how far that has come. `deployment` and `pods` are as the cache has them."""
+    """How one model is served, and how far that has come. `deployment` and `pods` are as the cache has them.
+
+    `runtimes`: what there is where the runtime of spec.serving.runtimeRef may be. `config_map`: that of its chat
+    template, if there is one. `found`: what the model refers to, as far as it exists.
+    """
 
     service: ModelService
     platform: ModelPlatform
@@ -39,11 +49,31 @@ class Serving:
     deployment_mode: str | None
     deployment: Manifest | None
     pods: tuple[Manifest, ...]
+    runtimes: tuple[Manifest, ...] = ()
+    config_map: Manifest | None = None
+    found: Prerequisites = NO_PREREQUISITES
+    bucket: Bucket | None = None
+
+    @cached_property
+    def source(self) -> Source:
+        """Return where KServe takes the model from."""
+        return source_of(self.service, self.found, self.bucket)
 
     @cached_property
     def profile(self) -> RuntimeProfile | UnknownRuntime:
-        """Return the runtime profile, or that there is none of the name."""
-        return runtime_profile(self.service, self.platform)
+        """Return the runtime, or why there is none."""
+        return chosen_runtime(self.service, self.platform, self.runtimes)
+
+    @cached_property
+    def template_hash(self) -> str | Verdict:
+        """Return the hash of the chat template, or why there is none to use."""
+        return template_hash(self.service, self.config_map)
+
+    @cached_property
+    def refused_setting(self) -> Verdict | None:
+        """Return why the model server could not be started as the spec says; None if it can."""
+        profile = self.profile
+        return None if isinstance(profile, UnknownRuntime) else refused_setting(self.service, profile)
 
     @property
     def refs(self) -> tuple[Ref, ...]:
@@ -62,15 +92,27 @@ class Serving:
         return tuple(self._children())
 
     def _children(self) -> Iterable[Manifest]:
-        profile = self.profile
-        if isinstance(profile, UnknownRuntime) or name_violation(self.service) is not None:
+        profile, template = self.profile, self.template_hash
+        if isinstance(profile, UnknownRuntime) or name_violation(self.service) is not None or self.lacks_bucket:
             return
-        yield serving_runtime(self.service, profile)
+        if prerequisite_problem(self.service, self.found) is not None:
+            return
+        if isinstance(template, Verdict) or self.refused_setting is not None:
+            return
+        if not isinstance(profile, ReferredRuntime):
+            yield serving_runtime(self.service, profile)
         policy = network_policy(self.service, self.platform)
         if policy is not None:
             yield policy
         yield api_service(self.service)
-        yield inference_service(self.service, profile, deployment_mode=self.deployment_mode)
+        yield inference_service(
+            self.service, profile, deployment_mode=self.deployment_mode, source=self.source, template_hash=template
+        )
+
+    @property
+    def lacks_bucket(self) -> bool:
+        """Tell whether the model is in a bucket that is not there yet."""
+        return self.service.spec.model.source.bucket_path is not None and self.bucket is None
 
     def keep(self) -> frozenset[Ref]:
         """Return what stays as it is where it can not be written now."""
@@ -89,10 +131,12 @@ class Serving:
 
     def _config_hash(self, profile: RuntimeProfile) -> str:
         """Return what the pods should run: while nothing is changed, what KServe was told at last."""
-        found = self.world.children.get(inference_service_ref(self.service))
+        found, template = self.world.children.get(inference_service_ref(self.service)), self.template_hash
         if found is not None and self.service.spec.management_policy is ManagementPolicy.OBSERVE:
             return told_config_hash(found)
-        return config_hash(self.service, profile)
+        if self.lacks_bucket or isinstance(template, Verdict):
+            return ""
+        return config_hash(self.service, profile, self.source, template_hash=template)
 
     @property
     def started_at(self) -> datetime | None:
@@ -105,7 +149,18 @@ def model_ready(serving: Serving) -> Condition:
     """Decide ModelReady."""
     return decide_condition(
         ConditionType.MODEL_READY,
-        (_name_too_long, _runtime_missing, _task_unsupported, _refused, _startup_timeout, _not_serving),
+        (
+            _name_too_long,
+            _runtime_missing,
+            _setting_refused,
+            _template_unusable,
+            _task_unsupported,
+            _no_bucket,
+            _prerequisite_lacking,
+            _refused,
+            _startup_timeout,
+            _not_serving,
+        ),
         serving,
         otherwise=true(Reason.READY, "the model answers inside the cluster"),
     )
@@ -120,7 +175,15 @@ def _runtime_missing(serving: Serving) -> Verdict | None:
     profile = serving.profile
     if not isinstance(profile, UnknownRuntime):
         return None
-    return false(Reason.RUNTIME_MISSING, f"spec.serving.runtime: {profile.message}")
+    return false(profile.reason, f"{profile.field}: {profile.message}")
+
+
+def _setting_refused(serving: Serving) -> Verdict | None:
+    return serving.refused_setting
+
+
+def _template_unusable(serving: Serving) -> Verdict | None:
+    return serving.template_hash if isinstance(serving.template_hash, Verdict) else None
 
 
 def _task_unsupported(serving: Serving) -> Verdict | None:
@@ -129,9 +192,18 @@ def _task_unsupported(serving: Serving) -> Verdict | None:
         return None
     return false(
         Reason.RUNTIME_REFUSED,
-        f"spec.model.tasks: vLLM {profile.version} of runtime {profile.name} has no {', '.join(tasks)}:"
-        " drop the task or choose a newer runtime",
+        f"spec.model.tasks: {version_of(profile)} has no {', '.join(tasks)}: drop the task or choose a newer runtime",
     )
+
+
+def _no_bucket(serving: Serving) -> Verdict | None:
+    if not serving.lacks_bucket:
+        return None
+    return unknown(Reason.WAITING, f"waiting for {ConditionType.STORAGE_READY}")
+
+
+def _prerequisite_lacking(serving: Serving) -> Verdict | None:
+    return prerequisite_problem(serving.service, serving.found)
 
 
 def _refused(serving: Serving) -> Verdict | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final
 
-from maas_operator.api.serving import Resources
+from maas_operator.api.serving import Resources, Serving
 
 NVIDIA: Final = "nvidia.com/gpu"
 AMD: Final = "amd.com/gpu"
@@ -35,7 +35,25 @@ def resolve(wanted: Resources, profile: Resources) -> Resources:
         name: min(value, wanted.limits.get(name, value), key=amount) for name, value in profile.requests.items()
     }
     limits = {name: max(value, wanted.requests.get(name, value), key=amount) for name, value in profile.limits.items()}
-    return Resources(requests=requests | wanted.requests, limits=limits | wanted.limits)
+    # Together they may have more names than each of them.
+    return Resources.model_construct(requests=requests | wanted.requests, limits=limits | wanted.limits)
+
+
+def of_replica(serving: Serving, profile: Resources) -> Resources:
+    """Return the resources of one replica.
+
+    A hardware profile fills in only what is absent: of the runtime's, the accelerators alone stay then, by which the
+    server is started.
+    """
+    if serving.hardware_profile is None:
+        return resolve(serving.resources, profile)
+    limits = {name: value for name, value in profile.limits.items() if name in _ACCELERATORS}
+    return resolve(serving.resources, Resources(limits=limits))
+
+
+def shared_memory(resources: Resources) -> str:
+    """Return the size of /dev/shm, through which the processes of several accelerators talk: 1 GiB for each."""
+    return f"{max(2, accelerators(resources))}Gi"
 
 
 def accelerator(resources: Resources) -> str | None:

@@ -9,6 +9,7 @@ from typing import Final
 from maas_operator.api.model import Task
 from maas_operator.api.model_platform import ModelPlatform, RuntimeProfile
 from maas_operator.api.model_service import ModelService
+from maas_operator.api.reasons import Reason
 from maas_operator.api.serving import Resources
 
 from .resources import AMD, NVIDIA, accelerator
@@ -48,19 +49,18 @@ class Feature(Enum):
     """Usage in every stream, asked for or not."""
     RESPONSES = (0, 10, 0)
     """The Responses API."""
+    TOOL_CALLS = (0, 6, 0)
+    """Tool calls that the model chooses itself, by a parser."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnknownRuntime:
-    """The name of a profile that does not exist, and the names of those that do."""
+    """The name of a runtime that can not be used, why and what to do, and the field that names it."""
 
     name: str
-    known: tuple[str, ...]
-
-    @property
-    def message(self) -> str:
-        """Return what to tell the user."""
-        return f"runtime {self.name!r} is not known: choose one of {', '.join(self.known)}"
+    message: str
+    reason: Reason = Reason.RUNTIME_MISSING
+    field: str = "spec.serving.runtime"
 
 
 def runtime_profile(service: ModelService, platform: ModelPlatform) -> RuntimeProfile | UnknownRuntime:
@@ -68,12 +68,18 @@ def runtime_profile(service: ModelService, platform: ModelPlatform) -> RuntimePr
     serving = service.spec.serving
     name = serving.runtime or _PROFILE_OF_ACCELERATOR[accelerator(serving.resources)]
     profiles = {profile.name: profile for profile in (*BUILT_IN, *platform.spec.runtimes)}
-    return profiles.get(name) or UnknownRuntime(name, tuple(sorted(profiles)))
+    choices = ", ".join(sorted(profiles))
+    return profiles.get(name) or UnknownRuntime(name, f"runtime {name!r} is not known: choose one of {choices}")
 
 
 def supports(profile: RuntimeProfile, feature: Feature) -> bool:
-    """Tell whether the profile's version of vLLM has a feature."""
-    return tuple(int(part) for part in profile.version.split(".")) >= feature.value
+    """Tell whether the profile's version of vLLM has a feature; one that nobody knows has none."""
+    return tuple(int(part) for part in profile.version.split(".") if part) >= feature.value
+
+
+def version_of(profile: RuntimeProfile) -> str:
+    """Return the version of vLLM in words."""
+    return f"vLLM {profile.version or '(version unknown)'} of runtime {profile.name}"
 
 
 def unsupported_tasks(service: ModelService, profile: RuntimeProfile) -> tuple[Task, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from math import ceil
 from typing import Final
 
 from maas_operator.api.model_platform import RuntimeProfile
@@ -14,12 +13,11 @@ from maas_operator.domain.emitted import Emitted, manifest
 from maas_operator.domain.names import MODEL_PORT, serving_runtime_ref, title
 from maas_operator.domain.objects import Manifest
 
-from .pod import Container, ContainerPort, EmptyDir, EnvVar, HttpGet, Probe, SecurityContext, Volume, VolumeMount
-from .resources import accelerator, cpu_cache_gib, resolve
-from .runtime_profiles import Feature, supports
+from .engine_settings import SHM_MOUNT, cpu_environment, forced_usage, probe, shm_volume, startup_probe
+from .pod import CONTAINER, Container, ContainerPort, EnvVar, SecurityContext, Volume
+from .resources import accelerator, of_replica
 
 MODEL_FORMAT: Final = "vLLM"
-CONTAINER: Final = "kserve-container"
 
 # A random user id has no home, and no entry in the passwd file that newer torch looks for.
 _ENVIRONMENT: Final = {
@@ -38,7 +36,6 @@ _POD_ANNOTATIONS: Final = {
     "prometheus.io/path": "/metrics",
     "prometheus.io/port": str(MODEL_PORT),
 }
-_STARTUP_PERIOD: Final = timedelta(seconds=10)
 
 
 class SupportedModelFormat(Emitted):
@@ -65,7 +62,7 @@ def serving_runtime(service: ModelService, profile: RuntimeProfile) -> Manifest:
         "opendatahub.io/runtime-version": profile.version,
         "openshift.io/display-name": title(service),
     }
-    device = accelerator(resolve(service.spec.serving.resources, profile.resources))
+    device = accelerator(of_replica(service.spec.serving, profile.resources))
     if device:
         annotations["opendatahub.io/recommended-accelerators"] = json.dumps([device])
     labels = {"opendatahub.io/dashboard": "true"}
@@ -75,49 +72,35 @@ def serving_runtime(service: ModelService, profile: RuntimeProfile) -> Manifest:
 
 def serving_runtime_spec(service: ModelService, profile: RuntimeProfile) -> ServingRuntimeSpec:
     """Return all of a ServingRuntime that reaches the pods."""
+    resources = of_replica(service.spec.serving, profile.resources)
     return ServingRuntimeSpec(
         annotations=_POD_ANNOTATIONS,
-        containers=(_container(service, profile),),
-        # Tensor parallelism talks through shared memory; the container runtime gives 64 MiB of it.
-        volumes=(Volume(name="shm", empty_dir=EmptyDir(size_limit="2Gi")),),
+        containers=(_container(service, profile, resources),),
+        volumes=(shm_volume(resources),),
     )
 
 
-def _container(service: ModelService, profile: RuntimeProfile) -> Container:
+def _container(service: ModelService, profile: RuntimeProfile, resources: Resources) -> Container:
     return Container(
         name=CONTAINER,
         image=profile.image,
         command=("python", "-m", "vllm.entrypoints.openai.api_server"),
         args=_args(profile),
-        env=_env(service, profile),
+        env=_env(profile, resources),
         ports=(ContainerPort(name="http", container_port=MODEL_PORT),),
-        startup_probe=_probe(_STARTUP_PERIOD, ceil(service.spec.serving.startup_timeout / _STARTUP_PERIOD)),
-        readiness_probe=_probe(timedelta(seconds=10), 3),
-        liveness_probe=_probe(timedelta(seconds=15), 4),
+        startup_probe=startup_probe(service.spec.serving.startup_timeout),
+        readiness_probe=probe(timedelta(seconds=10), 3),
+        liveness_probe=probe(timedelta(seconds=15), 4),
         security_context=SecurityContext(),
-        volume_mounts=(VolumeMount(name="shm", mount_path="/dev/shm"),),
+        volume_mounts=(SHM_MOUNT,),
     )
 
 
 def _args(profile: RuntimeProfile) -> tuple[str, ...]:
-    forced_usage = ("--enable-force-include-usage",) if supports(profile, Feature.FORCED_USAGE) else ()
-    return (f"--port={MODEL_PORT}", "--model=/mnt/models", *forced_usage, *profile.args)
+    return (f"--port={MODEL_PORT}", "--model=/mnt/models", *forced_usage(profile), *profile.args)
 
 
-def _env(service: ModelService, profile: RuntimeProfile) -> tuple[EnvVar, ...]:
-    resources = resolve(service.spec.serving.resources, profile.resources)
+def _env(profile: RuntimeProfile, resources: Resources) -> tuple[EnvVar, ...]:
     values = {variable.name: variable.value for variable in profile.env}
-    merged = _ENVIRONMENT | _cpu_environment(resources) | values
+    merged = _ENVIRONMENT | cpu_environment(resources) | values
     return tuple(EnvVar(name=name, value=value) for name, value in sorted(merged.items()))
-
-
-def _cpu_environment(resources: Resources) -> dict[str, str]:
-    return {} if accelerator(resources) else {"VLLM_CPU_KVCACHE_SPACE": str(cpu_cache_gib(resources))}
-
-
-def _probe(period: timedelta, failures: int) -> Probe:
-    return Probe(
-        http_get=HttpGet(path="/health", port=MODEL_PORT),
-        period_seconds=period // timedelta(seconds=1),
-        failure_threshold=failures,
-    )

@@ -19,7 +19,14 @@ class PodFault(StrEnum):
     OOM_KILLED = "OOMKilled"
     CRASH_LOOP = "CrashLoopBackOff"
     STORAGE_INITIALIZER = "StorageInitializer"
+    WRONG_KEYS = "InvalidAccessKeyId"
+    BUCKET_DENIED = "AccessDenied"
+    NO_BUCKET = "NoSuchBucket"
+    NO_MODEL = "NoModelFound"
+    UNTRUSTED_STORE = "CertificateVerifyFailed"
+    STORE_UNREACHABLE = "EndpointConnectionError"
     MODELCAR = "ModelcarInit"
+    GATED_ADAPTER = "GatedAdapter"
     QUOTA = "ReplicaFailure"
     NEVER_READY = "NeverReady"
 
@@ -31,12 +38,24 @@ class PortaFault(StrEnum):
     FORBIDDEN = "Forbidden"
 
 
+class MinIOFault(StrEnum):
+    """The ways in which a MinIO refuses what Jobs ask of it."""
+
+    ACCESS_DENIED = "AccessDenied"
+
+
 @dataclass
 class Faults:
-    """What goes wrong now. `pods` by InferenceService name, `*` for all."""
+    """What goes wrong now. `pods` by the name of InferenceService, StatefulSet or Job, `*` for all.
+
+    `volumes`: what the provisioner says instead of making a volume. `buckets`: the same of buckets, reason first.
+    """
 
     pods: dict[str, PodFault] = field(default_factory=dict)
     porta: PortaFault | None = None
+    minio: MinIOFault | None = None
+    volumes: str = ""
+    buckets: str = ""
 
     def of_pods(self, *owners: Mapping[str, Any]) -> PodFault | None:
         """Return the fault of a model's pods, given its InferenceService and, if known, the ModelService."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from .buckets import ObjectBuckets
 from .client import Client
 from .conditions import Clock, system_clock
 from .faults import Delays, Faults
 from .kserve.controller import KServe
 from .kserve.settings import Settings
+from .minio.volumes import Volumes
+from .minio.workloads import Workloads
 from .runner import Backoff, Runner
 from .threescale.admin_api import AdminApi
 from .threescale.operator import ThreescaleOperator
@@ -29,6 +32,8 @@ class Surroundings:
     admin_api: AdminApi
     kserve: KServe
     threescale: ThreescaleOperator
+    workloads: Workloads
+    buckets: ObjectBuckets
     faults: Faults
     delays: Delays
     violations: Violations
@@ -51,6 +56,9 @@ def surroundings(
         client, porta, violations=violations, faults=faults, delays=delays, clock=clock, namespace=namespace
     )
     zync = Zync(client, porta, namespace=namespace, delays=delays, clock=clock)
-    runner = Runner(client, [kserve, threescale, zync], backoff=backoff)
+    volumes = Volumes(client, faults=faults, clock=clock)
+    workloads = Workloads(client, violations=violations, faults=faults, delays=delays, clock=clock)
+    buckets = ObjectBuckets(client, violations=violations, faults=faults, clock=clock)
+    runner = Runner(client, [kserve, threescale, zync, volumes, workloads, buckets], backoff=backoff)
     admin_api = AdminApi(porta, faults, client, namespace)
-    return Surroundings(runner, porta, admin_api, kserve, threescale, faults, delays, violations)
+    return Surroundings(runner, porta, admin_api, kserve, threescale, workloads, buckets, faults, delays, violations)

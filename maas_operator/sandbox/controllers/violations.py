@@ -20,6 +20,8 @@ class Rule(StrEnum):
     KEY_NOT_PUSHED = "KeyNeverReachesThreescale"
     IGNORED_NAMESPACE = "ThreescaleOperatorDoesNotLook"
     POLICY_NOT_MOUNTED = "GatewayCannotLoadPolicy"
+    CLAIM_CHANGED = "ProvisionerIgnoresChange"
+    BAD_SCRIPT = "JobRunsBadScript"
     SECRET_EXPOSED = "SecretExposed"
 
 

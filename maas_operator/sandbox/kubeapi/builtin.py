@@ -64,6 +64,7 @@ def _resource(kind: str, plural: str, top: Mapping[str, Mapping[str, Any]], **op
 def builtin_resources() -> Iterator[Resource]:
     """Every built-in kind."""
     yield from _core()
+    yield from _storage()
     yield from _workloads()
     yield from _access()
     yield from _events()
@@ -115,6 +116,30 @@ def _core() -> Iterator[Resource]:
     yield _resource("ServiceAccount", "serviceaccounts", _service_account(), short_names=("sa",))
 
 
+def _storage() -> Iterator[Resource]:
+    yield _resource(
+        "PersistentVolumeClaim",
+        "persistentvolumeclaims",
+        {"spec": _OPEN, "status": _WORKLOAD_STATUS},
+        short_names=("pvc",),
+        has_status=True,
+        columns=(NAME, Column("Status", "string", ".status.phase"), AGE),
+        prepare=rules.prepare_claim,
+        check=rules.check_claim,
+    )
+    yield _resource(
+        "StorageClass",
+        "storageclasses",
+        dict.fromkeys(
+            ("provisioner", "reclaimPolicy", "volumeBindingMode", "allowVolumeExpansion", "parameters"), _ANY
+        ),
+        group="storage.k8s.io",
+        namespaced=False,
+        short_names=("sc",),
+        columns=(NAME, Column("Provisioner", "string", ".provisioner"), AGE),
+    )
+
+
 def _service_spec() -> Mapping[str, Any]:
     return _fields(ports=_keyed("port", "protocol", protocol=_PROTOCOL), selector=_ATOMIC_MAP)
 
@@ -154,6 +179,35 @@ def _workloads() -> Iterator[Resource]:
         scale=Scale(".spec.replicas", ".status.replicas"),
         columns=columns.DEPLOYMENT,
         prepare=rules.prepare_deployment,
+    )
+    yield _resource(
+        "StatefulSet",
+        "statefulsets",
+        {
+            "spec": _fields(selector=_ATOMIC_MAP, template=_fields(metadata=METADATA, spec=_POD_SPEC)),
+            "status": _WORKLOAD_STATUS,
+        },
+        group="apps",
+        short_names=("sts",),
+        categories=("all",),
+        has_status=True,
+        has_generation=True,
+        scale=Scale(".spec.replicas", ".status.replicas"),
+        columns=(*columns.DEPLOYMENT[:2], AGE),
+        prepare=rules.prepare_deployment,
+        check=rules.check_stateful_set,
+    )
+    yield _resource(
+        "Job",
+        "jobs",
+        {"spec": _fields(template=_fields(metadata=METADATA, spec=_POD_SPEC)), "status": _WORKLOAD_STATUS},
+        group="batch",
+        categories=("all",),
+        has_status=True,
+        has_generation=True,
+        columns=(NAME, Column("Completions", "integer", ".status.succeeded"), AGE),
+        prepare=rules.prepare_job,
+        check=rules.check_job,
     )
     yield _resource(
         "NetworkPolicy",

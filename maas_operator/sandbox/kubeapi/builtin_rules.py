@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+from decimal import Decimal
 from typing import Any
+
+from maas_operator.domain.serving.resources import amount
 
 from .errors import Cause
 from .resources import Object
@@ -77,6 +80,57 @@ def prepare_pod(new: Object, old: Object | None) -> Object:
 def prepare_deployment(new: Object, _old: Object | None) -> Object:
     """One replica is the default."""
     return {**new, "spec": {"replicas": 1, **(new.get("spec") or {})}, "status": new.get("status", {})}
+
+
+def prepare_job(new: Object, old: Object | None) -> Object:
+    """The defaults that clients see at once; the selector is the server's own."""
+    defaults = {"backoffLimit": 6, "completions": 1, "parallelism": 1, "suspend": False}
+    labels = {"batch.kubernetes.io/controller-uid": new["metadata"].get("uid", "")}
+    spec = {**defaults, "selector": {"matchLabels": labels}, **(new.get("spec") or {})}
+    return {**new, "spec": spec, "status": new.get("status", {})}
+
+
+def check_job(new: Object, old: Object | None) -> list[Cause]:
+    """A Job runs what it was made with."""
+    return _check_kept(new, old, "template", "completions")
+
+
+def check_stateful_set(new: Object, old: Object | None) -> list[Cause]:
+    """Pods, replicas and a few settings may change; volumes and selector stay."""
+    return _check_kept(new, old, "selector", "serviceName", "volumeClaimTemplates")
+
+
+def _check_kept(new: Object, old: Object | None, *fields: str) -> list[Cause]:
+    if old is None:
+        return []
+    changed = [field for field in fields if new["spec"].get(field) != old["spec"].get(field)]
+    return [Cause("FieldValueInvalid", "Invalid value: field is immutable", f"spec.{field}") for field in changed]
+
+
+def prepare_claim(new: Object, old: Object | None) -> Object:
+    """A new claim is pending."""
+    spec = {"volumeMode": "Filesystem", **(new.get("spec") or {})}
+    return {**new, "spec": spec, "status": new.get("status", {}) if old is not None else {"phase": "Pending"}}
+
+
+def check_claim(new: Object, old: Object | None) -> list[Cause]:
+    """A claim's class can be set once, nothing else changes but the size, and a size only grows."""
+    if old is None:
+        return []
+    before, after = old["spec"], new["spec"]
+    kept = [key for key in before if key != "resources" and before[key] != after.get(key)]
+    causes = [
+        Cause("FieldValueForbidden", "Forbidden: spec is immutable after creation except resources.requests", "spec")
+        for _ in kept[:1]
+    ]
+    if _bytes(after) < _bytes(before):
+        path = "spec.resources.requests.storage"
+        causes.append(Cause("FieldValueForbidden", "Forbidden: field can not be less than previous value", path))
+    return causes
+
+
+def _bytes(spec: Object) -> Decimal:
+    return amount(str(spec["resources"]["requests"]["storage"]))
 
 
 def prepare_network_policy(new: Object, _old: Object | None) -> Object:

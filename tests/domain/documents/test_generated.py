@@ -100,6 +100,13 @@ def test_examples_are_runnable_with_the_true_url_and_id_and_without_a_key() -> N
     assert all('os.environ["OPENAI_API_KEY"]' in code for code in programs)
 
 
+def test_adapters_are_further_model_ids() -> None:
+    model = ALL | {"adapters": [{"name": "legal", "path": "legal"}, {"name": "medical", "uri": "hf://org/medical"}]}
+    document = generated(a_service(model=model), PLATFORM, URL)
+    assert document["components"]["schemas"]["Model"]["enum"] == ["org/tiny:1", "legal", "medical"]
+    assert "| Adapters | `legal`, `medical` |" in document["info"]["description"]
+
+
 def test_published_plans_are_told_with_limits_and_terms() -> None:
     limits = [
         {"metric": "TotalTokens", "period": "Day", "value": 100000},

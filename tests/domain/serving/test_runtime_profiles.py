@@ -54,9 +54,7 @@ def test_the_platform_replaces_a_built_in_profile() -> None:
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
     choice = runtime_profile(a_service(serving={"runtime": "vlm-cpu"}), a_platform(runtimes=[OURS]))
     assert isinstance(choice, UnknownRuntime)
-    assert choice.known == ("vllm-cpu", "vllm-cuda", "vllm-ours", "vllm-rocm")
-    assert "'vlm-cpu'" in choice.message
-    assert "vllm-ours" in choice.message
+    assert choice.message == "runtime 'vlm-cpu' is not known: choose one of vllm-cpu, vllm-cuda, vllm-ours, vllm-rocm"
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,8 @@ async def test_pods_carry_the_annotations_of_the_service_and_the_predictor(world
     isvc = service(predictor={"annotations": {"hash": "1"}, "labels": {"team": "a"}})
     await world.settle(runtime(), isvc)
     (pod,) = await pods(world)
-    assert pod["metadata"]["annotations"] == {**RAW, "hash": "1"}
+    source = {"internal.serving.kserve.io/storage-initializer-sourceuri": "oci://registry.example.com/llama:1"}
+    assert pod["metadata"]["annotations"] == {**RAW, **source, "hash": "1"}
     assert pod["metadata"]["labels"]["serving.kserve.io/inferenceservice"] == "llama"
     assert pod["metadata"]["labels"]["app"] == "isvc.llama-predictor"
     assert pod["metadata"]["labels"]["team"] == "a"
@@ -180,12 +181,46 @@ async def test_the_runtime_version_replaces_the_tag_of_the_image(world: World) -
     assert container["image"] == "vllm:2"
 
 
-async def test_tolerations_of_runtime_and_service_add_up(world: World) -> None:
+async def test_of_pod_fields_maps_add_up_lists_by_name_too_and_tolerations_are_the_services(world: World) -> None:
     gpu, spot = {"key": "gpu", "operator": "Exists"}, {"key": "spot", "operator": "Exists"}
-    tolerant = runtime()
-    tolerant["spec"]["tolerations"] = [gpu]
-    await world.settle(tolerant, service(predictor={"tolerations": [spot]}))
-    assert (await deployment(world))["spec"]["template"]["spec"]["tolerations"] == [gpu, spot]
+    theirs = runtime()
+    theirs["spec"] |= {
+        "tolerations": [gpu],
+        "nodeSelector": {"a": "1", "b": "1"},
+        "imagePullSecrets": [{"name": "one"}],
+        "volumes": [{"name": "shm", "emptyDir": {}}],
+    }
+    ours = {
+        "tolerations": [spot],
+        "nodeSelector": {"b": "2"},
+        "imagePullSecrets": [{"name": "one"}, {"name": "two"}],
+        "volumes": [{"name": "template", "configMap": {"name": "templates"}}],
+    }
+    await world.settle(theirs, service(predictor=ours))
+    pod = (await deployment(world))["spec"]["template"]["spec"]
+    assert pod["tolerations"] == [spot]
+    assert pod["nodeSelector"] == {"a": "1", "b": "2"}
+    assert pod["imagePullSecrets"] == [{"name": "one"}, {"name": "two"}]
+    assert [volume["name"] for volume in pod["volumes"]] == ["shm", "template"]
+
+
+async def test_two_ways_to_ask_in_one_probe_cannot_be_reconciled(world: World) -> None:
+    tcp, http = {"tcpSocket": {"port": 8080}}, {"httpGet": {"path": "/health", "port": 8080}}
+    await world.settle(runtime(startupProbe=tcp), service(startupProbe=http))
+    info = (await world.status(service()))["modelStatus"]["lastFailureInfo"]
+    assert info["message"] == "startupProbe: Forbidden: may not specify more than 1 handler type"
+    assert rules(world) == ["KServeCannotReconcile"]
+
+
+async def test_a_runtime_of_the_cluster_serves_where_the_namespace_has_none_of_its_name(world: World) -> None:
+    local = runtime(image="local:1")
+    clusterwide = {**runtime(image="cluster:1"), "kind": "ClusterServingRuntime", "metadata": {"name": "llama"}}
+    await world.settle(clusterwide, service())
+    (container,) = (await deployment(world))["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == "cluster:1"
+    await world.settle(local, service(args=["--seed=1"]))
+    (container,) = (await deployment(world))["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == "local:1"
 
 
 async def test_a_literal_template_in_an_argument_cannot_be_reconciled(world: World) -> None:

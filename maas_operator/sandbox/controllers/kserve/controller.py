@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from maas_operator.domain.kinds import (
+    CLUSTER_SERVING_RUNTIME,
     DEPLOYMENT,
     INFERENCE_SERVICE,
     MODEL_SERVICE,
@@ -69,6 +70,7 @@ class KServe:
         return {
             INFERENCE_SERVICE: itself,
             SERVING_RUNTIME: self._services_of_runtime,
+            CLUSTER_SERVING_RUNTIME: self._services_of_runtime,
             DEPLOYMENT: _service_of_child,
             SERVICE: _service_of_child,
             POD: _service_of_child,
@@ -196,21 +198,31 @@ class KServe:
         return []
 
     async def _runtime(self, isvc: Manifest) -> Manifest:
-        """Return the ServingRuntime; InvalidSpec if there is none, or it does not serve this format."""
+        """Return the runtime, of the namespace or else of the cluster; InvalidSpec if none serves this format."""
         model = isvc["spec"]["predictor"]["model"]
         if not model.get("runtime"):
             raise InvalidSpec(FailureReason.NO_SUPPORTING_RUNTIME, "No runtime found to support specified framework")
-        ref = Ref(SERVING_RUNTIME, isvc["metadata"]["namespace"], model["runtime"])
-        self._users.setdefault(ref, set()).add(ref_of(isvc))
-        try:
-            runtime = await self._client.get(ref)
-        except NotFound as error:
-            message = "Waiting for runtime to become available"
-            raise InvalidSpec(FailureReason.RUNTIME_NOT_RECOGNIZED, message) from error
+        refs = (
+            Ref(SERVING_RUNTIME, isvc["metadata"]["namespace"], model["runtime"]),
+            Ref(CLUSTER_SERVING_RUNTIME, "", model["runtime"]),
+        )
+        for ref in refs:
+            self._users.setdefault(ref, set()).add(ref_of(isvc))
+        runtime = await self._first_of(refs)
+        if runtime is None:
+            raise InvalidSpec(FailureReason.RUNTIME_NOT_RECOGNIZED, "Waiting for runtime to become available")
         for message in refusals_of_runtime(runtime):
-            self._violations.add(Rule.KSERVE_WEBHOOK, ref, message)
+            self._violations.add(Rule.KSERVE_WEBHOOK, ref_of(runtime), message)
         _check_support(runtime["spec"], model)
         return runtime
+
+    async def _first_of(self, refs: Iterable[Ref]) -> Manifest | None:
+        for ref in refs:
+            try:
+                return await self._client.get(ref)
+            except NotFound:
+                continue
+        return None
 
 
 def _check_support(runtime: Mapping[str, Any], model: Mapping[str, Any]) -> None:

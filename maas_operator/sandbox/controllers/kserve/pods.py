@@ -18,6 +18,23 @@ _LAST_LINES: Final = (
 _INITIALIZER_LINES: Final = (
     "RuntimeError: Failed to fetch model. The path or model models/absent does not exist in bucket models."
 )
+_DOWNLOAD_LINES: Final = {
+    PodFault.WRONG_KEYS: "RuntimeError: Invalid AWS credentials. Verify AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
+    PodFault.BUCKET_DENIED: "botocore.exceptions.ClientError: An error occurred (403) when calling the HeadBucket"
+    " operation: Forbidden",
+    PodFault.NO_BUCKET: "botocore.errorfactory.NoSuchBucket: An error occurred (NoSuchBucket) when calling the"
+    " ListObjects operation: The specified bucket does not exist",
+    PodFault.NO_MODEL: "RuntimeError: Failed to fetch model. No model found in models/llama/.",
+    PodFault.UNTRUSTED_STORE: "botocore.exceptions.SSLError: SSL validation failed for"
+    " https://s3.openshift-storage.svc/ [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed",
+    PodFault.STORE_UNREACHABLE: "botocore.exceptions.EndpointConnectionError: Could not connect to the endpoint URL:"
+    ' "https://s3.openshift-storage.svc/"',
+}
+"""What the storage initializer says last, by what its S3 client met."""
+_GATED_LINES: Final = (
+    "huggingface_hub.errors.GatedRepoError: 401 Client Error. Cannot access gated repo for url "
+    "https://huggingface.co/api/models/org/legal/revision/main. Access to model org/legal is restricted."
+)
 _NO_NODE: Final = (
     "0/3 nodes are available: 1 node(s) had untolerated taint {node-role.kubernetes.io/master: }, "
     "2 Insufficient nvidia.com/gpu. preemption: 0/3 nodes are available: "
@@ -64,6 +81,16 @@ def status_of_pod(manifest: Mapping[str, Any], *, fault: PodFault | None, starte
     return _running(manifest, since) if started else _loading(manifest, since)
 
 
+def unstarted(manifest: Mapping[str, Any], since: str, reason: str, message: str) -> _Status:
+    """Return the status of a pod that lacks something of others: no node takes it, or a container can not be made."""
+    if reason == "Unschedulable":
+        scheduled = condition("PodScheduled", False, reason=reason, message=message)
+        return {"phase": "Pending", "conditions": [{**scheduled, "lastTransitionTime": since}]}
+    state = _wait(reason, message)
+    containers = [_container_status(c, ready=False, state=state) for c in manifest["spec"]["containers"]]
+    return _status("Pending", since, ready=False, containers=containers)
+
+
 def _running(manifest: Mapping[str, Any], since: str) -> _Status:
     containers = [_container_status(c, ready=True, state=_run(since)) for c in manifest["spec"]["containers"]]
     return _status("Running", since, ready=True, containers=containers)
@@ -105,14 +132,21 @@ def _crashing(manifest: Mapping[str, Any], since: str, last: _Status) -> _Status
     return _status("Running", since, ready=False, containers=[status])
 
 
-def _storage_initializer(manifest: Mapping[str, Any], since: str) -> _Status:
-    last = _terminated("Error", 1, since, _INITIALIZER_LINES)
-    return _stuck_in_init(manifest, since, "storage-initializer", last)
+def _storage_initializer(lines: str) -> Callable[[Mapping[str, Any], str], _Status]:
+    def status(manifest: Mapping[str, Any], since: str) -> _Status:
+        last = _terminated("Error", 1, since, lines)
+        return _stuck_in_init(manifest, since, "storage-initializer", last)
+
+    return status
 
 
 def _modelcar(manifest: Mapping[str, Any], since: str) -> _Status:
     last = _terminated("Error", 1, since, "Pre-fetched modelcar has no /models directory")
     return _stuck_in_init(manifest, since, "modelcar-init", last)
+
+
+def _gated_adapter(manifest: Mapping[str, Any], since: str) -> _Status:
+    return _stuck_in_init(manifest, since, "fetch-adapters", _terminated("Error", 1, since, _GATED_LINES))
 
 
 def _stuck_in_init(manifest: Mapping[str, Any], since: str, name: str, last: _Status) -> _Status:
@@ -169,7 +203,9 @@ _FAULTS: Final[dict[PodFault, Callable[[Mapping[str, Any], str], _Status]]] = {
     PodFault.UNSCHEDULABLE: _unschedulable,
     PodFault.OOM_KILLED: _oom_killed,
     PodFault.CRASH_LOOP: _crash_loop,
-    PodFault.STORAGE_INITIALIZER: _storage_initializer,
+    PodFault.STORAGE_INITIALIZER: _storage_initializer(_INITIALIZER_LINES),
+    **{fault: _storage_initializer(lines) for fault, lines in _DOWNLOAD_LINES.items()},
     PodFault.MODELCAR: _modelcar,
+    PodFault.GATED_ADAPTER: _gated_adapter,
     PodFault.NEVER_READY: _loading,
 }

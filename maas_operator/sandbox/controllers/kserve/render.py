@@ -10,6 +10,7 @@ from typing import Any, Final
 from maas_operator.domain.objects import Manifest
 
 from ..faults import FAULT_ANNOTATION
+from .injection import SOURCE_URI
 from .settings import CONTAINER, INFERENCE_SERVICE_LABEL, STOP, Settings, predictor_name
 
 _TEMPLATE = re.compile(r"\{\{(.*?)\}\}|\{\{")
@@ -24,6 +25,10 @@ _COMPONENT_FIELDS: Final = frozenset({
 _MODEL_FIELDS: Final = frozenset(
     {"modelFormat", "runtime", "storageUri", "storage", "protocolVersion", "runtimeVersion"}
 )
+_MERGE_KEYS: Final = {
+    "env": "name", "ports": "containerPort", "volumeMounts": "mountPath", "volumes": "name", "imagePullSecrets": "name",
+}  # fmt: skip
+_HANDLERS: Final = frozenset({"exec", "grpc", "httpGet", "tcpSocket"})
 _NOT_COPIED: Final = frozenset({FAULT_ANNOTATION, STOP, "kubectl.kubernetes.io/last-applied-configuration"})
 
 
@@ -92,6 +97,7 @@ def pod_annotations(isvc: Mapping[str, Any], runtime: Mapping[str, Any]) -> dict
         **(runtime["spec"].get("annotations") or {}),
         **(isvc["metadata"].get("annotations") or {}),
         **(isvc["spec"]["predictor"].get("annotations") or {}),
+        SOURCE_URI: isvc["spec"]["predictor"]["model"].get("storageUri", ""),
     }
     return {key: value for key, value in merged.items() if key not in _NOT_COPIED}
 
@@ -113,12 +119,28 @@ def _child_metadata(isvc: Mapping[str, Any], labels: Mapping[str, str]) -> dict[
 def _pod_spec(metadata: Mapping[str, Any], predictor: Mapping[str, Any], runtime: Mapping[str, Any]) -> dict[str, Any]:
     base = {key: runtime[key] for key in _RUNTIME_POD_FIELDS if key in runtime}
     own = {key: value for key, value in predictor.items() if key not in _COMPONENT_FIELDS}
-    for key in ("tolerations", "volumes", "imagePullSecrets"):
-        if merged := [*base.get(key, []), *own.get(key, [])]:
-            own[key] = merged
     others = [c for c in runtime["containers"] if c["name"] != CONTAINER]
     container = _merged_container(_container(runtime), predictor["model"])
-    return {**base, **own, "containers": [_substituted(container, metadata), *others]}
+    return {**_patched(base, own), "containers": [_substituted(container, metadata), *others]}
+
+
+def _patched(base: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge as Kubernetes' strategic merge does: maps member by member, some lists by key, and no other list."""
+    merged = dict(base)
+    for name, value in patch.items():
+        old, key = base.get(name), _MERGE_KEYS.get(name)
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            merged[name] = _patched(old, value)
+        elif isinstance(old, list) and key is not None:
+            merged[name] = _patched_list(old, value, key)
+        else:
+            merged[name] = value
+    return merged
+
+
+def _patched_list(base: list[Any], patch: list[Any], key: str) -> list[Any]:
+    items = {item[key]: item for item in base}
+    return [*(items | {item[key]: {**items.get(item[key], {}), **item} for item in patch}).values()]
 
 
 def _container(runtime: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -130,10 +152,13 @@ def _container(runtime: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _merged_container(base: Mapping[str, Any], model: Mapping[str, Any]) -> dict[str, Any]:
     own = {key: value for key, value in model.items() if key not in _MODEL_FIELDS}
-    env = {v["name"]: v for v in [*(base.get("env") or []), *(own.get("env") or [])]}
-    merged = {**base, **own, "args": [*(base.get("args") or []), *(own.get("args") or [])], "env": [*env.values()]}
+    merged = _patched(base, own)
+    merged["args"] = [*(base.get("args") or []), *(own.get("args") or [])]
     if version := model.get("runtimeVersion"):
         merged["image"] = f"{str(merged['image']).rsplit(':', 1)[0]}:{version}"
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        if len(_HANDLERS & merged.get(probe, {}).keys()) > 1:
+            raise InvalidPredictor(f"{probe}: Forbidden: may not specify more than 1 handler type")
     return {key: value for key, value in merged.items() if value != []}
 
 

@@ -16,7 +16,8 @@ from maas_operator.engine.errors import Forbidden, NotFound
 from ..client import Client
 from ..conditions import Clock, condition, merged_conditions, timestamp, write_status
 from ..faults import Delays, PodFault
-from .pods import QUOTA_MESSAGE, is_ready, pod, status_of_pod
+from .injection import injected, unmet
+from .pods import QUOTA_MESSAGE, is_ready, pod, status_of_pod, unstarted
 from .settings import TEMPLATE_HASH
 
 _PROGRESS_DEADLINE: Final = timedelta(seconds=600)
@@ -44,7 +45,7 @@ class Rollout:
             await self._delete(old)
             old = []
         deployment = await self._write_status(deployment, current, old, problem)
-        return deployment, self._next_look(current, ready, fault)
+        return deployment, self._next_look(current, ready, hindered=bool(fault or problem or _are_stuck(current)))
 
     async def _pods(self, deployment: Manifest) -> tuple[list[Manifest], list[Manifest]]:
         selector = deployment["spec"]["selector"]["matchLabels"]
@@ -80,13 +81,16 @@ class Rollout:
         digest = template_hash(deployment)
         number = self.pods_started[f"{metadata['namespace']}/{owner}"]
         suffix = hashlib.sha256(f"{metadata['uid']}/{number}/{self._clock()}".encode()).hexdigest()[:5]
-        return await self._client.create(pod(deployment, f"{metadata['name']}-{digest}-{suffix}", digest))
+        manifest = pod(deployment, f"{metadata['name']}-{digest}-{suffix}", digest)
+        return await self._client.create(await injected(self._client, manifest))
 
     async def _live(self, manifest: Manifest, fault: PodFault | None) -> Manifest:
         """Write a pod's status as the kubelet sees it now."""
         born = self._born.setdefault(manifest["metadata"]["uid"], self._clock())
         started = self._clock() >= born + timedelta(seconds=self._delays.pod_start)
         status = status_of_pod(manifest, fault=fault, started=started, since=timestamp(born))
+        if not is_ready(manifest) and (problem := await unmet(self._client, manifest)) is not None:
+            status = unstarted(manifest, timestamp(born), *problem)
         return await write_status(self._client, manifest, status)
 
     async def _delete(self, pods: Sequence[Manifest]) -> None:
@@ -97,10 +101,8 @@ class Rollout:
             except NotFound:
                 continue
 
-    def _next_look(
-        self, current: Sequence[Manifest], ready: Sequence[Manifest], fault: PodFault | None
-    ) -> float | None:
-        if fault:
+    def _next_look(self, current: Sequence[Manifest], ready: Sequence[Manifest], *, hindered: bool) -> float | None:
+        if hindered:
             return _POLL_SECONDS
         if len(ready) == len(current):
             return None
@@ -147,6 +149,10 @@ class Rollout:
 
     def _is_late(self, manifest: Manifest) -> bool:
         return self._clock() > self._born[manifest["metadata"]["uid"]] + _PROGRESS_DEADLINE
+
+
+def _are_stuck(pods: Sequence[Manifest]) -> bool:
+    return any(manifest["status"].get("phase") == "Pending" for manifest in pods)
 
 
 def _available(available: bool) -> dict[str, Any]:

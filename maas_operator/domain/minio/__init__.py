@@ -1,0 +1,1 @@
+"""The MinIO of a platform, and the buckets of models in it."""

@@ -1,0 +1,1 @@
+"""A MinIO with what Kubernetes has below it: volumes, a StatefulSet, and Jobs that run `mc`."""
