@@ -3,7 +3,6 @@
 import re
 from datetime import timedelta
 
-from hypothesis import assume
 from hypothesis import strategies as st
 
 from maas_operator.api.arguments import EnvironmentVariable, owned_flag
@@ -122,11 +121,11 @@ plan_lists = st.lists(plans, max_size=4, unique_by=lambda plan: plan.name).map(t
 sources = st.builds(
     "{}://{}".format, st.sampled_from(["oci", "s3", "pvc", "hf", "https"]), words("._:/+-", max_size=200)
 ).map(lambda uri: ModelSource(uri=uri))
-model_ids = words("._/:-", max_size=128)
+model_ids = words("._/:-", max_size=120)
 models = st.builds(
     Model,
     name=st.none() | model_ids,
-    aliases=st.lists(model_ids, max_size=8, unique=True).map(tuple),
+    aliases=st.lists(model_ids.map("alias-{}".format), max_size=8, unique=True).map(tuple),
     tasks=st.lists(st.sampled_from(Task), min_size=1, unique=True).map(tuple),
     source=sources,
     context_length=st.none() | st.integers(1, 10_000_000),
@@ -250,9 +249,7 @@ def model_services(draw: st.DrawFn) -> ModelService:
         management_policy=draw(st.sampled_from(ManagementPolicy)),
     )
     starts_with_letter = labels(max_size=35).map(lambda name: draw(st.sampled_from(LOWER)) + name)
-    known = draw(metadata(starts_with_letter, labels(max_size=16)))
-    assume((spec.model.name or known.name) not in spec.model.aliases)
-    return ModelService(metadata=known, spec=spec)
+    return ModelService(metadata=draw(metadata(starts_with_letter, labels(max_size=16))), spec=spec)
 
 
 def model_subscriptions() -> st.SearchStrategy[ModelSubscription]:

@@ -47,6 +47,14 @@ class ModelSource(ApiModel):
 class Model(ApiModel):
     """The model and what it can do."""
 
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="!has(self.name) || !has(self.aliases) || !(self.name in self.aliases)",
+            message="aliases has the name of the model itself: take it out",
+            holds=lambda model: model.name not in model.aliases,
+        ),
+    )
+
     name: ModelId | None = None
     """The id that clients send; the name of the ModelService if absent."""
     aliases: Annotated[tuple[ModelId, ...], Field(max_length=8), ListOf()] = ()

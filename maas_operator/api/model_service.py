@@ -230,17 +230,6 @@ class ModelServiceStatus(ApiModel):
 class ModelService(Resource):
     """A model reference that the operator turns into a served, limited and key-protected API."""
 
-    RULES: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            cel=(
-                "!has(self.spec.model.aliases) || !((has(self.spec.model.name) ? self.spec.model.name"
-                " : self.metadata.name) in self.spec.model.aliases)"
-            ),
-            message="spec.model.aliases has the id of the model itself: take it out",
-            holds=lambda service: (service.spec.model.name or service.metadata.name) not in service.spec.model.aliases,
-        ),
-    )
-
     api_version: Literal["maas-operator.io/v1alpha1"] = API_VERSION
     kind: Literal["ModelService"] = "ModelService"
     # KServe starts names with a letter and builds Service and volume names of 63 characters from them.
