@@ -3,7 +3,6 @@
 import re
 from datetime import timedelta
 
-from hypothesis import assume
 from hypothesis import strategies as st
 
 from maas_operator.api.arguments import EnvironmentVariable, owned_flag
@@ -122,7 +121,7 @@ plans = st.builds(
     pricing=pricings,
 )
 plan_lists = st.lists(plans, max_size=4, unique_by=lambda plan: plan.name).map(tuple)
-model_ids = words("._/:-", max_size=128).filter(lambda name: not name.startswith("lora-"))
+model_ids = words("._/:-", max_size=120).filter(lambda name: not name.startswith("lora-"))
 segments = words("._+-", max_size=20)
 paths = st.lists(segments, min_size=1, max_size=4).map("/".join)
 hugging_face = st.builds("hf://{}/{}{}".format, segments, segments, st.just("") | segments.map(":{}".format)).filter(
@@ -150,7 +149,7 @@ def models(draw: st.DrawFn) -> Model:
     secret = st.none() if mounted else st.none() | st.builds(SecretReference, name=labels())
     return Model(
         name=draw(st.none() | model_ids),
-        aliases=draw(st.lists(model_ids, max_size=8, unique=True).map(tuple)),
+        aliases=draw(st.lists(model_ids.map("alias-{}".format), max_size=8, unique=True).map(tuple)),
         tasks=draw(st.lists(st.sampled_from(Task), min_size=1, unique=True).map(tuple)),
         source=source,
         credentials_secret_ref=draw(secret),
@@ -305,7 +304,6 @@ def model_services(draw: st.DrawFn) -> ModelService:
     starts_with_letter = labels(max_size=35).map(lambda name: draw(st.sampled_from(LOWER)) + name)
     starts_with_letter = starts_with_letter.filter(lambda name: not name.startswith("lora-"))
     known = draw(metadata(starts_with_letter, labels(max_size=16)))
-    assume((spec.model.name or known.name) not in spec.model.aliases)
     return ModelService(metadata=known, spec=spec)
 
 

@@ -101,7 +101,7 @@ class EnvironmentVariable(ApiModel):
         ),
         _is_not(("VLLM_API_KEY",), "the gateway checks the keys, remove it"),
         _is_not(("VLLM_PORT", "INFERENCE_SERVICE_NAME"), "operator and KServe do that, remove it"),
-        _is_not(("PYTHONPATH",), "KServe refuses it, put the modules into the image"),
+        _is_not(("PYTHONPATH",), "KServe refuses it in a model's environment, put the modules into the image"),
     )
 
     name: Annotated[str, text(r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)]

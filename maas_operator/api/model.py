@@ -70,6 +70,11 @@ class Model(ApiModel):
             " another name",
             holds=lambda model: all(adapter.name not in (model.name, *model.aliases) for adapter in model.adapters),
         ),
+        Rule(
+            cel="!has(self.name) || !has(self.aliases) || !(self.name in self.aliases)",
+            message="aliases has the name of the model itself: take it out",
+            holds=lambda model: model.name not in model.aliases,
+        ),
     )
 
     name: ModelId | None = None

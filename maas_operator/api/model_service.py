@@ -253,14 +253,6 @@ class ModelService(Resource):
                 or all(adapter.name != service.metadata.name for adapter in service.spec.model.adapters)
             ),
         ),
-        Rule(
-            cel=(
-                "!has(self.spec.model.aliases) || !((has(self.spec.model.name) ? self.spec.model.name"
-                " : self.metadata.name) in self.spec.model.aliases)"
-            ),
-            message="spec.model.aliases has the id of the model itself: take it out",
-            holds=lambda service: (service.spec.model.name or service.metadata.name) not in service.spec.model.aliases,
-        ),
     )
 
     api_version: Literal["maas-operator.io/v1alpha1"] = API_VERSION

@@ -53,7 +53,7 @@ def model_id(service: ModelService) -> str:
 def model_ids(service: ModelService) -> tuple[str, ...]:
     """Return all ids that clients may send, the one that the model is known by first."""
     # The order of a set is its history, and would restart pods.
-    return (model_id(service), *sorted(service.spec.model.aliases))
+    return tuple(dict.fromkeys((model_id(service), *sorted(service.spec.model.aliases))))
 
 
 def adapter_ids(service: ModelService) -> tuple[str, ...]:

@@ -424,7 +424,7 @@ BAD = (
     ),
     _bad(SERVICE, "braces in limits", "spec.serving.resources.limits", {"{{.Name}}": "1"}, "spec.serving.resources"),
     _bad(SERVICE, "too many names", "spec.serving.resources.limits", {f"example.com/{n}": 1 for n in range(9)}),
-    _bad(SERVICE, "its own id", "spec.model.aliases", ["llama"], ""),
+    _bad(SERVICE, "its own id", "spec.model.aliases", ["llama"], "spec.model"),
     _bad(SERVICE, "twice", "spec.model.aliases", ["a", "a"]),
     _bad(SERVICE, "too many", "spec.model.aliases", [f"a{n}" for n in range(9)]),
     _bad(SERVICE, "a flag", "spec.model.aliases", ["--trust-remote-code"], "spec.model.aliases[0]"),

@@ -34,11 +34,14 @@ class ReferredRuntime(RuntimeProfile):
 
 
 def candidates(service: ModelService) -> tuple[Ref, ...]:
-    """Return where KServe looks for the runtime that a service refers to: in the namespace first."""
+    """Return where KServe looks for the runtime that a service refers to, and last where it should be found."""
     reference = service.spec.serving.runtime_ref
     if reference is None:
         return ()
-    return _local(service, reference), Ref(CLUSTER_SERVING_RUNTIME, "", reference.name)
+    local = Ref(SERVING_RUNTIME, service.metadata.namespace, reference.name)
+    if reference.kind is RuntimeKind.SERVING_RUNTIME:
+        return (local,)
+    return local, Ref(CLUSTER_SERVING_RUNTIME, "", reference.name)
 
 
 def referred_runtime(
@@ -46,12 +49,11 @@ def referred_runtime(
 ) -> ReferredRuntime | UnknownRuntime:
     """Return the runtime that a service refers to; `found`: what there is at `candidates`."""
     runtimes = {ref_of(one): one for one in found}
-    local, clusterwide = candidates(service)
-    wanted = local if reference.kind is RuntimeKind.SERVING_RUNTIME else clusterwide
+    *before, wanted = candidates(service)
     runtime = runtimes.get(wanted)
     if runtime is None:
         return _unknown(reference, f"there is no {wanted}: create it, or name another", Reason.RUNTIME_MISSING)
-    problem = _problem(wanted, runtime, hidden_by=local if local != wanted and local in runtimes else None)
+    problem = _problem(wanted, runtime, hidden_by=next((ref for ref in before if ref in runtimes), None))
     return _unknown(reference, problem, Reason.RUNTIME_REFUSED) if problem else _known(reference, runtime)
 
 
@@ -80,10 +82,6 @@ def _problem(wanted: Ref, runtime: Manifest, *, hidden_by: Ref | None) -> str | 
     if port != MODEL_PORT:
         return f"{wanted} has port {port} first, and the model is called on {MODEL_PORT}: declare that, or no port"
     return None
-
-
-def _local(service: ModelService, reference: RuntimeReference) -> Ref:
-    return Ref(SERVING_RUNTIME, service.metadata.namespace, reference.name)
 
 
 def _unknown(reference: RuntimeReference, why: str, reason: Reason) -> UnknownRuntime:

@@ -79,6 +79,14 @@ def test_the_open_paths_are_told_and_no_others() -> None:
     assert "EmbeddingRequest" not in only_chat["components"]["schemas"]
 
 
+def test_aliases_are_told_wherever_ids_are() -> None:
+    service = a_service(model={"source": SOURCE, "aliases": ["older", "old"]})
+    document = generated(service, PLATFORM, URL)
+    assert document["components"]["schemas"]["Model"]["enum"] == ["tiny", "old", "older"]
+    assert "| Other names of the model | `old`, `older` |" in document["info"]["description"]
+    assert "Other names" not in generated(a_service(), PLATFORM, URL)["info"]["description"]
+
+
 def test_errors_are_those_of_the_gateway_word_by_word() -> None:
     responses = generated(a_service(), PLATFORM, URL)["components"]["responses"]
     limit = responses["LimitReached"]["content"]["application/json"]["example"]

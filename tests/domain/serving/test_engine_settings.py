@@ -29,6 +29,13 @@ def test_aliases_follow_the_name_in_an_order_of_their_own() -> None:
     assert args == ["--served-model-name", "tiny", "old", "older", "--max-model-len=2000"]
 
 
+def test_an_alias_that_is_the_services_name_is_told_once() -> None:
+    service = a_service(model=MODEL | {"aliases": ["tiny"]})
+    assert children_of(service)["InferenceService"]["spec"]["predictor"]["model"]["args"] == [
+        "--served-model-name=tiny"
+    ]
+
+
 def test_tool_calls_need_two_flags() -> None:
     assert args_of(toolCallParser="hermes")[1:] == ["--enable-auto-tool-choice", "--tool-call-parser=hermes"]
 

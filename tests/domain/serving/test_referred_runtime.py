@@ -60,8 +60,9 @@ def test_a_service_without_reference_looks_nowhere_and_has_a_profile() -> None:
 
 
 def test_no_other_namespace_is_looked_at() -> None:
-    expected = (Ref(SERVING_RUNTIME, "llm", "theirs"), Ref(CLUSTER_SERVING_RUNTIME, "", "theirs"))
-    assert candidates(a_guest()) == candidates(a_guest("ClusterServingRuntime")) == expected
+    local, clusterwide = Ref(SERVING_RUNTIME, "llm", "theirs"), Ref(CLUSTER_SERVING_RUNTIME, "", "theirs")
+    assert candidates(a_guest()) == (local,)
+    assert candidates(a_guest("ClusterServingRuntime")) == (local, clusterwide)
 
 
 def test_the_model_says_what_must_be_and_the_runtime_the_rest() -> None:

@@ -204,6 +204,21 @@ async def test_of_pod_fields_maps_add_up_lists_by_name_too_and_tolerations_are_t
     assert [volume["name"] for volume in pod["volumes"]] == ["shm", "template"]
 
 
+async def test_a_pod_starts_only_with_the_file_that_it_mounts(world: World) -> None:
+    source = {"name": "templates", "items": [{"key": "a", "path": "template"}]}
+    mounting = service(predictor={"volumes": [{"name": "template", "configMap": source}]})
+    await world.settle(runtime(), mounting)
+    (pod,) = await pods(world)
+    assert pod["status"]["phase"] == "Pending"
+    assert pod["status"]["containerStatuses"][0]["state"] == {"waiting": {"reason": "ContainerCreating"}}
+    for data in ({"b": "other"}, {"a": "template"}):
+        metadata = {"name": "templates", "namespace": MODELS}
+        await world.settle({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
+        world.clock.advance(10)
+        await world.settle()
+        assert (await world.conditions(mounting))["Ready"] == ("True" if "a" in data else "False")
+
+
 async def test_two_ways_to_ask_in_one_probe_cannot_be_reconciled(world: World) -> None:
     tcp, http = {"tcpSocket": {"port": 8080}}, {"httpGet": {"path": "/health", "port": 8080}}
     await world.settle(runtime(startupProbe=tcp), service(startupProbe=http))

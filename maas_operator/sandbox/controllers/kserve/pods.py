@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 from maas_operator.domain.objects import Manifest
@@ -74,10 +74,21 @@ def is_ready(manifest: Mapping[str, Any]) -> bool:
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
 
-def status_of_pod(manifest: Mapping[str, Any], *, fault: PodFault | None, started: bool, since: str) -> _Status:
+def mounted_keys(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield name and key of each value of a ConfigMap that a pod mounts: without it, the kubelet does not start it."""
+    for volume in manifest["spec"].get("volumes") or []:
+        source = volume.get("configMap") or {}
+        yield from ((source["name"], item["key"]) for item in source.get("items") or [])
+
+
+def status_of_pod(
+    manifest: Mapping[str, Any], *, fault: PodFault | None, started: bool, since: str, mounted: bool = True
+) -> _Status:
     """Return the status of a pod that has, or has not yet, had the time to start."""
     if fault:
         return _FAULTS[fault](manifest, since)
+    if not mounted:
+        return _creating(manifest, since)
     return _running(manifest, since) if started else _loading(manifest, since)
 
 
@@ -99,6 +110,12 @@ def _running(manifest: Mapping[str, Any], since: str) -> _Status:
 def _loading(manifest: Mapping[str, Any], since: str) -> _Status:
     containers = [_container_status(c, ready=False, state=_run(since)) for c in manifest["spec"]["containers"]]
     return _status("Running", since, ready=False, containers=containers)
+
+
+def _creating(manifest: Mapping[str, Any], since: str) -> _Status:
+    state = _wait("ContainerCreating")
+    containers = [_container_status(c, ready=False, state=state) for c in manifest["spec"]["containers"]]
+    return _status("Pending", since, ready=False, containers=containers)
 
 
 def _unschedulable(_manifest: Mapping[str, Any], since: str) -> _Status:

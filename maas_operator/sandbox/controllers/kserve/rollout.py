@@ -9,15 +9,15 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from maas_operator.domain.kinds import POD
-from maas_operator.domain.objects import Manifest, ref_of
+from maas_operator.domain.kinds import CONFIG_MAP, POD
+from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.engine.errors import Forbidden, NotFound
 
 from ..client import Client
 from ..conditions import Clock, condition, merged_conditions, timestamp, write_status
 from ..faults import Delays, PodFault
 from .injection import injected, unmet
-from .pods import QUOTA_MESSAGE, is_ready, pod, status_of_pod, unstarted
+from .pods import QUOTA_MESSAGE, is_ready, mounted_keys, pod, status_of_pod, unstarted
 from .settings import TEMPLATE_HASH
 
 _PROGRESS_DEADLINE: Final = timedelta(seconds=600)
@@ -88,10 +88,22 @@ class Rollout:
         """Write a pod's status as the kubelet sees it now."""
         born = self._born.setdefault(manifest["metadata"]["uid"], self._clock())
         started = self._clock() >= born + timedelta(seconds=self._delays.pod_start)
-        status = status_of_pod(manifest, fault=fault, started=started, since=timestamp(born))
+        # What runs already has its files; only a start needs them.
+        mounted = is_ready(manifest) or await self._is_mountable(manifest)
+        status = status_of_pod(manifest, fault=fault, started=started, since=timestamp(born), mounted=mounted)
         if not is_ready(manifest) and (problem := await unmet(self._client, manifest)) is not None:
             status = unstarted(manifest, timestamp(born), *problem)
         return await write_status(self._client, manifest, status)
+
+    async def _is_mountable(self, manifest: Manifest) -> bool:
+        for name, key in mounted_keys(manifest):
+            try:
+                found = await self._client.get(Ref(CONFIG_MAP, manifest["metadata"]["namespace"], name))
+            except NotFound:
+                return False
+            if key not in (found.get("data") or {}):
+                return False
+        return True
 
     async def _delete(self, pods: Sequence[Manifest]) -> None:
         for manifest in pods:
@@ -106,7 +118,8 @@ class Rollout:
             return _POLL_SECONDS
         if len(ready) == len(current):
             return None
-        return self._delays.pod_start
+        # A pod that waits for a file is looked at again, too, as the kubelet does.
+        return self._delays.pod_start or _POLL_SECONDS
 
     async def _write_status(
         self, deployment: Manifest, current: Sequence[Manifest], old: Sequence[Manifest], problem: str
