@@ -100,9 +100,11 @@ class Reason(StrEnum):
     # PlatformReady
     PLATFORM_MISSING = "PlatformMissing"
     PLATFORM_NOT_READY = "PlatformNotReady"
+    KSERVE_TOO_OLD = "KServeTooOld"
     # ModelReady
     NAME_TOO_LONG = "NameTooLong"
     RUNTIME_MISSING = "RuntimeMissing"
+    DEPLOYMENT_MODE_FIXED = "DeploymentModeFixed"
     STOPPED = "Stopped"
     MODEL_STARTING = "ModelStarting"
     MODEL_LOADING = "ModelLoading"
@@ -259,6 +261,10 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
         "Create it, or create the ModelService with another platformRef.",
     ),
     Reason.PLATFORM_NOT_READY: ReasonDoc("The ModelPlatform is not ready.", "Look at the ModelPlatform's conditions."),
+    Reason.KSERVE_TOO_OLD: ReasonDoc(
+        "The cluster's KServe is older than 0.15.1, or its Open Data Hub than 2.30. Nothing of a model is changed.",
+        "Upgrade KServe or OpenShift AI.",
+    ),
     Reason.NAME_TOO_LONG: ReasonDoc(
         "Name and namespace together are longer than 52 characters, which KServe can not serve.",
         "Create the ModelService with a shorter name.",
@@ -266,6 +272,11 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
     Reason.RUNTIME_MISSING: ReasonDoc(
         "spec.serving.runtime is no profile of the platform and not built in.",
         "Choose one of the profiles in the message, or add yours to the ModelPlatform.",
+    ),
+    Reason.DEPLOYMENT_MODE_FIXED: ReasonDoc(
+        "KServe runs the model's InferenceService in another mode than as a plain Deployment, or calls that mode by"
+        " another name since it was upgraded, and changes neither.",
+        "Delete the InferenceService; the operator makes it anew. The model is away meanwhile.",
     ),
     Reason.STOPPED: ReasonDoc("spec.serving.replicas is 0.", "Set spec.serving.replicas to 1 or more."),
     Reason.MODEL_STARTING: ReasonDoc("KServe makes the pods.", _WAIT),

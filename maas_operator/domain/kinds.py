@@ -108,7 +108,7 @@ TABLE: Final[dict[Kind, Use]] = {
     NETWORK_POLICY: _CHILD,
     # Secrets are watched in the 3scale namespaces only, by a watch of their own: never cluster-wide.
     SECRET: Use.READ | Use.WRITE,
-    # By name only: the certificates of a platform, and the documents that ModelServices name in their namespaces.
+    # By name only: certificates of a platform, documents that ModelServices name, and what sets KServe up.
     CONFIG_MAP: Use.READ,
     POD: Use.WATCH,
     DEPLOYMENT: Use.WATCH,

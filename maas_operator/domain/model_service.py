@@ -32,6 +32,7 @@ from .plan.changes import Write
 from .plan.consequences import Consequence, consequences
 from .plan.observation import observed
 from .policies.platform import PlatformPolicies
+from .serving.kserve import Release
 from .serving.progress import Serving, model_ready
 from .serving.runtime_profiles import UnknownRuntime
 
@@ -56,6 +57,7 @@ class ModelServiceWorld(World):
     """What a pass knows.
 
     `deployment_mode`: KServe's word for how it runs this model; None before it has said one.
+    `release`: the installed KServe's, if anything tells it.
     `deployment`, `pods`: KServe's, as the cache has them. `routes`: the Product's, to production and staging.
     `endpoint`: where 3scale publishes the Product, in a cluster that has no Routes; else empty.
     `remote`: what 3scale itself says, where it was asked.
@@ -68,6 +70,7 @@ class ModelServiceWorld(World):
     platform: ModelPlatform | None
     threescale_namespaces: frozenset[str]
     deployment_mode: str | None
+    release: Release | None
     deployment: Manifest | None
     pods: tuple[Manifest, ...]
     routes: tuple[Manifest, ...]
@@ -135,6 +138,7 @@ def _serving(world: ModelServiceWorld, platform: ModelPlatform) -> Serving:
         platform=platform,
         world=world,
         deployment_mode=world.deployment_mode,
+        release=world.release,
         deployment=world.deployment,
         pods=world.pods,
     )
@@ -273,7 +277,9 @@ def _platform_not_ready(platform: ModelPlatform) -> Verdict | None:
     if ready is not None and ready.status is ConditionStatus.TRUE:
         return None
     why = ready.message if ready else "not checked yet"
-    return false(Reason.PLATFORM_NOT_READY, f"ModelPlatform {platform.metadata.name}: {why}")
+    too_old = ready is not None and ready.reason == Reason.KSERVE_TOO_OLD
+    reason = Reason.KSERVE_TOO_OLD if too_old else Reason.PLATFORM_NOT_READY
+    return false(reason, f"ModelPlatform {platform.metadata.name}: {why}")
 
 
 def _status(world: ModelServiceWorld, serving: Serving, publication: Publication) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from maas_operator.domain.labels import GROUP
 from maas_operator.domain.names import inference_service_ref, model_id
 from maas_operator.domain.objects import Manifest
 
+from .kserve import Release
 from .pod import ResourceRequirements, Toleration
 from .resources import accelerator, accelerators, resolve
 from .serving_runtime import MODEL_FORMAT, serving_runtime_spec
@@ -80,11 +81,21 @@ class InferenceServiceSpec(Emitted):
     predictor: Predictor
 
 
+def deployment_mode(told: str | None, release: Release | None) -> str:
+    """Return KServe's word for a plain Deployment; `told`: the one in the InferenceService's status, if there is one.
+
+    Up to 0.15 it knows the old word only. 0.16 knows both, and refuses every later change of what was made with the
+    old one. From 0.17 on it replaces the old one by itself. Whatever its status says is the only word for a change.
+    """
+    if told in (RAW_DEPLOYMENT, STANDARD):
+        return told
+    return STANDARD if release in (Release.V0_16, Release.V0_17, Release.V0_20) else RAW_DEPLOYMENT
+
+
 def inference_service(service: ModelService, profile: RuntimeProfile, *, deployment_mode: str | None) -> Manifest:
-    """Build the InferenceService; `deployment_mode` is the one in its status, None before KServe has written it."""
+    """Build the InferenceService; `deployment_mode` is KServe's word for a plain Deployment, if it is known."""
     annotations = {
-        # Older KServe knows the old word only; once its status says the new one, it refuses the old one.
-        _DEPLOYMENT_MODE: STANDARD if deployment_mode == STANDARD else RAW_DEPLOYMENT,
+        _DEPLOYMENT_MODE: deployment_mode or RAW_DEPLOYMENT,
         # KServe's own proxy wants a Kubernetes token in the header in which our clients send their key.
         "security.opendatahub.io/enable-auth": "false",
     }

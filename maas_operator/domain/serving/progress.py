@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import Final
 
 from maas_operator.api.model_platform import ModelPlatform, RuntimeProfile
 from maas_operator.api.model_service import ManagementPolicy, ModelService
@@ -21,12 +22,23 @@ from maas_operator.domain.names import (
 )
 from maas_operator.domain.objects import Manifest, Ref
 
-from .inference_service import config_hash, inference_service, told_config_hash
+from .inference_service import (
+    RAW_DEPLOYMENT,
+    STANDARD,
+    config_hash,
+    deployment_mode,
+    inference_service,
+    told_config_hash,
+)
+from .kserve import TOO_OLD_MESSAGE, Release
 from .network_policy import network_policy
 from .runtime_profiles import UnknownRuntime, runtime_profile, unsupported_tasks
 from .service import api_service
 from .serving_runtime import serving_runtime
 from .status import ModelState, model_state
+
+_MODE_REFUSED: Final = "deploymentMode cannot be changed"
+"""KServe's words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +49,7 @@ class Serving:
     platform: ModelPlatform
     world: World
     deployment_mode: str | None
+    release: Release | None
     deployment: Manifest | None
     pods: tuple[Manifest, ...]
 
@@ -61,16 +74,24 @@ class Serving:
         """Return what can be written, in order: a ServingRuntime that comes late triggers nothing in KServe."""
         return tuple(self._children())
 
+    @property
+    def is_of_wrong_mode(self) -> bool:
+        """Tell whether KServe runs the model as something else than a plain Deployment."""
+        return self.deployment_mode not in (None, RAW_DEPLOYMENT, STANDARD)
+
     def _children(self) -> Iterable[Manifest]:
         profile = self.profile
         if isinstance(profile, UnknownRuntime) or name_violation(self.service) is not None:
+            return
+        if self.release is Release.TOO_OLD or self.is_of_wrong_mode:
             return
         yield serving_runtime(self.service, profile)
         policy = network_policy(self.service, self.platform)
         if policy is not None:
             yield policy
         yield api_service(self.service)
-        yield inference_service(self.service, profile, deployment_mode=self.deployment_mode)
+        mode = deployment_mode(self.deployment_mode, self.release)
+        yield inference_service(self.service, profile, deployment_mode=mode)
 
     def keep(self) -> frozenset[Ref]:
         """Return what stays as it is where it can not be written now."""
@@ -105,9 +126,36 @@ def model_ready(serving: Serving) -> Condition:
     """Decide ModelReady."""
     return decide_condition(
         ConditionType.MODEL_READY,
-        (_name_too_long, _runtime_missing, _task_unsupported, _refused, _startup_timeout, _not_serving),
+        (
+            _kserve_too_old,
+            _wrong_mode,
+            _name_too_long,
+            _runtime_missing,
+            _task_unsupported,
+            _refused,
+            _startup_timeout,
+            _not_serving,
+        ),
         serving,
         otherwise=true(Reason.READY, "the model answers inside the cluster"),
+    )
+
+
+def _kserve_too_old(serving: Serving) -> Verdict | None:
+    return false(Reason.KSERVE_TOO_OLD, TOO_OLD_MESSAGE) if serving.release is Release.TOO_OLD else None
+
+
+def _wrong_mode(serving: Serving) -> Verdict | None:
+    """Tell that KServe runs the model in another mode, or says so of a mode that it has renamed: it changes neither."""
+    ref = inference_service_ref(serving.service)
+    refusal = serving.world.children.refused.get(ref)
+    words = refusal.message if refusal and _MODE_REFUSED in refusal.message else ""
+    if not words and not serving.is_of_wrong_mode:
+        return None
+    found = words or f"{ref} runs as {serving.deployment_mode}, and not as a plain Deployment"
+    return false(
+        Reason.DEPLOYMENT_MODE_FIXED,
+        f"{found}; KServe changes no mode of an InferenceService: delete this one, and it is made anew",
     )
 
 

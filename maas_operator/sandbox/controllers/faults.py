@@ -37,6 +37,8 @@ class Faults:
 
     pods: dict[str, PodFault] = field(default_factory=dict)
     porta: PortaFault | None = None
+    kserve_down: bool = False
+    """KServe's controller does nothing; what it has made runs on."""
 
     def of_pods(self, *owners: Mapping[str, Any]) -> PodFault | None:
         """Return the fault of a model's pods, given its InferenceService and, if known, the ModelService."""
