@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Final
 
+from maas_operator.api.meta import ConditionStatus
 from maas_operator.api.model_platform import ModelPlatform, RuntimeProfile
 from maas_operator.api.model_service import ManagementPolicy, ModelService
 from maas_operator.api.reasons import REASONS, ConditionType, Reason
@@ -32,13 +33,15 @@ from .inference_service import (
 )
 from .kserve import TOO_OLD_MESSAGE, Release
 from .network_policy import network_policy
+from .pods import current_pods
 from .runtime_profiles import UnknownRuntime, runtime_profile, unsupported_tasks
 from .service import api_service
 from .serving_runtime import serving_runtime
-from .status import ModelState, model_state
+from .status import ModelState, carries, model_state
 
 _MODE_REFUSED: Final = "deploymentMode cannot be changed"
 """KServe's words."""
+_KSERVE_PATIENCE: Final = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,12 +103,11 @@ class Serving:
     @cached_property
     def state(self) -> ModelState:
         """Return what KServe and the pods say; no pod is one of an unknown runtime."""
-        profile = self.profile
         return model_state(
             self.world.children.get(inference_service_ref(self.service)),
             self.deployment,
             self.pods,
-            config_hash="" if isinstance(profile, UnknownRuntime) else self._config_hash(profile),
+            config_hash=self.wanted_hash,
         )
 
     def _config_hash(self, profile: RuntimeProfile) -> str:
@@ -115,11 +117,45 @@ class Serving:
             return told_config_hash(found)
         return config_hash(self.service, profile)
 
+    @cached_property
+    def wanted_hash(self) -> str:
+        """Return the hash of what the pods should run; empty for an unknown runtime, of which no pod is."""
+        profile = self.profile
+        return "" if isinstance(profile, UnknownRuntime) else self._config_hash(profile)
+
     @property
-    def started_at(self) -> datetime | None:
-        """Return when the newest pod was made; None when there is none."""
-        times = [pod["metadata"]["creationTimestamp"] for pod in self.pods]
-        return datetime.fromisoformat(max(times)) if times else None
+    def unready_since(self) -> datetime | None:
+        """Return since when ModelReady has been False, as its status says."""
+        told = [one for one in self.service.status.conditions if one.type == ConditionType.MODEL_READY]
+        return next((one.last_transition_time for one in told if one.status is ConditionStatus.FALSE), None)
+
+    @property
+    def waiting_since(self) -> datetime | None:
+        """Return since when a start has been waited for: of the newest pod, if it is younger than the wait."""
+        since = self.unready_since
+        if since is None:
+            return None
+        newest = current_pods(self.pods, config_hash=self.wanted_hash)[:1]
+        return max([since, *(datetime.fromisoformat(pod["metadata"]["creationTimestamp"]) for pod in newest)])
+
+    @cached_property
+    def cause(self) -> Verdict | None:
+        """Return why the model does not serve; None if it does."""
+        state = self.state
+        if state.ready:
+            return None
+        if self._is_silent(state):
+            ref = inference_service_ref(self.service)
+            return false(Reason.KSERVE_SILENT, f"{ref} waits for KServe: see whether its controller runs")
+        words = state.message or f"{inference_service_ref(self.service)}: {REASONS[state.reason].meaning}"
+        return false(state.reason, words)
+
+    def _is_silent(self, state: ModelState) -> bool:
+        """Tell whether KServe has not even begun with what the InferenceService says, and has had the time to."""
+        since, written = self.unready_since, self.world.children.get(inference_service_ref(self.service))
+        waits = not state.failed and state.reason is not Reason.STOPPED and written is not None
+        begun = carries(self.deployment, self.wanted_hash)
+        return waits and not begun and since is not None and self.world.now >= since + _KSERVE_PATIENCE
 
 
 def model_ready(serving: Serving) -> Condition:
@@ -188,24 +224,17 @@ def _refused(serving: Serving) -> Verdict | None:
 
 def _startup_timeout(serving: Serving) -> Verdict | None:
     """Tell that the newest pod had its time; what is wrong with it is part of the message."""
-    state, started_at = serving.state, serving.started_at
+    cause, since = serving.cause, serving.waiting_since
     timeout = serving.service.spec.serving.startup_timeout
-    if state.ready or started_at is None or serving.world.now < started_at + timeout:
+    if cause is None or since is None or serving.world.now < since + timeout:
         return None
-    if state.reason in (Reason.STOPPED, Reason.ROLLING_OUT):
+    if cause.reason in (Reason.STOPPED, Reason.ROLLING_OUT):
         return None
     return false(
         Reason.STARTUP_TIMEOUT,
-        f"not ready within spec.serving.startupTimeout: {state.reason}: {_words(serving, state)}",
+        f"not ready within spec.serving.startupTimeout: {cause.reason}: {cause.message}",
     )
 
 
 def _not_serving(serving: Serving) -> Verdict | None:
-    state = serving.state
-    if state.ready:
-        return None
-    return false(state.reason, _words(serving, state))
-
-
-def _words(serving: Serving, state: ModelState) -> str:
-    return state.message or f"{inference_service_ref(serving.service)}: {REASONS[state.reason].meaning}"
+    return serving.cause
