@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from maas_operator.domain.kinds import INFERENCE_SERVICE
+from maas_operator.domain.kinds import EVENT, INFERENCE_SERVICE
 from maas_operator.engine.errors import WebhookUnavailable
 from maas_operator.sandbox.controllers.faults import PodFault, PortaFault
 from tests.scenarios import harness
@@ -85,7 +85,7 @@ async def test_what_a_crash_prints_reaches_neither_status_nor_events_if_it_is_a_
         world.around.faults.pods[NAME] = PodFault.CRASH_WITH_KEY
         await world.apply(*sample())
         await world.rest(120.0)
-        written = [one for one in world.kubeapi.api.store.objects("events.events.k8s.io")]
+        written = await world.client.list(EVENT)
         assert written
         told = str([await world.get(SERVICE), *written])
         assert "Segmentation fault" in told
