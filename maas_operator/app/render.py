@@ -32,7 +32,7 @@ from maas_operator.domain.serving.inference_service import inference_service
 from maas_operator.domain.serving.network_policy import network_policy
 from maas_operator.domain.serving.runtime_profiles import UnknownRuntime, runtime_profile, unsupported_tasks
 from maas_operator.domain.serving.service import api_service
-from maas_operator.domain.serving.serving_runtime import serving_runtime
+from maas_operator.domain.serving.serving_runtime import runtime_name, serving_runtime
 from maas_operator.engine.packed_policy import packed_policy
 
 
@@ -102,10 +102,11 @@ def _service_children(service: ModelService, platform: ModelPlatform) -> Iterabl
     secret_only = policies.condition.reason is Reason.POLICY_SECRET_MISSING
     _refuse(service, "spec.platformRef", None if secret_only else policies.problem)
     policy = network_policy(service, platform)
-    yield serving_runtime(service, profile)
+    runtime = runtime_name(service, profile)
+    yield serving_runtime(service, profile, name=runtime)
     yield from [policy] if policy else []
     yield api_service(service)
-    yield inference_service(service, profile, deployment_mode=None)
+    yield inference_service(service, profile, deployment_mode=None, runtime=runtime)
     yield backend(service, platform)
     yield product(service, platform, metering, policies)
 

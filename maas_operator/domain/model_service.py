@@ -58,6 +58,7 @@ class ModelServiceWorld(World):
 
     `deployment_mode`: KServe's word for how it runs this model; None before it has said one.
     `release`: the installed KServe's, if anything tells it.
+    `inference_service`: the one that was there before this pass.
     `deployment`, `pods`: KServe's, as the cache has them. `routes`: the Product's, to production and staging.
     `endpoint`: where 3scale publishes the Product, in a cluster that has no Routes; else empty.
     `remote`: what 3scale itself says, where it was asked.
@@ -71,6 +72,7 @@ class ModelServiceWorld(World):
     threescale_namespaces: frozenset[str]
     deployment_mode: str | None
     release: Release | None
+    inference_service: Manifest | None
     deployment: Manifest | None
     pods: tuple[Manifest, ...]
     routes: tuple[Manifest, ...]
@@ -139,6 +141,7 @@ def _serving(world: ModelServiceWorld, platform: ModelPlatform) -> Serving:
         world=world,
         deployment_mode=world.deployment_mode,
         release=world.release,
+        inference_service=world.inference_service,
         deployment=world.deployment,
         pods=world.pods,
     )

@@ -101,6 +101,7 @@ class Gatherer:
             threescale_namespaces=self._threescale_namespaces(),
             deployment_mode=(inference_service or {}).get("status", {}).get("deploymentMode"),
             release=(await self._kserve.find()).release,
+            inference_service=inference_service,
             deployment=self.cache.get(names.deployment_ref(service)),
             pods=self._referring(names.inference_service_ref(service), POD),
             routes=routes,

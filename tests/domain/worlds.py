@@ -121,6 +121,7 @@ def a_model_world(service: ModelService | None = None, **known: Any) -> ModelSer
         "threescale_namespaces": frozenset({"3scale"}),
         "deployment_mode": None,
         "release": None,
+        "inference_service": None,
         "deployment": None,
         "pods": (),
         "routes": (),

@@ -92,8 +92,13 @@ def deployment_mode(told: str | None, release: Release | None) -> str:
     return STANDARD if release in (Release.V0_16, Release.V0_17, Release.V0_20) else RAW_DEPLOYMENT
 
 
-def inference_service(service: ModelService, profile: RuntimeProfile, *, deployment_mode: str | None) -> Manifest:
-    """Build the InferenceService; `deployment_mode` is KServe's word for a plain Deployment, if it is known."""
+def inference_service(
+    service: ModelService, profile: RuntimeProfile, *, deployment_mode: str | None, runtime: str | None = None
+) -> Manifest:
+    """Build the InferenceService; `deployment_mode` is KServe's word for a plain Deployment, if it is known.
+
+    `runtime`: the name of the ServingRuntime; the service's own if there is none.
+    """
     annotations = {
         _DEPLOYMENT_MODE: deployment_mode or RAW_DEPLOYMENT,
         # KServe's own proxy wants a Kubernetes token in the header in which our clients send their key.
@@ -102,7 +107,10 @@ def inference_service(service: ModelService, profile: RuntimeProfile, *, deploym
     if service.spec.serving.replicas == 0:
         annotations[STOP] = "true"
     predictor = _predictor(service, profile)
-    hashed = predictor.model_copy(update={"annotations": {CONFIG_HASH: config_hash(service, profile)}})
+    # The hash is of what the runtime says, and not of what it is called.
+    model = predictor.model.model_copy(update={"runtime": runtime or service.metadata.name})
+    hash_ = {CONFIG_HASH: config_hash(service, profile)}
+    hashed = predictor.model_copy(update={"annotations": hash_, "model": model})
     return manifest(
         inference_service_ref(service),
         InferenceServiceSpec(predictor=hashed),

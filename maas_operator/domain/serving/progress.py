@@ -14,6 +14,7 @@ from maas_operator.api.model_service import ManagementPolicy, ModelService
 from maas_operator.api.reasons import REASONS, ConditionType, Reason
 from maas_operator.domain.conditions import Condition, Verdict, decide_condition, false, refused, true
 from maas_operator.domain.decision import World
+from maas_operator.domain.kinds import SERVING_RUNTIME
 from maas_operator.domain.names import (
     api_service_ref,
     inference_service_ref,
@@ -36,7 +37,7 @@ from .network_policy import network_policy
 from .pods import current_pods
 from .runtime_profiles import UnknownRuntime, runtime_profile, unsupported_tasks
 from .service import api_service
-from .serving_runtime import serving_runtime
+from .serving_runtime import runtime_name, serving_runtime
 from .status import ModelState, carries, model_state
 
 _MODE_REFUSED: Final = "deploymentMode cannot be changed"
@@ -46,13 +47,17 @@ _KSERVE_PATIENCE: Final = timedelta(minutes=5)
 
 @dataclass(frozen=True, kw_only=True)
 class Serving:
-    """How one model is served, and how far that has come. `deployment` and `pods` are as the cache has them."""
+    """How one model is served, and how far that has come.
+
+    `inference_service` is as it was before this pass; `deployment` and `pods` are as the cache has them.
+    """
 
     service: ModelService
     platform: ModelPlatform
     world: World
     deployment_mode: str | None
     release: Release | None
+    inference_service: Manifest | None
     deployment: Manifest | None
     pods: tuple[Manifest, ...]
 
@@ -66,7 +71,7 @@ class Serving:
         """Return the addresses of the children."""
         service = self.service
         return (
-            serving_runtime_ref(service),
+            self.runtime_ref,
             inference_service_ref(service),
             api_service_ref(service),
             network_policy_ref(service),
@@ -88,17 +93,38 @@ class Serving:
             return
         if self.release is Release.TOO_OLD or self.is_of_wrong_mode:
             return
-        yield serving_runtime(self.service, profile)
+        runtime = self.runtime_ref.name
+        yield serving_runtime(self.service, profile, name=runtime)
         policy = network_policy(self.service, self.platform)
         if policy is not None:
             yield policy
         yield api_service(self.service)
         mode = deployment_mode(self.deployment_mode, self.release)
-        yield inference_service(self.service, profile, deployment_mode=mode)
+        yield inference_service(self.service, profile, deployment_mode=mode, runtime=runtime)
 
     def keep(self) -> frozenset[Ref]:
-        """Return what stays as it is where it can not be written now."""
-        return frozenset(() if self.children else self.refs)
+        """Return what stays as it is: where nothing can be written now; and runtimes that KServe still goes by."""
+        return frozenset((*(() if self.children else self.refs), *self._runtimes_in_use()))
+
+    def _runtimes_in_use(self) -> Iterable[Ref]:
+        acted = self.world.rehearsed or carries(self.deployment, self.wanted_hash)
+        if self.children and (acted or self.service.spec.serving.replicas == 0):
+            return ()
+        return (ref for ref in self.world.seen if ref.kind == SERVING_RUNTIME and ref != self.runtime_ref)
+
+    @cached_property
+    def runtime_ref(self) -> Ref:
+        """Return the address of the ServingRuntime: as it was while the pods are to run what they were told to run.
+
+        So an operator that named it otherwise is followed without a restart.
+        """
+        profile, told = self.profile, self.inference_service
+        name = told["spec"]["predictor"].get("model", {}).get("runtime") if told else None
+        if isinstance(profile, UnknownRuntime):
+            return serving_runtime_ref(self.service, name)
+        if told and name and told_config_hash(told) == config_hash(self.service, profile):
+            return serving_runtime_ref(self.service, name)
+        return serving_runtime_ref(self.service, runtime_name(self.service, profile))
 
     @cached_property
     def state(self) -> ModelState:
