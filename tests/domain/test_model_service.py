@@ -386,7 +386,7 @@ def test_before_its_time_is_up_a_model_only_loads() -> None:
 
 
 def test_a_rollout_may_take_longer_than_a_start_since_the_old_replicas_serve() -> None:
-    world = serving_well(a_model_world(pods=(a_pod(phase="Running"),)))
+    world = serving_well(a_model_world(unready(), pods=(a_pod(phase="Running"),)))
     assert world.deployment is not None
     behind = world.deployment["status"] | {"updatedReplicas": 0}
     world = _replace(world, deployment=world.deployment | {"status": behind}, now=NOW + timedelta(days=1))
