@@ -18,6 +18,7 @@ from maas_operator.adapters.watches import SELECTORS, WATCHED
 from maas_operator.domain.kinds import CUSTOM_RESOURCE_DEFINITION, Kind
 from maas_operator.domain.labels import GROUP
 from maas_operator.domain.objects import Manifest
+from maas_operator.domain.serving.kserve import DEFINITION, marked_schema
 from maas_operator.engine.errors import OperatorError
 
 Seen: TypeAlias = Callable[[Manifest, Kind, str | None], None]
@@ -146,7 +147,11 @@ def settings() -> kopf.OperatorSettings:
 def _without_schemas(definition: Manifest) -> Manifest:
     """Return what we need of a CRD: all schemas of a cluster, and their copies in annotations, fill 100 MB."""
     metadata, spec = definition["metadata"], definition["spec"]
-    versions = [{"name": version["name"], "served": version["served"]} for version in spec["versions"]]
+    tells_release = metadata["name"] == DEFINITION.name
+    versions = [
+        {"name": one["name"], "served": one["served"], **({"schema": marked_schema(one)} if tells_release else {})}
+        for one in spec["versions"]
+    ]
     return definition | {
         "metadata": {key: value for key, value in metadata.items() if key not in {"annotations", "managedFields"}},
         "spec": {"group": spec["group"], "names": spec["names"], "versions": versions},

@@ -175,8 +175,16 @@ class Capabilities(ApiModel):
 
     kserve: Bool | None = None
     """Whether KServe's kinds are there."""
+    kserve_version: Annotated[str, Field(max_length=63)] | None = None
+    """KServe's release, as far as its CRDs tell it; absent with CRDs of the minimal flavour, which say nothing."""
+    distribution: Annotated[str, Field(max_length=63)] | None = None
+    """Who brings KServe, by the place of its configuration: OpenShiftAI, OpenDataHub or KServe."""
     deployment_mode: Annotated[str, Field(max_length=63)] | None = None
-    """How KServe runs models."""
+    """How KServe runs services that say nothing; models of this operator always are plain Deployments."""
+    headless: Bool | None = None
+    """Whether KServe's own Services have no cluster IP; the gateways use the operator's Services, which have one."""
+    modelcar: Bool | None = None
+    """Whether KServe runs models from oci:// images."""
     threescale: Bool | None = None
     """Whether the 3scale-operator's kinds are there."""
 

@@ -99,12 +99,14 @@ class Reason(StrEnum):
     DEPENDENCY_MISSING = "DependencyMissing"
     FORBIDDEN = "Forbidden"
     REJECTED = "Rejected"
+    WEBHOOK_UNAVAILABLE = "WebhookUnavailable"
     NAMESPACE_TERMINATING = "NamespaceTerminating"
     INTERNAL_ERROR = "InternalError"
     INVALID_SPEC = "InvalidSpec"
     # PlatformReady
     PLATFORM_MISSING = "PlatformMissing"
     PLATFORM_NOT_READY = "PlatformNotReady"
+    KSERVE_TOO_OLD = "KServeTooOld"
     # StorageReady
     STORAGE_NOT_OFFERED = "StorageNotOffered"
     STORAGE_CLASS_MISSING = "StorageClassMissing"
@@ -125,18 +127,25 @@ class Reason(StrEnum):
     ARGUMENT_REFUSED = "ArgumentRefused"
     CHAT_TEMPLATE_MISSING = "ChatTemplateMissing"
     CHAT_TEMPLATE_INVALID = "ChatTemplateInvalid"
+    DEPLOYMENT_MODE_FIXED = "DeploymentModeFixed"
     STOPPED = "Stopped"
     MODEL_STARTING = "ModelStarting"
     MODEL_LOADING = "ModelLoading"
     ROLLING_OUT = "RollingOut"
     PODS_REFUSED = "PodsRefused"
     UNSCHEDULABLE = "Unschedulable"
+    VOLUME_NOT_READY = "VolumeNotReady"
+    POD_LOST = "PodLost"
     IMAGE_PULL_FAILED = "ImagePullFailed"
     CONTAINER_CRASHED = "ContainerCrashed"
+    PROBE_FAILED = "ProbeFailed"
     OUT_OF_MEMORY = "OutOfMemory"
     MODEL_LOAD_FAILED = "ModelLoadFailed"
+    MODEL_ACCESS_DENIED = "ModelAccessDenied"
+    MODEL_NOT_FOUND = "ModelNotFound"
     RUNTIME_REFUSED = "RuntimeRefused"
     SERVING_FAILED = "ServingFailed"
+    KSERVE_SILENT = "KServeSilent"
     STARTUP_TIMEOUT = "StartupTimeout"
     # GatewayReady, Promoted, Live
     GATEWAY_SYNCING = "GatewaySyncing"
@@ -275,6 +284,11 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
         "The Kubernetes API or a webhook refuses an object that the operator renders.",
         "Change the field that the message names; if it is none of yours, report a bug.",
     ),
+    Reason.WEBHOOK_UNAVAILABLE: ReasonDoc(
+        "The Kubernetes API can not ask a webhook about an object that the operator writes: its controller is down, or"
+        " is just being upgraded. What is there stays; it is tried again every minute.",
+        "Bring the controller of the webhook back, which the message names.",
+    ),
     Reason.INTERNAL_ERROR: ReasonDoc(
         "The operator failed in a way that nobody thought of; it tries again, more and more slowly.",
         "Report a bug with the operator's log of the time.",
@@ -326,6 +340,10 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
         " slowly.",
         "Act on the message, which has the Job's last words.",
     ),
+    Reason.KSERVE_TOO_OLD: ReasonDoc(
+        "The cluster's KServe is older than 0.15.1, or its Open Data Hub than 2.30. Nothing of a model is changed.",
+        "Upgrade KServe or OpenShift AI.",
+    ),
     Reason.NAME_TOO_LONG: ReasonDoc(
         "Name and namespace together are longer than 52 characters, which KServe can not serve.",
         "Create the ModelService with a shorter name.",
@@ -364,6 +382,11 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
         "A PersistentVolumeClaim can not be mounted by as many pods as there are replicas, or holds no files.",
         "Use a claim with ReadWriteMany or ReadOnlyMany and volumeMode Filesystem, or one replica.",
     ),
+    Reason.DEPLOYMENT_MODE_FIXED: ReasonDoc(
+        "KServe runs the model's InferenceService in another mode than as a plain Deployment, or calls that mode by"
+        " another name since it was upgraded, and changes neither.",
+        "Delete the InferenceService; the operator makes it anew. The model is away meanwhile.",
+    ),
     Reason.STOPPED: ReasonDoc("spec.serving.replicas is 0.", "Set spec.serving.replicas to 1 or more."),
     Reason.MODEL_STARTING: ReasonDoc("KServe makes the pods.", _WAIT),
     Reason.MODEL_LOADING: ReasonDoc("The pods run and load the model.", _WAIT),
@@ -376,6 +399,15 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
         "No node has room or the wanted accelerator for a pod.",
         "Add nodes, or lower spec.serving.resources.",
     ),
+    Reason.VOLUME_NOT_READY: ReasonDoc(
+        "A pod waits for a PersistentVolumeClaim that does not exist, is not bound, or is bound to another zone or"
+        " node.",
+        "Create or repair the claim that the message names.",
+    ),
+    Reason.POD_LOST: ReasonDoc(
+        "The newest pod was evicted or has failed as a whole, or its node does not answer.",
+        "Wait for another pod; if it happens again, give the node what the message says it lacks.",
+    ),
     Reason.IMAGE_PULL_FAILED: ReasonDoc(
         "The image of the runtime or of the model can not be pulled.",
         "Correct the image, or give the namespace's service account the pull secret.",
@@ -383,6 +415,11 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
     Reason.CONTAINER_CRASHED: ReasonDoc(
         "The model server ends again and again; the message has its last words.",
         "Act on the message; often contextLength is more than the memory for the KV cache allows.",
+    ),
+    Reason.PROBE_FAILED: ReasonDoc(
+        "The model server was killed, most often since it does not answer its health check: while it loads, for longer"
+        " than spec.serving.startupTimeout; later, for a minute.",
+        "Raise spec.serving.startupTimeout if the model just takes long to load; else act on its last words.",
     ),
     Reason.OUT_OF_MEMORY: ReasonDoc(
         "The model server was killed for its memory.",
@@ -392,11 +429,23 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
         "The model's files can not be fetched or loaded.",
         "Correct spec.model.source, or the access to it, as the message says.",
     ),
+    Reason.MODEL_ACCESS_DENIED: ReasonDoc(
+        "Whoever keeps the model's files refuses the credentials, or these do not suffice.",
+        "Correct the Secret of spec.model.credentialsSecretRef, or the permissions of its user, as the message says.",
+    ),
+    Reason.MODEL_NOT_FOUND: ReasonDoc(
+        "There is no model where spec.model.source says.",
+        "Correct spec.model.source, or upload the model there, as the message says.",
+    ),
     Reason.RUNTIME_REFUSED: ReasonDoc(
         "KServe refuses the runtime or the model's format, or the runtime can not do what the spec asks for.",
         "Correct the runtime or the field that the message names.",
     ),
     Reason.SERVING_FAILED: ReasonDoc("KServe reports an error of its own.", "Act on the message, which is KServe's."),
+    Reason.KSERVE_SILENT: ReasonDoc(
+        "KServe has not acted on the InferenceService for five minutes.",
+        "See whether KServe's controller runs, and its log.",
+    ),
     Reason.STARTUP_TIMEOUT: ReasonDoc(
         "The model has not become ready within spec.serving.startupTimeout.",
         "Act on the message; if the model just takes long to load, raise spec.serving.startupTimeout.",

@@ -43,7 +43,7 @@ from maas_operator.domain.serving.runtime_profiles import (
     version_of,
 )
 from maas_operator.domain.serving.service import api_service
-from maas_operator.domain.serving.serving_runtime import serving_runtime
+from maas_operator.domain.serving.serving_runtime import runtime_name, serving_runtime
 from maas_operator.domain.serving.sources import source_of
 from maas_operator.domain.storage.backend import NOTHING_FOUND, Backend
 from maas_operator.domain.storage.odf import ClaimedBucket
@@ -122,12 +122,13 @@ def _service_children(service: ModelService, platform: ModelPlatform) -> Iterabl
     _refuse(service, "spec.platformRef", None if secret_only else policies.problem)
     policy, bucket = network_policy(service, platform), _bucket(service, platform)
     yield from bucket.children if isinstance(bucket, ClaimedBucket) else ()
-    yield from [] if reference else [serving_runtime(service, profile)]
+    runtime = runtime_name(service, profile)
+    yield from [] if reference else [serving_runtime(service, profile, name=runtime)]
     yield from [policy] if policy else []
     yield api_service(service)
     source = source_of(service, bucket=bucket.bucket if bucket else None)
     if source.uri:
-        yield inference_service(service, profile, deployment_mode=None, source=source)
+        yield inference_service(service, profile, deployment_mode=None, source=source, runtime=runtime)
     yield backend(service, platform)
     yield product(service, platform, metering, policies)
 

@@ -124,7 +124,7 @@ TABLE: Final[dict[Kind, Use]] = {
     PERSISTENT_VOLUME_CLAIM: _CHILD,
     # Secrets are watched in the 3scale namespaces only, by a watch of their own: never cluster-wide.
     SECRET: Use.READ | Use.WRITE,
-    # By name only: certificates, what ModelServices name in their namespaces, and addresses of buckets.
+    # By name only: certificates, what ModelServices name, addresses of buckets, and what sets KServe up.
     CONFIG_MAP: Use.READ,
     POD: Use.WATCH,
     DEPLOYMENT: Use.WATCH,

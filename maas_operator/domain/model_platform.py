@@ -26,6 +26,7 @@ from .minio.storage import PlatformMinIO
 from .objects import Manifest, Ref
 from .people.secrets import StoredSecret
 from .policies.platform import PlatformPolicies
+from .serving.kserve import TOO_OLD_MESSAGE, KServe, Release
 
 ADMIN_URL: Final = "adminURL"
 TOKEN: Final = "token"
@@ -37,6 +38,7 @@ class ModelPlatformWorld(World):
     """What a pass knows.
 
     `served`: whether the CRDs of KServe and 3scale are installed, by one kind of each.
+    `kserve`: what of KServe tells its release and how it is set up.
     `provider_account`: the Secret of `providerAccountSecretRef`; None if it does not exist.
     `admin_api`: what is wrong with our own calls to 3scale; None if nothing is, or if they can not be made yet.
     `tenants`: the ModelServices and ModelSubscriptions that still need this platform, as `namespace/name`.
@@ -50,6 +52,7 @@ class ModelPlatformWorld(World):
 
     platform: ModelPlatform
     served: Mapping[Kind, bool]
+    kserve: KServe
     namespace_exists: bool
     provider_account: StoredSecret | None
     admin_api: Verdict | None
@@ -132,7 +135,11 @@ def _status(world: ModelPlatformWorld, metering: Metering) -> dict[str, object]:
     # A URL with something secret in it is none that we accept, so it must not show up either.
     shown = admin_url if admin_url and _unusable(admin_url.get_secret_value()) is None else None
     return {
-        "capabilities": {"kserve": world.served[INFERENCE_SERVICE], "threescale": world.served[PRODUCT]},
+        "capabilities": {
+            "kserve": world.served[INFERENCE_SERVICE],
+            **world.kserve.capabilities,
+            "threescale": world.served[PRODUCT],
+        },
         **({"adminURL": shown.get_secret_value()} if shown else {}),
         **({"portalURL": f"https://{world.portal_host}"} if world.portal_host else {}),
         **({"tokenPolicyVersion": metering.version} if metering.version else {}),
@@ -141,9 +148,11 @@ def _status(world: ModelPlatformWorld, metering: Metering) -> dict[str, object]:
 
 def _kserve(world: ModelPlatformWorld) -> tuple[Condition, ...]:
     """Return what KServe adds to Ready: it has no condition of its own."""
-    if world.served[INFERENCE_SERVICE]:
-        return ()
-    return (_stage(Reason.DEPENDENCY_MISSING, _not_installed(INFERENCE_SERVICE, "KServe")),)
+    if not world.served[INFERENCE_SERVICE]:
+        return (_stage(Reason.DEPENDENCY_MISSING, _not_installed(INFERENCE_SERVICE, "KServe")),)
+    if world.kserve.release is Release.TOO_OLD:
+        return (_stage(Reason.KSERVE_TOO_OLD, TOO_OLD_MESSAGE),)
+    return ()
 
 
 def _in_use(world: ModelPlatformWorld, metering: Metering) -> Condition:

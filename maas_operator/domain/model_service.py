@@ -33,6 +33,7 @@ from .plan.changes import Write
 from .plan.consequences import Consequence, consequences
 from .plan.observation import observed
 from .policies.platform import PlatformPolicies
+from .serving.kserve import Release
 from .serving.progress import Serving, model_ready
 from .serving.runtime_profiles import UnknownRuntime
 from .serving.sources import NO_PREREQUISITES, Prerequisites
@@ -44,6 +45,8 @@ POLL: Final = timedelta(seconds=30)
 
 _LONGEST: Final = 1024
 """The longest message in the status that is not a condition's."""
+
+_LOAD_FAILURES: Final = frozenset({Reason.MODEL_LOAD_FAILED, Reason.MODEL_ACCESS_DENIED, Reason.MODEL_NOT_FOUND})
 
 _OF_PROMOTION: Final = (
     "stagingVersion",
@@ -60,6 +63,8 @@ class ModelServiceWorld(World):
     """What a pass knows.
 
     `deployment_mode`: KServe's word for how it runs this model; None before it has said one.
+    `release`: the installed KServe's, if anything tells it.
+    `inference_service`: the one that was there before this pass.
     `deployment`, `pods`: KServe's, as the cache has them. `routes`: the Product's, to production and staging.
     `endpoint`: where 3scale publishes the Product, in a cluster that has no Routes; else empty.
     `remote`: what 3scale itself says, where it was asked.
@@ -75,6 +80,8 @@ class ModelServiceWorld(World):
     platform: ModelPlatform | None
     threescale_namespaces: frozenset[str]
     deployment_mode: str | None
+    release: Release | None
+    inference_service: Manifest | None
     deployment: Manifest | None
     pods: tuple[Manifest, ...]
     routes: tuple[Manifest, ...]
@@ -157,6 +164,8 @@ def _serving(world: ModelServiceWorld, platform: ModelPlatform, storage: BucketS
         platform=platform,
         world=world,
         deployment_mode=world.deployment_mode,
+        release=world.release,
+        inference_service=world.inference_service,
         deployment=world.deployment,
         pods=world.pods,
         found=world.prerequisites,
@@ -172,7 +181,7 @@ def _retirement(world: ModelServiceWorld) -> Retirement:
 
 def _load_failure(serving: Serving) -> str:
     state = serving.state
-    return state.message if state.reason is Reason.MODEL_LOAD_FAILED else ""
+    return state.message if state.reason in _LOAD_FAILURES else ""
 
 
 def _publication(world: ModelServiceWorld, platform: ModelPlatform) -> Publication:
@@ -332,7 +341,9 @@ def _platform_not_ready(platform: ModelPlatform) -> Verdict | None:
     if ready is not None and ready.status is ConditionStatus.TRUE:
         return None
     why = ready.message if ready else "not checked yet"
-    return false(Reason.PLATFORM_NOT_READY, f"ModelPlatform {platform.metadata.name}: {why}")
+    too_old = ready is not None and ready.reason == Reason.KSERVE_TOO_OLD
+    reason = Reason.KSERVE_TOO_OLD if too_old else Reason.PLATFORM_NOT_READY
+    return false(reason, f"ModelPlatform {platform.metadata.name}: {why}")
 
 
 def _status(

@@ -79,9 +79,9 @@ def name_violation(service: ModelService) -> str | None:
     )
 
 
-def serving_runtime_ref(service: ModelService) -> Ref:
-    """Return the address of the service's own ServingRuntime."""
-    return Ref(SERVING_RUNTIME, service.metadata.namespace, service.metadata.name)
+def serving_runtime_ref(service: ModelService, name: str | None = None) -> Ref:
+    """Return the address of a ServingRuntime of the service's own; its own name is that of what needs no other."""
+    return Ref(SERVING_RUNTIME, service.metadata.namespace, name or service.metadata.name)
 
 
 def inference_service_ref(service: ModelService) -> Ref:

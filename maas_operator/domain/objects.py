@@ -38,6 +38,7 @@ class RefusalReason(StrEnum):
     CONFLICT = "Conflict"
     FORBIDDEN = "Forbidden"
     REJECTED = "Rejected"
+    WEBHOOK_UNAVAILABLE = "WebhookUnavailable"
     DEPENDENCY_MISSING = "DependencyMissing"
     NAMESPACE_MISSING = "NamespaceMissing"
     NAMESPACE_TERMINATING = "NamespaceTerminating"

@@ -9,6 +9,7 @@
     │   │   └── NamespaceTerminating
     │   ├── Rejected            400, 413, 415, 422 and a 500 that speaks of our object: the same call will fail again
     │   └── Unavailable         429, 5xx, time-outs, broken connections: the same call may pass later
+    │       └── WebhookUnavailable  500: who must admit the object can not be asked
     ├── ThreescaleError         3scale's Admin API said no
     │   ├── AuthorityMissing        the ConfigMap with the certificates that vouch for it is not there
     │   ├── TokenRefused            401, 403: the token, or what it may do
@@ -73,6 +74,10 @@ class Unavailable(ApiError):
     ) -> None:
         super().__init__(message, status=status, reason=reason)
         self.retry_after_seconds = retry_after_seconds
+
+
+class WebhookUnavailable(Unavailable):
+    """A webhook that must admit the object can not be asked; other kinds are not held up."""
 
 
 class ThreescaleError(OperatorError):

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Final
 
 from pydantic import SecretStr
@@ -56,6 +57,7 @@ from .cache import Cache
 from .cluster import Cluster
 from .errors import InvalidSpec
 from .inquiries import Inquiries
+from .kserve import KServeLookup
 from .lookup import Lookup, of_product
 from .minio_evidence import MinIOEvidenceFinder
 from .packed_policy import packed_policy
@@ -105,6 +107,8 @@ class Gatherer:
             platform=platform,
             threescale_namespaces=self._threescale_namespaces(),
             deployment_mode=(inference_service or {}).get("status", {}).get("deploymentMode"),
+            release=(await self._kserve.find()).release,
+            inference_service=inference_service,
             deployment=self.cache.get(names.deployment_ref(service)),
             pods=self._referring(names.inference_service_ref(service), POD),
             routes=routes,
@@ -168,6 +172,7 @@ class Gatherer:
             seen=seen,
             platform=platform,
             served={kind: await self._is_served(kind) for kind in (INFERENCE_SERVICE, PRODUCT)},
+            kserve=await self._kserve.find(),
             namespace_exists=await self._lookup.find(Ref(NAMESPACE, "", threescale.namespace)) is not None,
             provider_account=provider_account,
             admin_api=await self.inquiries.platform_problem(platform) if can_ask else None,
@@ -301,6 +306,10 @@ class Gatherer:
 
     async def _is_served(self, kind: Kind) -> bool:
         return await self._lookup.find(Ref(CUSTOM_RESOURCE_DEFINITION, "", f"{kind.plural}.{kind.group}")) is not None
+
+    @cached_property
+    def _kserve(self) -> KServeLookup:
+        return KServeLookup(self._lookup, self.now)
 
     async def _tenants(self, platform: ModelPlatform) -> tuple[str, ...]:
         """Return who still needs a platform; asked for, and live, only when it is being deleted."""

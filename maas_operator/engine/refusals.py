@@ -21,6 +21,7 @@ from .errors import (
     RemoteUnavailable,
     ThreescaleError,
     TokenRefused,
+    WebhookUnavailable,
 )
 
 _THREESCALE: Final[dict[type[ThreescaleError], Reason]] = {
@@ -35,6 +36,7 @@ _REMEDIES: Final[dict[type[ApiError], tuple[RefusalReason, str]]] = {
     NamespaceTerminating: (RefusalReason.NAMESPACE_TERMINATING, "wait until its namespace is gone"),
     Forbidden: (RefusalReason.FORBIDDEN, "grant the operator its RBAC, or lift the quota or policy that denies it"),
     Rejected: (RefusalReason.REJECTED, "change the field that is refused"),
+    WebhookUnavailable: (RefusalReason.WEBHOOK_UNAVAILABLE, "it is tried again; bring the webhook's controller back"),
 }
 
 

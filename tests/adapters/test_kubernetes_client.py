@@ -19,6 +19,7 @@ from maas_operator.engine.errors import (
     NotFound,
     Rejected,
     Unavailable,
+    WebhookUnavailable,
 )
 from tests.adapters.scripted import Answer, scripted, status
 
@@ -51,6 +52,7 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
         (status(422, "Invalid"), Rejected),
         (status(500, "", "failed to create typed patch object: .spec.x: field not declared in schema"), Rejected),
         (status(500, "InternalError", "etcdserver: leader changed"), Unavailable),
+        (status(500, "InternalError", 'failed calling webhook "x": connection refused'), WebhookUnavailable),
         (status(401, "Unauthorized"), Unavailable),
     ],
 )

@@ -30,6 +30,7 @@ from maas_operator.domain.kinds import (
 )
 from maas_operator.domain.labels import FINALIZER, MANAGED_BY, OPERATOR
 from maas_operator.domain.objects import Manifest, Ref, ref_of
+from maas_operator.domain.serving.kserve import KServe, Release
 from maas_operator.engine.cache import Cache
 from maas_operator.engine.errors import NotFound
 from maas_operator.sandbox.kubeapi.errors import ApiError
@@ -173,6 +174,24 @@ async def test_a_type_whose_crd_comes_later_is_watched_from_then_on(
         made = await eventually(lambda: cluster.apply(runtime))
         await told.about(ref_of(made))
     assert "openAPIV3Schema" not in str(told.cache.get(ref_of(created))), "all schemas together fill the memory"
+    await cluster.delete(ref_of(created), uid=created["metadata"]["uid"])
+
+
+async def test_of_kserves_own_crd_what_tells_its_release_is_kept(
+    access: Access, cluster: KubernetesCluster, namespace: str
+) -> None:
+    told = Told()
+    crd = definition(INFERENCE_SERVICE)
+    fields = {"model": {"type": "object"}, "logger": {"type": "object", "properties": {"url": {"type": "string"}}}}
+    spec = {"type": "object", "properties": {"predictor": {"type": "object", "properties": fields}}}
+    schema = {"type": "object", "properties": {"spec": spec}}
+    crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"] = schema
+    async with running(KopfEvents(access, told).run()):
+        await told.until((None, Ref(NAMESPACE, "", namespace)))
+        created = await cluster.apply(crd)
+        await told.about(ref_of(created))
+    assert KServe(told.cache.get(ref_of(created))).release is Release.TOO_OLD
+    assert "url" not in str(told.cache.get(ref_of(created)))
     await cluster.delete(ref_of(created), uid=created["metadata"]["uid"])
 
 

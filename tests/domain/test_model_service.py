@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from maas_operator.api.meta import ConditionStatus
+from maas_operator.api.model_service import ModelService
 from maas_operator.api.reasons import ConditionType as Type
 from maas_operator.api.reasons import Reason
 from maas_operator.domain.conditions import Verdict
@@ -80,6 +81,12 @@ def a_pod(**status: Any) -> Manifest:
 def unschedulable() -> Manifest:
     no_room = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes: no cpu"}
     return a_pod(phase="Pending", conditions=[no_room])
+
+
+def unready(reason: str = "ModelStarting", **spec: Any) -> ModelService:
+    """Return a service of which it was told just now that its model does not serve."""
+    since = {"type": "ModelReady", "status": "False", "reason": reason, "lastTransitionTime": stamp(NOW)}
+    return a_service(status={"conditions": [since]}, **spec)
 
 
 def promotion_of(decision: Decision) -> Ref:
@@ -334,9 +341,42 @@ def test_a_pod_that_can_not_be_scheduled_is_told_in_the_schedulers_words() -> No
 
 
 def test_a_model_that_does_not_start_in_time_stalls_with_its_cause() -> None:
-    world = a_model_world(a_service(serving={"startupTimeout": "10m"}), pods=(unschedulable(),))
+    world = a_model_world(unready(serving={"startupTimeout": "10m"}), pods=(unschedulable(),))
     decision = settle(decide, _replace(world, now=NOW + timedelta(minutes=10)), content)
     assert told(decision, Type.MODEL_READY)[1] == "StartupTimeout"
+
+
+def test_a_model_without_pods_stalls_as_well() -> None:
+    world = a_model_world(unready(serving={"startupTimeout": "10m"}))
+    assert told(settle(decide, _replace(world, now=NOW + timedelta(minutes=10)), content), Type.STALLED)[0] == "True"
+
+
+def test_a_model_that_breaks_after_days_has_its_time_from_then_on() -> None:
+    pod = unschedulable()
+    pod["metadata"]["creationTimestamp"] = stamp(NOW - timedelta(days=9))
+    world = a_model_world(unready("Unschedulable"), pods=(pod,))
+    assert told(settle(decide, _replace(world, now=NOW + timedelta(minutes=29)), content), Type.MODEL_READY) == (
+        "False",
+        "Unschedulable",
+    )
+    fresh = a_model_world(pods=(pod,))
+    assert told(settle(decide, fresh, content), Type.MODEL_READY) == ("False", "Unschedulable")
+
+
+def test_a_kserve_that_does_nothing_is_told_after_five_minutes() -> None:
+    for minutes, reason in ((4, "ModelStarting"), (5, "KServeSilent")):
+        world = _replace(a_model_world(unready()), now=NOW + timedelta(minutes=minutes))
+        decision = settle(decide, world, content)
+        assert told(decision, Type.MODEL_READY) == ("False", reason)
+    assert "InferenceService llm/tiny waits for KServe" in condition_of(decision, Type.MODEL_READY).message
+
+
+def test_a_kserve_that_has_begun_is_not_suspected() -> None:
+    world = serving_well(a_model_world(unready(), pods=(a_pod(phase="Running"),)))
+    assert world.deployment is not None
+    loading = world.deployment | {"status": world.deployment["status"] | {"availableReplicas": 0}}
+    world = _replace(world, deployment=loading, now=NOW + timedelta(minutes=20))
+    assert told(settle(decide, world, content), Type.MODEL_READY) == ("False", "ModelLoading")
 
 
 def test_before_its_time_is_up_a_model_only_loads() -> None:
@@ -346,7 +386,7 @@ def test_before_its_time_is_up_a_model_only_loads() -> None:
 
 
 def test_a_rollout_may_take_longer_than_a_start_since_the_old_replicas_serve() -> None:
-    world = serving_well(a_model_world(pods=(a_pod(phase="Running"),)))
+    world = serving_well(a_model_world(unready(), pods=(a_pod(phase="Running"),)))
     assert world.deployment is not None
     behind = world.deployment["status"] | {"updatedReplicas": 0}
     world = _replace(world, deployment=world.deployment | {"status": behind}, now=NOW + timedelta(days=1))

@@ -29,6 +29,7 @@ from maas_operator.domain.objects import Children, Manifest, Ref, Refusal, ref_o
 from maas_operator.domain.people.secrets import StoredSecret
 from maas_operator.domain.people.world import FreshSecrets, ModelSubscriptionWorld
 from maas_operator.domain.policies.platform import PlatformPolicies
+from maas_operator.domain.serving.kserve import KServe
 from maas_operator.engine.packed_policy import packed_policy
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -119,6 +120,8 @@ def a_model_world(service: ModelService | None = None, **known: Any) -> ModelSer
         "platform": a_platform(),
         "threescale_namespaces": frozenset({"3scale"}),
         "deployment_mode": None,
+        "release": None,
+        "inference_service": None,
         "deployment": None,
         "pods": (),
         "routes": (),
@@ -148,6 +151,7 @@ def a_platform_world(platform: ModelPlatform | None = None, **known: Any) -> Mod
     account = stored(adminURL="https://3scale-admin.apps.example.com", token="canary-token")
     defaults: dict[str, Any] = {
         "served": {INFERENCE_SERVICE: True, PRODUCT: True},
+        "kserve": KServe(),
         "namespace_exists": True,
         "provider_account": account,
         "admin_api": None,

@@ -50,6 +50,7 @@ from maas_operator.engine.cluster import MANAGER
 from maas_operator.engine.errors import NotFound
 from maas_operator.sandbox.controllers.buckets import object_storage_class
 from maas_operator.sandbox.controllers.clients import InProcessClient
+from maas_operator.sandbox.controllers.kserve.settings import Settings
 from maas_operator.sandbox.controllers.minio.volumes import default_storage_class
 from maas_operator.sandbox.controllers.runner import Backoff
 from maas_operator.sandbox.controllers.surroundings import surroundings
@@ -152,12 +153,12 @@ class AdminApiCalls(InProcess):
 class World:
     """The cluster of one scenario; what its methods do is done by its user, and meets no fault."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings | None = None) -> None:
         self.historian, self.listener = Historian(), Listener()
         self.kubeapi = KubeApi(clock=self.wall_clock)
         self.kubeapi.api.store.subscribe(self.historian.hear)
         self.client = InProcessClient(self.kubeapi)
-        self.around = surroundings(self.client, clock=self.wall_clock, backoff=Backoff(longest=60.0))
+        self.around = surroundings(self.client, clock=self.wall_clock, backoff=Backoff(longest=60.0), settings=settings)
         self.around.porta.add_tenant(ADMIN_URL, TOKEN)
         numbers = itertools.count(int(now()) + 1)
         self.admin_api = AdminApiCalls(self.around.admin_api)
@@ -394,10 +395,14 @@ async def a_settled_world(*, ends: bool = True) -> AsyncIterator[World]:
 
 @asynccontextmanager
 async def a_world(
-    *, install: bool = True, ends: bool = True, checkpoint: Checkpoint | None = None
+    *,
+    install: bool = True,
+    ends: bool = True,
+    checkpoint: Checkpoint | None = None,
+    settings: Settings | None = None,
 ) -> AsyncIterator[World]:
     """Yield a cluster with CRDs and 3scale but no object of ours; check everything at the end (`ends`)."""
-    world, failure = World(), None
+    world, failure = World(settings), None
     with world.listener.attached():
         async with asyncio.TaskGroup() as group:
             if checkpoint is not None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from maas_operator.domain.kinds import EVENT, INFERENCE_SERVICE
+from maas_operator.engine.errors import WebhookUnavailable
 from maas_operator.sandbox.controllers.faults import PodFault, PortaFault
 from tests.scenarios import harness
 from tests.scenarios.harness import (
     ACCOUNT,
+    HOME,
     NAME,
     PLATFORM,
     SERVICE,
@@ -16,22 +19,46 @@ from tests.scenarios.harness import (
     a_world,
     sample,
 )
+from tests.scenarios.operator import Fault
 
 PODS = {
-    PodFault.IMAGE_PULL: ("ImagePullFailed", "Back-off pulling image"),
-    PodFault.UNSCHEDULABLE: ("Unschedulable", "2 Insufficient nvidia.com/gpu"),
-    PodFault.OOM_KILLED: ("OutOfMemory", "killed for its memory"),
-    PodFault.CRASH_LOOP: ("ContainerCrashed", "larger than the available KV cache memory"),
-    PodFault.STORAGE_INITIALIZER: ("ModelLoadFailed", "does not exist in bucket models"),
-    PodFault.MODELCAR: ("ModelLoadFailed", "no /models directory"),
-    PodFault.QUOTA: ("PodsRefused", "exceeded quota"),
-    PodFault.NEVER_READY: ("ModelLoading", "InferenceService"),
+    PodFault.IMAGE_PULL: ("ImagePullFailed", "Back-off pulling image", "image of the runtime"),
+    PodFault.UNSCHEDULABLE: ("Unschedulable", "2 Insufficient nvidia.com/gpu", "spec.serving.resources"),
+    PodFault.OOM_KILLED: ("OutOfMemory", "killed for its memory", "spec.serving.resources.limits.memory"),
+    PodFault.CRASH_LOOP: ("ContainerCrashed", "larger than the available KV cache memory", "spec.model.contextLength"),
+    PodFault.CRASH_WITH_KEY: ("ContainerCrashed", "'HF_TOKEN': '[hidden]'", "last words"),
+    PodFault.PROBE: ("ProbeFailed", "12% Completed", "spec.serving.startupTimeout"),
+    PodFault.SECRET_MISSING: ("PodsRefused", 'secret "hf-token" not found', "create it in the namespace"),
+    PodFault.STORAGE_INITIALIZER: ("ModelNotFound", "No model found in models/absent", "path in spec.model.source"),
+    PodFault.STORAGE_DENIED: ("ModelAccessDenied", "(AccessDenied)", "spec.model.credentialsSecretRef list and read"),
+    PodFault.STORAGE_KEY: ("ModelAccessDenied", "(InvalidAccessKeyId)", "AWS_SECRET_ACCESS_KEY in the Secret of spec"),
+    PodFault.STORAGE_BUCKET: ("ModelNotFound", "(NoSuchBucket)", "bucket in spec.model.source"),
+    PodFault.STORAGE_TLS: ("ModelLoadFailed", "CERTIFICATE_VERIFY_FAILED", "trust the authority"),
+    PodFault.STORAGE_GATED: ("ModelAccessDenied", "Cannot access gated repo", "account of HF_TOKEN"),
+    PodFault.STORAGE_IMAGE: ("ImagePullFailed", "storage-initializer", "KServe's configuration"),
+    PodFault.STORAGE_MEMORY: ("OutOfMemory", "storage-initializer", "KServe's configuration"),
+    PodFault.MODELCAR: ("ModelNotFound", "modelcar is invalid", "/models"),
+    PodFault.MODELCAR_IMAGE: ("ImagePullFailed", "authentication required", "spec.serving.imagePullSecrets"),
+    PodFault.MODELCAR_CRASH: ("ContainerCrashed", "container modelcar", "last words"),
+    PodFault.VOLUME_MISSING: ("VolumeNotReady", 'persistentvolumeclaim "models" not found', "PersistentVolumeClaim of"),
+    PodFault.VOLUME_PENDING: ("VolumeNotReady", "unbound immediate", "PersistentVolumeClaim of"),
+    PodFault.EVICTED: ("PodLost", "Evicted: The node was low on resource", "another pod takes its place"),
+    PodFault.NODE_LOST: ("PodLost", "its containers are ready, and the pod is not", "whether its node answers"),
+    PodFault.QUOTA: ("PodsRefused", "exceeded quota", "raise the ResourceQuota"),
+    PodFault.POLICY: ("PodsRefused", "security context constraint", "policy that admits the pod"),
+    PodFault.NEVER_READY: ("ModelLoading", "InferenceService", ""),
 }
+"""What is told of each fault: the reason, the words of who knows, and the remedy."""
 
 
+def test_every_fault_of_pods_is_told() -> None:
+    assert PODS.keys() == set(PodFault)
+
+
+@pytest.mark.matrix
 @pytest.mark.parametrize("fault", PODS, ids=str)
 async def test_a_pod_that_does_not_come_up_is_explained_and_given_up_on_in_time(fault: PodFault) -> None:
-    reason, words = PODS[fault]
+    reason, words, remedy = PODS[fault]
     async with a_world() as world:
         world.around.faults.pods[NAME] = fault
         await world.apply(*sample(serving={**sample()[-1]["spec"]["serving"], "startupTimeout": "10m"}))
@@ -39,17 +66,68 @@ async def test_a_pod_that_does_not_come_up_is_explained_and_given_up_on_in_time(
         message = await world.message(SERVICE, "ModelReady")
         assert await world.told(SERVICE, "ModelReady") == ("False", reason), message
         assert words in message
+        assert remedy in message
         assert await world.told(SERVICE, "Ready") == ("False", reason)
         assert await world.told(SERVICE, "Promoted") == ("True", "Promoted")
         assert await world.told(SERVICE, "Stalled") == ("False", "Settled")
         await world.rest(700.0)
-        late = fault is not PodFault.QUOTA
-        assert (await world.told(SERVICE, "Stalled"))[0] == ("True" if late else "False")
+        assert await world.told(SERVICE, "Stalled") == ("True", "StartupTimeout")
+        assert f"{reason}: " in await world.message(SERVICE)
         assert words in await world.message(SERVICE)
         del world.around.faults.pods[NAME]
         await world.rest(60.0)
         assert await world.told(SERVICE, "Ready") == ("True", "Ready")
         assert await world.told(SERVICE, "Stalled") == ("False", "Settled")
+
+
+async def test_what_a_crash_prints_reaches_neither_status_nor_events_if_it_is_a_key() -> None:
+    async with a_world() as world:
+        world.around.faults.pods[NAME] = PodFault.CRASH_WITH_KEY
+        await world.apply(*sample())
+        await world.rest(120.0)
+        written = await world.client.list(EVENT)
+        assert written
+        told = str([await world.get(SERVICE), *written])
+        assert "Segmentation fault" in told
+        assert "theCanary" not in told
+        world.around.faults.pods.clear()
+
+
+async def test_a_kserve_that_is_down_is_suspected_and_goes_on_where_it_was() -> None:
+    async with a_world() as world:
+        world.around.faults.kserve_down = True
+        await world.apply(*sample())
+        await world.rest(120.0)
+        assert await world.told(SERVICE, "ModelReady") == ("False", "ModelStarting")
+        await world.rest(240.0)
+        assert await world.told(SERVICE, "ModelReady") == ("False", "KServeSilent")
+        assert f"InferenceService {HOME}/{NAME}" in await world.message(SERVICE, "ModelReady")
+        await world.rest(1800.0)
+        assert await world.told(SERVICE, "Stalled") == ("True", "StartupTimeout")
+        assert "KServeSilent" in await world.message(SERVICE)
+        world.around.faults.kserve_down = False
+        await world.rest(120.0)
+        assert await world.told(SERVICE, "Ready") == ("True", "Ready")
+
+
+async def test_a_webhook_that_does_not_answer_is_quoted_and_holds_up_nothing_else() -> None:
+    words = 'failed calling webhook "inferenceservice.kserve-webhook-server.defaulter": connect: connection refused'
+    async with a_world() as world:
+        down = Fault(
+            lambda call: call.kind == INFERENCE_SERVICE.name and call.writes,
+            lambda: WebhookUnavailable(words, status=500),
+            times=1000,
+        )
+        world.operator.faults.append(down)
+        await world.apply(*sample())
+        await world.rest(50.0)
+        assert await world.told(SERVICE, "ModelReady") == ("False", "WebhookUnavailable")
+        assert words in await world.message(SERVICE, "ModelReady")
+        assert await world.told(SERVICE, "Promoted") == ("True", "Promoted")
+        assert await world.told(SERVICE, "Stalled") == ("False", "Settled")
+        world.operator.faults.clear()
+        await world.rest(120.0)
+        assert await world.told(SERVICE, "Ready") == ("True", "Ready")
 
 
 async def test_a_model_that_breaks_later_is_told_and_stays_published() -> None:

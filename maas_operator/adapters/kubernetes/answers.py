@@ -23,12 +23,16 @@ from maas_operator.engine.errors import (
     NotFound,
     Rejected,
     Unavailable,
+    WebhookUnavailable,
 )
 
 _MESSAGE_LIMIT: Final = 1000
 _REJECTED: Final = frozenset({400, 405, 406, 413, 415, 422})
 # The server has no reason code for these two, and answers 500 to a storage that is away as well: only the text tells.
 _TYPED_APPLY_FAILED: Final = ("failed to create typed patch", "failed to convert new object")
+
+_WEBHOOK_FAILED: Final = "failed calling webhook"
+"""The server's words for a webhook that does not answer; it has no reason code for that either."""
 
 
 def error_of(ref: Ref, answer: ApiException) -> ApiError:
@@ -48,7 +52,8 @@ def error_of(ref: Ref, answer: ApiException) -> ApiError:
         return (NamespaceTerminating if terminating else Forbidden)(message, status=code, reason=reason)
     if code in _REJECTED or (code == 500 and str(status.get("message", "")).startswith(_TYPED_APPLY_FAILED)):
         return Rejected(message, status=code, reason=reason)
-    return Unavailable(message, status=code, reason=reason, retry_after_seconds=_retry_after(answer, details))
+    unavailable = WebhookUnavailable if _WEBHOOK_FAILED in str(status.get("message", "")) else Unavailable
+    return unavailable(message, status=code, reason=reason, retry_after_seconds=_retry_after(answer, details))
 
 
 def broken(ref: Ref, error: Exception) -> Unavailable:

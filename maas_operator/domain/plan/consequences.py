@@ -25,7 +25,12 @@ from maas_operator.domain.serving.inference_service import CONFIG_HASH, STOP
 from .changes import Write, changes
 
 _SERVED_NAME: Final = "--served-model-name="
-_NOT_IN_PODS: Final = ("spec.predictor.minReplicas", "spec.predictor.maxReplicas", "spec.predictor.deploymentStrategy")
+_NOT_IN_PODS: Final = (
+    "spec.predictor.minReplicas",
+    "spec.predictor.maxReplicas",
+    "spec.predictor.deploymentStrategy",
+    "spec.predictor.model.runtime",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,12 +197,24 @@ def _models(known: _Known) -> Iterator[Consequence]:
         if _is_stopped(write.after):
             yield from [] if _is_stopped(write.before) else [StopsModel(subject)]
             continue
-        fields = _pod_fields(write, runtimes.get(write.ref.name))
+        fields = _pod_fields(write, _runtime_of(write.before, write.after, runtimes))
         if fields and not _is_stopped(write.before):
             yield RestartsModel(subject, fields)
         before, after = _served_name(write.before), _served_name(write.after)
         if before and after and before != after:
             yield RenamesModel(subject, before, after)
+
+
+def _runtime_of(before: Manifest, after: Manifest, runtimes: Mapping[str, Write]) -> Write | None:
+    """Return what becomes of the ServingRuntime; one of another name is another content of it."""
+    gone, made = runtimes.get(_runtime_name(before)), runtimes.get(_runtime_name(after))
+    if made is None or gone is None or gone is made:
+        return made
+    return Write(gone.before, made.after)
+
+
+def _runtime_name(inference_service: Manifest) -> str:
+    return str(inference_service["spec"].get("predictor", {}).get("model", {}).get("runtime", ""))
 
 
 def _pod_fields(write: Write, runtime: Write | None) -> tuple[str, ...]:

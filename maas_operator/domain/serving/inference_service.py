@@ -28,6 +28,7 @@ from .adapters import (
 )
 from .chat_template import NO_TEMPLATE
 from .engine_settings import arguments, environment, mounts, startup_probe, volumes
+from .kserve import Release
 from .placement import affinity, hardware_annotations, node_selector, tolerations
 from .pod import EnvVar, Probe, ResourceRequirements, Toleration, Volume, VolumeMount
 from .referred_runtime import ReferredRuntime
@@ -108,6 +109,17 @@ class InferenceServiceSpec(Emitted):
     predictor: Predictor
 
 
+def deployment_mode(told: str | None, release: Release | None) -> str:
+    """Return KServe's word for a plain Deployment; `told`: the one in the InferenceService's status, if there is one.
+
+    Up to 0.15 it knows the old word only. 0.16 knows both, and refuses every later change of what was made with the
+    old one. From 0.17 on it replaces the old one by itself. Whatever its status says is the only word for a change.
+    """
+    if told in (RAW_DEPLOYMENT, STANDARD):
+        return told
+    return STANDARD if release in (Release.V0_16, Release.V0_17, Release.V0_20) else RAW_DEPLOYMENT
+
+
 def inference_service(
     service: ModelService,
     profile: RuntimeProfile,
@@ -115,15 +127,15 @@ def inference_service(
     deployment_mode: str | None,
     source: Source | None = None,
     template_hash: str = NO_TEMPLATE,
+    runtime: str | None = None,
 ) -> Manifest:
-    """Build the InferenceService.
+    """Build the InferenceService; `deployment_mode` is KServe's word for a plain Deployment, if it is known.
 
-    `deployment_mode`: the one in its status, None before KServe has written it. `source`: the service's own if None.
+    `source`: the service's own if None. `runtime`: the name of the ServingRuntime; the service's own if there is none.
     """
     source = source or source_of(service)
     annotations = source.annotations | {
-        # Older KServe knows the old word only; once its status says the new one, it refuses the old one.
-        _DEPLOYMENT_MODE: STANDARD if deployment_mode == STANDARD else RAW_DEPLOYMENT,
+        _DEPLOYMENT_MODE: deployment_mode or RAW_DEPLOYMENT,
         # KServe's own proxy wants a Kubernetes token in the header in which our clients send their key.
         "security.opendatahub.io/enable-auth": "false",
         **hardware_annotations(service.spec.serving),
@@ -131,6 +143,9 @@ def inference_service(
     if service.spec.serving.replicas == 0:
         annotations[STOP] = "true"
     predictor = _predictor(service, profile, source)
+    if runtime and not isinstance(profile, ReferredRuntime):
+        # The hash is of what the runtime says, and not of what it is called.
+        predictor = predictor.model_copy(update={"model": predictor.model.model_copy(update={"runtime": runtime})})
     told = {CONFIG_HASH: config_hash(service, profile, source, template_hash=template_hash)}
     return manifest(
         inference_service_ref(service),

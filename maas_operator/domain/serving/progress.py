@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
+from typing import Final
 
+from maas_operator.api.meta import ConditionStatus
 from maas_operator.api.model_platform import ModelPlatform, RuntimeProfile
 from maas_operator.api.model_service import ManagementPolicy, ModelService
 from maas_operator.api.reasons import REASONS, ConditionType, Reason
 from maas_operator.domain.conditions import Condition, Verdict, decide_condition, false, refused, true, unknown
 from maas_operator.domain.decision import World
+from maas_operator.domain.kinds import SERVING_RUNTIME
 from maas_operator.domain.names import (
     api_service_ref,
     inference_service_ref,
@@ -23,22 +26,36 @@ from maas_operator.domain.objects import Manifest, Ref
 from maas_operator.domain.storage.bucket import Bucket
 
 from .chat_template import template_hash
-from .inference_service import config_hash, inference_service, told_config_hash
+from .inference_service import (
+    RAW_DEPLOYMENT,
+    STANDARD,
+    config_hash,
+    deployment_mode,
+    inference_service,
+    told_config_hash,
+)
+from .kserve import TOO_OLD_MESSAGE, Release
 from .network_policy import network_policy
+from .pods import current_pods
 from .prerequisites import prerequisite_problem
 from .referred_runtime import ReferredRuntime, chosen_runtime
 from .refusals import refused_setting
 from .runtime_profiles import UnknownRuntime, unsupported_tasks, version_of
 from .service import api_service
-from .serving_runtime import serving_runtime
+from .serving_runtime import runtime_name, serving_runtime
 from .sources import NO_PREREQUISITES, Prerequisites, Source, source_of
-from .status import ModelState, model_state
+from .status import ModelState, carries, model_state
+
+_MODE_REFUSED: Final = "deploymentMode cannot be changed"
+"""KServe's words."""
+_KSERVE_PATIENCE: Final = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Serving:
-    """How one model is served, and how far that has come. `deployment` and `pods` are as the cache has them.
+    """How one model is served, and how far that has come.
 
+    `inference_service` is as it was before this pass; `deployment` and `pods` are as the cache has them.
     `runtimes`: what there is where the runtime of spec.serving.runtimeRef may be. `config_map`: that of its chat
     template, if there is one. `found`: what the model refers to, as far as it exists.
     """
@@ -47,6 +64,8 @@ class Serving:
     platform: ModelPlatform
     world: World
     deployment_mode: str | None
+    release: Release | None
+    inference_service: Manifest | None
     deployment: Manifest | None
     pods: tuple[Manifest, ...]
     runtimes: tuple[Manifest, ...] = ()
@@ -80,7 +99,7 @@ class Serving:
         """Return the addresses of the children."""
         service = self.service
         return (
-            serving_runtime_ref(service),
+            self.runtime_ref,
             inference_service_ref(service),
             api_service_ref(service),
             network_policy_ref(service),
@@ -91,22 +110,35 @@ class Serving:
         """Return what can be written, in order: a ServingRuntime that comes late triggers nothing in KServe."""
         return tuple(self._children())
 
+    @property
+    def is_of_wrong_mode(self) -> bool:
+        """Tell whether KServe runs the model as something else than a plain Deployment."""
+        return self.deployment_mode not in (None, RAW_DEPLOYMENT, STANDARD)
+
     def _children(self) -> Iterable[Manifest]:
         profile, template = self.profile, self.template_hash
         if isinstance(profile, UnknownRuntime) or name_violation(self.service) is not None or self.lacks_bucket:
+            return
+        if self.release is Release.TOO_OLD or self.is_of_wrong_mode:
             return
         if prerequisite_problem(self.service, self.found) is not None:
             return
         if isinstance(template, Verdict) or self.refused_setting is not None:
             return
+        runtime = self.runtime_ref.name
         if not isinstance(profile, ReferredRuntime):
-            yield serving_runtime(self.service, profile)
+            yield serving_runtime(self.service, profile, name=runtime)
         policy = network_policy(self.service, self.platform)
         if policy is not None:
             yield policy
         yield api_service(self.service)
         yield inference_service(
-            self.service, profile, deployment_mode=self.deployment_mode, source=self.source, template_hash=template
+            self.service,
+            profile,
+            deployment_mode=deployment_mode(self.deployment_mode, self.release),
+            source=self.source,
+            template_hash=template,
+            runtime=runtime,
         )
 
     @property
@@ -115,34 +147,93 @@ class Serving:
         return self.service.spec.model.source.bucket_path is not None and self.bucket is None
 
     def keep(self) -> frozenset[Ref]:
-        """Return what stays as it is where it can not be written now."""
-        return frozenset(() if self.children else self.refs)
+        """Return what stays as it is: where nothing can be written now; and runtimes that KServe still goes by."""
+        return frozenset((*(() if self.children else self.refs), *self._runtimes_in_use()))
+
+    def _runtimes_in_use(self) -> Iterable[Ref]:
+        acted = self.world.rehearsed or carries(self.deployment, self.wanted_hash)
+        if self.children and (acted or self.service.spec.serving.replicas == 0):
+            return ()
+        return (ref for ref in self.world.seen if ref.kind == SERVING_RUNTIME and ref != self.runtime_ref)
+
+    @cached_property
+    def runtime_ref(self) -> Ref:
+        """Return the address of the ServingRuntime: as it was while the pods are to run what they were told to run.
+
+        So an operator that named it otherwise is followed without a restart.
+        """
+        profile, told = self.profile, self.inference_service
+        name = told["spec"]["predictor"].get("model", {}).get("runtime") if told else None
+        if isinstance(profile, UnknownRuntime):
+            return serving_runtime_ref(self.service, name)
+        if isinstance(profile, ReferredRuntime):
+            return serving_runtime_ref(self.service, profile.name)
+        if told and name and told_config_hash(told) == self._hash_of_spec(profile):
+            return serving_runtime_ref(self.service, name)
+        return serving_runtime_ref(self.service, runtime_name(self.service, profile))
 
     @cached_property
     def state(self) -> ModelState:
         """Return what KServe and the pods say; no pod is one of an unknown runtime."""
-        profile = self.profile
         return model_state(
             self.world.children.get(inference_service_ref(self.service)),
             self.deployment,
             self.pods,
-            config_hash="" if isinstance(profile, UnknownRuntime) else self._config_hash(profile),
+            config_hash=self.wanted_hash,
         )
 
     def _config_hash(self, profile: RuntimeProfile) -> str:
         """Return what the pods should run: while nothing is changed, what KServe was told at last."""
-        found, template = self.world.children.get(inference_service_ref(self.service)), self.template_hash
+        found = self.world.children.get(inference_service_ref(self.service))
         if found is not None and self.service.spec.management_policy is ManagementPolicy.OBSERVE:
             return told_config_hash(found)
+        return self._hash_of_spec(profile)
+
+    def _hash_of_spec(self, profile: RuntimeProfile) -> str:
+        template = self.template_hash
         if self.lacks_bucket or isinstance(template, Verdict):
             return ""
         return config_hash(self.service, profile, self.source, template_hash=template)
 
+    @cached_property
+    def wanted_hash(self) -> str:
+        """Return the hash of what the pods should run; empty for an unknown runtime, of which no pod is."""
+        profile = self.profile
+        return "" if isinstance(profile, UnknownRuntime) else self._config_hash(profile)
+
     @property
-    def started_at(self) -> datetime | None:
-        """Return when the newest pod was made; None when there is none."""
-        times = [pod["metadata"]["creationTimestamp"] for pod in self.pods]
-        return datetime.fromisoformat(max(times)) if times else None
+    def unready_since(self) -> datetime | None:
+        """Return since when ModelReady has been False, as its status says."""
+        told = [one for one in self.service.status.conditions if one.type == ConditionType.MODEL_READY]
+        return next((one.last_transition_time for one in told if one.status is ConditionStatus.FALSE), None)
+
+    @property
+    def waiting_since(self) -> datetime | None:
+        """Return since when a start has been waited for: of the newest pod, if it is younger than the wait."""
+        since = self.unready_since
+        if since is None:
+            return None
+        newest = current_pods(self.pods, config_hash=self.wanted_hash)[:1]
+        return max([since, *(datetime.fromisoformat(pod["metadata"]["creationTimestamp"]) for pod in newest)])
+
+    @cached_property
+    def cause(self) -> Verdict | None:
+        """Return why the model does not serve; None if it does."""
+        state = self.state
+        if state.ready:
+            return None
+        if self._is_silent(state):
+            ref = inference_service_ref(self.service)
+            return false(Reason.KSERVE_SILENT, f"{ref} waits for KServe: see whether its controller runs")
+        words = state.message or f"{inference_service_ref(self.service)}: {REASONS[state.reason].meaning}"
+        return false(state.reason, words)
+
+    def _is_silent(self, state: ModelState) -> bool:
+        """Tell whether KServe has not even begun with what the InferenceService says, and has had the time to."""
+        since, written = self.unready_since, self.world.children.get(inference_service_ref(self.service))
+        waits = not state.failed and state.reason is not Reason.STOPPED and written is not None
+        begun = carries(self.deployment, self.wanted_hash)
+        return waits and not begun and since is not None and self.world.now >= since + _KSERVE_PATIENCE
 
 
 def model_ready(serving: Serving) -> Condition:
@@ -150,6 +241,8 @@ def model_ready(serving: Serving) -> Condition:
     return decide_condition(
         ConditionType.MODEL_READY,
         (
+            _kserve_too_old,
+            _wrong_mode,
             _name_too_long,
             _runtime_missing,
             _setting_refused,
@@ -163,6 +256,24 @@ def model_ready(serving: Serving) -> Condition:
         ),
         serving,
         otherwise=true(Reason.READY, "the model answers inside the cluster"),
+    )
+
+
+def _kserve_too_old(serving: Serving) -> Verdict | None:
+    return false(Reason.KSERVE_TOO_OLD, TOO_OLD_MESSAGE) if serving.release is Release.TOO_OLD else None
+
+
+def _wrong_mode(serving: Serving) -> Verdict | None:
+    """Tell that KServe runs the model in another mode, or says so of a mode that it has renamed: it changes neither."""
+    ref = inference_service_ref(serving.service)
+    refusal = serving.world.children.refused.get(ref)
+    words = refusal.message if refusal and _MODE_REFUSED in refusal.message else ""
+    if not words and not serving.is_of_wrong_mode:
+        return None
+    found = words or f"{ref} runs as {serving.deployment_mode}, and not as a plain Deployment"
+    return false(
+        Reason.DEPLOYMENT_MODE_FIXED,
+        f"{found}; KServe changes no mode of an InferenceService: delete this one, and it is made anew",
     )
 
 
@@ -212,24 +323,17 @@ def _refused(serving: Serving) -> Verdict | None:
 
 def _startup_timeout(serving: Serving) -> Verdict | None:
     """Tell that the newest pod had its time; what is wrong with it is part of the message."""
-    state, started_at = serving.state, serving.started_at
+    cause, since = serving.cause, serving.waiting_since
     timeout = serving.service.spec.serving.startup_timeout
-    if state.ready or started_at is None or serving.world.now < started_at + timeout:
+    if cause is None or since is None or serving.world.now < since + timeout:
         return None
-    if state.reason in (Reason.STOPPED, Reason.ROLLING_OUT):
+    if cause.reason in (Reason.STOPPED, Reason.ROLLING_OUT):
         return None
     return false(
         Reason.STARTUP_TIMEOUT,
-        f"not ready within spec.serving.startupTimeout: {state.reason}: {_words(serving, state)}",
+        f"not ready within spec.serving.startupTimeout: {cause.reason}: {cause.message}",
     )
 
 
 def _not_serving(serving: Serving) -> Verdict | None:
-    state = serving.state
-    if state.ready:
-        return None
-    return false(state.reason, _words(serving, state))
-
-
-def _words(serving: Serving, state: ModelState) -> str:
-    return state.message or f"{inference_service_ref(serving.service)}: {REASONS[state.reason].meaning}"
+    return serving.cause

@@ -9,7 +9,7 @@ from typing import Final
 from maas_operator.api.model_platform import RuntimeProfile
 from maas_operator.api.model_service import ModelService
 from maas_operator.api.serving import Resources
-from maas_operator.domain.emitted import Emitted, manifest
+from maas_operator.domain.emitted import Emitted, digest, manifest
 from maas_operator.domain.names import MODEL_PORT, serving_runtime_ref, title
 from maas_operator.domain.objects import Manifest
 
@@ -55,7 +55,16 @@ class ServingRuntimeSpec(Emitted):
     volumes: tuple[Volume, ...]
 
 
-def serving_runtime(service: ModelService, profile: RuntimeProfile) -> Manifest:
+def runtime_name(service: ModelService, profile: RuntimeProfile) -> str:
+    """Return a name for the ServingRuntime that another content does not have.
+
+    KServe acts on a changed ServingRuntime before it sees the changed InferenceService, and starts pods twice. A new
+    one triggers nothing: the InferenceService that names it brings all changes at once.
+    """
+    return f"{service.metadata.name}-{digest(serving_runtime_spec(service, profile).dump())[:8]}"
+
+
+def serving_runtime(service: ModelService, profile: RuntimeProfile, *, name: str | None = None) -> Manifest:
     """Build the ServingRuntime. Texts belong on its metadata: on the InferenceService they would restart the pods."""
     annotations = {
         "opendatahub.io/apiProtocol": "REST",
@@ -67,7 +76,7 @@ def serving_runtime(service: ModelService, profile: RuntimeProfile) -> Manifest:
         annotations["opendatahub.io/recommended-accelerators"] = json.dumps([device])
     labels = {"opendatahub.io/dashboard": "true"}
     spec = serving_runtime_spec(service, profile)
-    return manifest(serving_runtime_ref(service), spec, labels=labels, annotations=annotations)
+    return manifest(serving_runtime_ref(service, name), spec, labels=labels, annotations=annotations)
 
 
 def serving_runtime_spec(service: ModelService, profile: RuntimeProfile) -> ServingRuntimeSpec:

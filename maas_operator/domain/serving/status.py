@@ -10,7 +10,9 @@ from maas_operator.domain.objects import Manifest
 from maas_operator.domain.observed import condition_of, is_fresh, status_of, true_conditions
 
 from .inference_service import CONFIG_HASH, STOP
+from .meanings import meaning_of_refusal
 from .pods import Trouble, find_trouble
+from .words import quoted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,12 @@ def model_state(
     return ModelState(reason=_progress(deployment, pods, replicas), replicas=replicas)
 
 
+def carries(deployment: Manifest | None, config_hash: str) -> bool:
+    """Tell whether KServe has given the Deployment what its pods should run."""
+    template = deployment["spec"]["template"]["metadata"] if deployment else {}
+    return (template.get("annotations") or {}).get(CONFIG_HASH) == config_hash
+
+
 def _stopping(deployment: Manifest | None, replicas: int) -> ModelState:
     reason = Reason.STOPPED if deployment is None else Reason.ROLLING_OUT
     return ModelState(reason=reason, replicas=replicas)
@@ -49,17 +57,19 @@ def _stopping(deployment: Manifest | None, replicas: int) -> ModelState:
 
 def _is_rolled_out(deployment: Manifest, inference_service: Manifest, config_hash: str) -> bool:
     # The generation in KServe's status is the Deployment's: only the hash proves that the pods run our last word.
-    template = deployment["spec"]["template"]["metadata"].get("annotations") or {}
     status = status_of(deployment)
     wanted = inference_service["spec"]["predictor"]["minReplicas"]
     counts = {deployment["spec"].get("replicas"), status.get("replicas"), status.get("updatedReplicas")}
     available = status.get("availableReplicas", 0) >= wanted
-    return is_fresh(deployment) and template.get(CONFIG_HASH) == config_hash and counts == {wanted} and available
+    return is_fresh(deployment) and carries(deployment, config_hash) and counts == {wanted} and available
 
 
 def _refused(deployment: Manifest | None) -> Trouble | None:
     message = true_conditions(deployment).get("ReplicaFailure") if deployment else None
-    return None if message is None else Trouble(Reason.PODS_REFUSED, message)
+    if message is None:
+        return None
+    meaning = meaning_of_refusal(message)
+    return Trouble(meaning.reason, f"{quoted(message)}; {meaning.remedy}")
 
 
 def _kserve_trouble(inference_service: Manifest) -> Trouble | None:
@@ -68,10 +78,10 @@ def _kserve_trouble(inference_service: Manifest) -> Trouble | None:
     if model.get("transitionStatus") == "InvalidSpec":
         failure = model.get("lastFailureInfo") or {}
         words = ": ".join(filter(None, (failure.get("reason"), failure.get("message"))))
-        return Trouble(Reason.RUNTIME_REFUSED, words)
+        return Trouble(Reason.RUNTIME_REFUSED, quoted(words))
     predictor = condition_of(inference_service, "PredictorReady")
     if predictor.get("status") == "False" and predictor.get("reason") == "ReconcileFailed":
-        return Trouble(Reason.SERVING_FAILED, predictor.get("message", ""))
+        return Trouble(Reason.SERVING_FAILED, quoted(predictor.get("message", "")))
     return None
 
 

@@ -18,6 +18,9 @@ class PodFault(StrEnum):
     UNSCHEDULABLE = "Unschedulable"
     OOM_KILLED = "OOMKilled"
     CRASH_LOOP = "CrashLoopBackOff"
+    CRASH_WITH_KEY = "CrashThatPrintsAKey"
+    PROBE = "ProbeFailure"
+    SECRET_MISSING = "SecretMissing"
     STORAGE_INITIALIZER = "StorageInitializer"
     WRONG_KEYS = "InvalidAccessKeyId"
     BUCKET_DENIED = "AccessDenied"
@@ -25,9 +28,23 @@ class PodFault(StrEnum):
     NO_MODEL = "NoModelFound"
     UNTRUSTED_STORE = "CertificateVerifyFailed"
     STORE_UNREACHABLE = "EndpointConnectionError"
-    MODELCAR = "ModelcarInit"
     GATED_ADAPTER = "GatedAdapter"
+    STORAGE_DENIED = "StorageDenied"
+    STORAGE_KEY = "StorageWrongKey"
+    STORAGE_BUCKET = "StorageNoBucket"
+    STORAGE_TLS = "StorageTLS"
+    STORAGE_GATED = "StorageGated"
+    STORAGE_IMAGE = "StorageImagePull"
+    STORAGE_MEMORY = "StorageOOMKilled"
+    MODELCAR = "ModelcarInit"
+    MODELCAR_IMAGE = "ModelcarImagePull"
+    MODELCAR_CRASH = "ModelcarCrash"
+    VOLUME_MISSING = "VolumeMissing"
+    VOLUME_PENDING = "VolumePending"
+    EVICTED = "Evicted"
+    NODE_LOST = "NodeLost"
     QUOTA = "ReplicaFailure"
+    POLICY = "PodRefusedByPolicy"
     NEVER_READY = "NeverReady"
 
 
@@ -56,6 +73,8 @@ class Faults:
     minio: MinIOFault | None = None
     volumes: str = ""
     buckets: str = ""
+    kserve_down: bool = False
+    """KServe's controller does nothing; what it has made runs on."""
 
     def of_pods(self, *owners: Mapping[str, Any]) -> PodFault | None:
         """Return the fault of a model's pods, given its InferenceService and, if known, the ModelService."""

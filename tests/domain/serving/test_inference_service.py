@@ -38,7 +38,6 @@ def test_no_replicas_stop_the_model_by_an_annotation() -> None:
         (None, "RawDeployment"),
         ("RawDeployment", "RawDeployment"),
         ("Standard", "Standard"),
-        ("Serverless", "RawDeployment"),
     ],
 )
 def test_the_deployment_mode_follows_kserves_word_for_it(observed: str | None, sent: str) -> None:

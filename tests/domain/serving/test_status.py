@@ -101,7 +101,8 @@ def test_an_image_that_can_not_be_pulled_is_named(waiting: str, place: str) -> N
     statuses: dict[str, Any] = {place: [container]}
     state = starting_with(a_pod(**statuses))
     assert (state.failed, state.reason) == (True, Reason.IMAGE_PULL_FAILED)
-    assert state.message == f"pod tiny-1, container modelcar-init: {waiting}: manifest unknown"
+    assert state.message.startswith(f"pod tiny-1, container modelcar-init: {waiting}: manifest unknown; ")
+    assert "spec.model.source" in state.message
 
 
 def test_the_schedulers_words_are_passed_on() -> None:
@@ -125,8 +126,8 @@ def test_a_crash_loop_is_told_with_the_servers_last_words() -> None:
     )
     state = starting_with(a_pod(containerStatuses=[container]))
     assert (state.failed, state.reason) == (True, Reason.CONTAINER_CRASHED)
-    assert state.message.endswith("ValueError: the KV cache holds 1024 tokens")
-    assert len(state.message) < 700
+    assert "ValueError: the KV cache holds 1024 tokens; lower spec.model.contextLength" in state.message
+    assert len(state.message) < 800
 
 
 def test_two_restarts_are_forgiven_since_the_model_may_arrive_late() -> None:
@@ -136,7 +137,7 @@ def test_two_restarts_are_forgiven_since_the_model_may_arrive_late() -> None:
 
 def test_a_crash_without_words_tells_the_exit_code() -> None:
     container = a_container(restarts=5, terminated={"exitCode": 2})
-    assert starting_with(a_pod(containerStatuses=[container])).message.endswith("ended 5 times: exit code 2")
+    assert "ended 5 times: exit code 2; " in starting_with(a_pod(containerStatuses=[container])).message
 
 
 def test_a_container_that_serves_again_is_no_trouble() -> None:
@@ -152,7 +153,7 @@ def test_a_finished_init_container_is_no_trouble() -> None:
 def test_a_model_that_can_not_be_fetched_is_told_at_once() -> None:
     container = a_container("storage-initializer", last={"exitCode": 1, "message": "NoSuchBucket: models"})
     state = starting_with(a_pod(initContainerStatuses=[container]))
-    assert (state.failed, state.reason) == (True, Reason.MODEL_LOAD_FAILED)
+    assert (state.failed, state.reason) == (True, Reason.MODEL_NOT_FOUND)
     assert "NoSuchBucket" in state.message
 
 
@@ -180,7 +181,8 @@ def test_pods_on_their_way_out_are_not_heard() -> None:
 def test_a_quota_is_told_from_the_deployment() -> None:
     failure = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: compute"}
     state = starting_with(conditions=[failure])
-    assert (state.failed, state.reason, state.message) == (True, Reason.PODS_REFUSED, "exceeded quota: compute")
+    assert (state.failed, state.reason) == (True, Reason.PODS_REFUSED)
+    assert state.message.startswith("exceeded quota: compute; raise the ResourceQuota")
 
 
 def test_a_runtime_that_kserve_refuses_is_told_in_its_words() -> None:
@@ -203,3 +205,85 @@ def test_kserves_own_failure_is_told() -> None:
     failed = {"type": "PredictorReady", "status": "False", "reason": "ReconcileFailed", "message": "fails to create"}
     state = model_state(an_inference_service(conditions=[failed]), None, [], config_hash=HASH)
     assert (state.failed, state.reason, state.message) == (True, Reason.SERVING_FAILED, "fails to create")
+
+
+def an_exit(code: int, *, name: str = "kserve-container", reason: str = "Error", restarts: int = 1) -> Any:
+    return [a_container(name, restarts=restarts, running={}, last={"exitCode": code, "reason": reason})]
+
+
+@pytest.mark.parametrize("code", [137, 143])
+def test_a_server_that_is_killed_has_most_likely_not_answered_its_probe(code: int) -> None:
+    state = starting_with(a_pod(phase="Running", containerStatuses=an_exit(code)))
+    assert (state.failed, state.reason) == (True, Reason.PROBE_FAILED)
+    assert "spec.serving.startupTimeout" in state.message
+
+
+def test_a_server_that_ends_without_a_fault_does_not_serve_either() -> None:
+    state = starting_with(a_pod(phase="Running", containerStatuses=an_exit(0, restarts=3)))
+    assert (state.failed, state.reason) == (True, Reason.CONTAINER_CRASHED)
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [("kserve-container", "spec.serving.resources.limits.memory"), ("storage-initializer", "KServe's configuration")],
+)
+def test_what_is_killed_for_its_memory_names_whose_it_is(name: str, field: str) -> None:
+    statuses = an_exit(137, name=name, reason="OOMKilled")
+    state = starting_with(a_pod(initContainerStatuses=statuses))
+    assert (state.failed, state.reason) == (True, Reason.OUT_OF_MEMORY)
+    assert field in state.message
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("modelcar", "spec.model.source"),
+        ("kserve-container", "image of the runtime"),
+        ("storage-initializer", "KServe's configuration"),
+    ],
+)
+def test_an_image_names_whose_it_is(name: str, field: str) -> None:
+    state = starting_with(a_pod(containerStatuses=[a_container(name, waiting={"reason": "ErrImagePull"})]))
+    assert (state.failed, state.reason) == (True, Reason.IMAGE_PULL_FAILED)
+    assert field in state.message
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ({"reason": "Evicted", "message": "The node was low on resource: memory."}, "Evicted: The node was low"),
+        ({}, "it has failed"),
+    ],
+)
+def test_an_evicted_pod_is_told_while_it_is_the_newest(status: dict[str, Any], words: str) -> None:
+    evicted = a_pod(phase="Failed", **status)
+    state = starting_with(evicted)
+    assert (state.failed, state.reason) == (True, Reason.POD_LOST)
+    assert words in state.message
+    newer = a_pod("tiny-2", created="2026-01-02T00:00:00Z", phase="Running")
+    assert starting_with(evicted, newer) == ModelState(reason=Reason.MODEL_LOADING)
+
+
+def test_a_pod_whose_node_does_not_answer_is_told() -> None:
+    running = a_container(running={}) | {"ready": True}
+    unready = {"type": "Ready", "status": "False"}
+    state = starting_with(a_pod(phase="Running", conditions=[unready], containerStatuses=[running]))
+    assert (state.failed, state.reason) == (True, Reason.POD_LOST)
+    assert "see whether its node answers" in state.message
+
+
+def test_what_others_say_is_cleaned_before_it_is_told() -> None:
+    key = "hf_canaryCanary123"
+    crash = [a_container(restarts=3, running={}, last={"exitCode": 1, "message": f"env HF_TOKEN={key}\x1b[31m\x00"})]
+    failure = {"reason": "ModelLoadFailed", "message": f"token: {key}"}
+    invalid = {"transitionStatus": "InvalidSpec", "lastFailureInfo": failure}
+    states = [
+        starting_with(a_pod(containerStatuses=crash)),
+        starting_with(a_pod(phase="Failed", message=f"Bearer {key}")),
+        starting_with(conditions=[{"type": "ReplicaFailure", "status": "True", "message": f"denied: {key}"}]),
+        model_state(an_inference_service(ready=False, modelStatus=invalid), None, [], config_hash=HASH),
+    ]
+    for state in states:
+        assert "[hidden]" in state.message
+        assert key not in state.message
+        assert state.message.isprintable()

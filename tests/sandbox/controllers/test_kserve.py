@@ -325,11 +325,44 @@ async def test_the_deployment_mode_is_immutable(world: World) -> None:
     assert rules(world) == ["KServeWebhookRefuses"]
 
 
-@pytest.mark.parametrize("mode", ["Standard", "RawDeployment"], ids=["the new word for the same mode", "the same mode"])
-async def test_the_deployment_mode_may_be_said_in_other_words(world: World, mode: str) -> None:
-    await world.settle(runtime(), service())
-    await world.settle(annotated(service(), **{"serving.kserve.io/deploymentMode": mode}))
-    assert not list(world.around.violations)
+MODES = {
+    "up to 0.15": (Settings(), "RawDeployment", "RawDeployment", []),
+    "up to 0.15, the later word": (Settings(), "RawDeployment", "Standard", ["KServeWebhookRefuses"]),
+    "0.16": (Settings(knows_both_modes=True), "Standard", "Standard", []),
+    "0.16, the word of the creation": (
+        Settings(knows_both_modes=True), "RawDeployment", "RawDeployment", ["KServeWebhookRefuses"],
+    ),
+    "since 0.17": (Settings(rewrites_legacy_modes=True), "RawDeployment", "RawDeployment", []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("settings", "first", "then", "refused"), MODES.values(), ids=MODES)
+async def test_each_release_takes_its_own_words_for_a_plain_deployment(
+    world: World, settings: Settings, first: str, then: str, refused: list[str]
+) -> None:
+    around = surroundings(world.client, clock=world.clock, settings=settings)
+    for mode in (first, then):
+        await world.apply(runtime(), annotated(service(), **{"serving.kserve.io/deploymentMode": mode}))
+        await around.runner.settle()
+    assert [violation.rule.value for violation in around.violations] == refused
+
+
+async def test_only_a_plain_deployment_has_a_strategy(world: World) -> None:
+    around = surroundings(world.client, clock=world.clock, settings=Settings(knows_both_modes=True))
+    await world.apply(runtime(), service(predictor={"deploymentStrategy": {"type": "Recreate"}}))
+    await around.runner.settle()
+    assert "only supported for raw deployment mode" in repr(around.violations)
+
+
+@pytest.mark.parametrize("settings", [Settings(auth_proxy=True), Settings(forces_auth=True)], ids=str)
+async def test_a_proxy_stands_beside_the_model_or_before_it(world: World, settings: Settings) -> None:
+    around = surroundings(world.client, clock=world.clock, settings=settings)
+    await world.apply(runtime(), service())
+    await around.runner.settle()
+    (pod,) = await pods(world)
+    assert [one["name"] for one in pod["spec"]["containers"]] == ["kserve-container", "kube-rbac-proxy"]
+    (port,) = (await world.get(SERVICE, "llama-predictor", MODELS))["spec"]["ports"]
+    assert port["port"] == (8443 if settings.forces_auth else 80)
 
 
 async def test_a_name_that_is_too_long_for_labels_cannot_be_reconciled(world: World) -> None:
@@ -441,7 +474,8 @@ async def test_every_fault_of_pods_keeps_the_service_from_ready_until_it_is_over
     assert (await world.conditions(service()))["Ready"] == "False"
     await world.settle(service())
     assert (await world.conditions(service()))["Ready"] == "True"
-    assert world.around.kserve.pods_started == {"models/llama": 1}
+    # Another pod takes the place of an evicted one.
+    assert world.around.kserve.pods_started == {"models/llama": 2 if fault is PodFault.EVICTED else 1}
 
 
 async def test_drift_in_the_deployment_is_repaired(world: World) -> None:

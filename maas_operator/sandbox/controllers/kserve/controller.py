@@ -84,6 +84,8 @@ class KServe:
 
     async def reconcile(self, ref: Ref) -> float | None:
         """Bring one InferenceService's children and status up to date."""
+        if self._faults.kserve_down:
+            raise Retry("KServe's controller is down")
         try:
             isvc = await self._client.get(ref)
         except NotFound:
@@ -105,7 +107,7 @@ class KServe:
 
     def _is_admitted(self, isvc: Manifest) -> bool:
         """Write down what the webhook refuses; a refused object would not exist, so nothing is made from it."""
-        ref, refused = ref_of(isvc), list(refusals_of_service(isvc))
+        ref, refused = ref_of(isvc), list(refusals_of_service(isvc, self._settings))
         for message in refused:
             self._violations.add(Rule.KSERVE_WEBHOOK, ref, message)
         for message in unreconcilable(isvc):
@@ -158,7 +160,7 @@ class KServe:
     async def _serve(self, isvc: Manifest) -> float | None:
         runtime = await self._runtime(isvc)
         try:
-            desired = deployment(isvc, runtime), service(isvc, runtime, self._settings)
+            desired = deployment(isvc, runtime, self._settings), service(isvc, runtime, self._settings)
         except InvalidPredictor as error:
             self._violations.add(Rule.KSERVE_CANNOT_RECONCILE, ref_of(isvc), str(error))
             raise InvalidSpec(FailureReason.INVALID_PREDICTOR_SPEC, str(error)) from error

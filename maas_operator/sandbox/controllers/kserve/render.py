@@ -11,7 +11,16 @@ from maas_operator.domain.objects import Manifest
 
 from ..faults import FAULT_ANNOTATION
 from .injection import SOURCE_URI
-from .settings import CONTAINER, INFERENCE_SERVICE_LABEL, STOP, Settings, predictor_name
+from .settings import (
+    CONTAINER,
+    ENABLE_AUTH,
+    INFERENCE_SERVICE_LABEL,
+    PROXY,
+    PROXY_PORT,
+    STOP,
+    Settings,
+    predictor_name,
+)
 
 _TEMPLATE = re.compile(r"\{\{(.*?)\}\}|\{\{")
 _RUNTIME_POD_FIELDS: Final = (
@@ -36,7 +45,7 @@ class InvalidPredictor(Exception):
     """The merged container cannot be built."""
 
 
-def deployment(isvc: Mapping[str, Any], runtime: Mapping[str, Any]) -> Manifest:
+def deployment(isvc: Mapping[str, Any], runtime: Mapping[str, Any], settings: Settings) -> Manifest:
     """Return the Deployment of the predictor; InvalidPredictor if runtime and service do not fit together."""
     metadata, predictor = isvc["metadata"], isvc["spec"]["predictor"]
     labels = pod_labels(isvc, runtime)
@@ -54,7 +63,7 @@ def deployment(isvc: Mapping[str, Any], runtime: Mapping[str, Any]) -> Manifest:
             "strategy": strategy,
             "template": {
                 "metadata": {"labels": labels, "annotations": pod_annotations(isvc, runtime)},
-                "spec": _pod_spec(metadata, predictor, runtime["spec"]),
+                "spec": _with_proxy(_pod_spec(metadata, predictor, runtime["spec"]), _has_proxy(isvc, settings)),
             },
         },
     }
@@ -66,13 +75,15 @@ def service(isvc: Mapping[str, Any], runtime: Mapping[str, Any], settings: Setti
     target = ports[0]["containerPort"] if ports else 8080
     labels = pod_labels(isvc, runtime)
     headless = {"clusterIP": "None"} if settings.headless else {}
+    plain = {"name": "http", "port": 80, "protocol": "TCP", "targetPort": target}
+    guarded = {"name": "https", "port": PROXY_PORT, "protocol": "TCP", "targetPort": "https"}
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": _child_metadata(isvc, labels),
         "spec": {
             **headless,
-            "ports": [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": target}],
+            "ports": [guarded if _is_guarded(isvc, settings) else plain],
             "selector": {"app": labels["app"]},
         },
     }
@@ -100,6 +111,21 @@ def pod_annotations(isvc: Mapping[str, Any], runtime: Mapping[str, Any]) -> dict
         SOURCE_URI: isvc["spec"]["predictor"]["model"].get("storageUri", ""),
     }
     return {key: value for key, value in merged.items() if key not in _NOT_COPIED}
+
+
+def _is_guarded(isvc: Mapping[str, Any], settings: Settings) -> bool:
+    return settings.forces_auth or (isvc["metadata"].get("annotations") or {}).get(ENABLE_AUTH) == "true"
+
+
+def _has_proxy(isvc: Mapping[str, Any], settings: Settings) -> bool:
+    return settings.auth_proxy or _is_guarded(isvc, settings)
+
+
+def _with_proxy(pod_spec: dict[str, Any], proxy: bool) -> dict[str, Any]:
+    if not proxy:
+        return pod_spec
+    ports = [{"name": "https", "containerPort": PROXY_PORT, "protocol": "TCP"}]
+    return {**pod_spec, "containers": [*pod_spec["containers"], {"name": PROXY, "image": PROXY, "ports": ports}]}
 
 
 def _child_metadata(isvc: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, Any]:

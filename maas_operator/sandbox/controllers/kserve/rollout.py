@@ -17,7 +17,7 @@ from ..client import Client
 from ..conditions import Clock, condition, merged_conditions, timestamp, write_status
 from ..faults import Delays, PodFault
 from .injection import injected, unmet
-from .pods import QUOTA_MESSAGE, is_ready, mounted_keys, pod, status_of_pod, unstarted
+from .pods import REFUSALS, is_ready, mounted_keys, pod, status_of_pod, unstarted
 from .settings import TEMPLATE_HASH
 
 _PROGRESS_DEADLINE: Final = timedelta(seconds=600)
@@ -36,7 +36,7 @@ class Rollout:
 
     async def reconcile(self, deployment: Manifest, fault: PodFault | None) -> tuple[Manifest, float | None]:
         """Make, replace and start pods; return the Deployment with its new status, and seconds until the next look."""
-        current, old = await self._pods(deployment)
+        current, old = await self._pods(deployment, fault)
         problem = await self._scale(deployment, current, old, fault)
         for index, manifest in enumerate(current):
             current[index] = await self._live(manifest, fault)
@@ -47,10 +47,14 @@ class Rollout:
         deployment = await self._write_status(deployment, current, old, problem)
         return deployment, self._next_look(current, ready, hindered=bool(fault or problem or _are_stuck(current)))
 
-    async def _pods(self, deployment: Manifest) -> tuple[list[Manifest], list[Manifest]]:
+    async def _pods(self, deployment: Manifest, fault: PodFault | None) -> tuple[list[Manifest], list[Manifest]]:
         selector = deployment["spec"]["selector"]["matchLabels"]
         pods = await self._client.list(POD, namespace=deployment["metadata"]["namespace"], labels=selector)
-        alive = [manifest for manifest in pods if "deletionTimestamp" not in manifest["metadata"]]
+        # Another pod takes the place of an evicted one, which stays; while the fault lasts it would fare no better.
+        alive = [
+            one for one in pods
+            if "deletionTimestamp" not in one["metadata"] and (fault or one.get("status", {}).get("phase") != "Failed")
+        ]  # fmt: skip
         wanted = template_hash(deployment)
         current = [manifest for manifest in alive if manifest["metadata"]["labels"].get(TEMPLATE_HASH) == wanted]
         return current, [manifest for manifest in alive if manifest not in current]
@@ -65,8 +69,8 @@ class Rollout:
         if deployment["spec"]["strategy"]["type"] == "Recreate":
             await self._delete(old)
             old.clear()
-        if fault is PodFault.QUOTA and len(current) < replicas:
-            return QUOTA_MESSAGE.format(name=deployment["metadata"]["name"])
+        if fault in REFUSALS and len(current) < replicas:
+            return REFUSALS[fault].format(name=deployment["metadata"]["name"])
         try:
             while len(current) < replicas:
                 current.append(await self._start(deployment))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Final
+
+from maas_operator.domain.objects import Manifest
 
 DEPLOYMENT_MODE: Final = "serving.kserve.io/deploymentMode"
 STOP: Final = "serving.kserve.io/stop"
@@ -12,6 +15,11 @@ TEMPLATE_HASH: Final = "pod-template-hash"
 FINALIZER: Final = "inferenceservice.finalizers"
 CONTAINER: Final = "kserve-container"
 MANAGER: Final = "kserve"
+
+ENABLE_AUTH: Final = "security.opendatahub.io/enable-auth"
+PROXY: Final = "kube-rbac-proxy"
+PROXY_PORT: Final = 8443
+CONFIGURATION: Final = "inferenceservice-config"
 
 STANDARD: Final = "Standard"
 RAW: Final = frozenset({"RawDeployment", STANDARD})
@@ -24,7 +32,29 @@ class Settings:
     default_deployment_mode: str = "RawDeployment"
     rewrites_legacy_modes: bool = False
     """KServe 0.17 and later: RawDeployment becomes Standard."""
+    knows_both_modes: bool = False
+    """KServe 0.16: RawDeployment is taken for Standard, and refused from then on."""
     headless: bool = True
+    auth_proxy: bool = False
+    """Open Data Hub 3.5 and later: a proxy stands in each pod, in front of the model or beside it."""
+    forces_auth: bool = False
+    """KServe's own Service leads to the proxy, whatever the service says."""
+
+    @property
+    def plain_mode(self) -> str:
+        """Return this KServe's word for a plain Deployment."""
+        return STANDARD if self.rewrites_legacy_modes or self.knows_both_modes else "RawDeployment"
+
+    def configuration(self, namespace: str = "kserve", *, image: str = "kserve/storage-initializer:latest") -> Manifest:
+        """Return the ConfigMap that sets KServe up so."""
+        sections = {
+            "deploy": {"defaultDeploymentMode": self.default_deployment_mode},
+            "service": {"serviceClusterIPNone": self.headless},
+            "storageInitializer": {"image": image, "enableModelcar": True},
+        }
+        data = {name: json.dumps(section) for name, section in sections.items()}
+        metadata = {"name": CONFIGURATION, "namespace": namespace}
+        return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
 
 
 def predictor_name(name: str) -> str:

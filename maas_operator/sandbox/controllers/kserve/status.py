@@ -11,7 +11,7 @@ from typing import Any
 from maas_operator.domain.objects import Manifest
 
 from ..conditions import condition, conditions_of, is_true, merged_conditions
-from .settings import DEPLOYMENT_MODE, STANDARD, Settings, predictor_name
+from .settings import DEPLOYMENT_MODE, RAW, Settings, predictor_name
 
 _READY_TYPES = ("PredictorReady", "IngressReady")
 _CRASHES = ("Error", "CrashLoopBackOff")
@@ -83,7 +83,7 @@ def invalid_status(isvc: Manifest, problem: InvalidSpec, settings: Settings, now
 
 def _base(isvc: Manifest, settings: Settings) -> dict[str, Any]:
     wanted = (isvc["metadata"].get("annotations") or {}).get(DEPLOYMENT_MODE, settings.default_deployment_mode)
-    return {"deploymentMode": STANDARD if settings.rewrites_legacy_modes else wanted}
+    return {"deploymentMode": settings.plain_mode if wanted in RAW else wanted}
 
 
 def _addresses(isvc: Manifest, settings: Settings) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .settings import CONTAINER, DEPLOYMENT_MODE, RAW
+from .settings import CONTAINER, DEPLOYMENT_MODE, RAW, STANDARD, Settings
 
 _NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _AUTOSCALERS = {"hpa", "keda", "external", "none"}
@@ -14,11 +14,11 @@ _LONGEST_SERVICE_LABEL = 63
 _VOLATILE_PREFIXES = ("kopf.", "kopf.zalando.org")
 
 
-def refusals_of_service(isvc: Mapping[str, Any]) -> Iterator[str]:
+def refusals_of_service(isvc: Mapping[str, Any], settings: Settings) -> Iterator[str]:
     """Tell why the webhook refuses an InferenceService; nothing if it does not."""
     metadata, predictor = isvc["metadata"], isvc["spec"].get("predictor") or {}
     yield from _of_name(metadata["name"])
-    yield from _of_mode(isvc)
+    yield from _of_mode(isvc, settings)
     yield from _of_scaling(metadata, predictor)
     if "model" not in predictor:
         yield "exactly one of the predictor implementations must be specified"
@@ -57,12 +57,17 @@ def _of_name(name: str) -> Iterator[str]:
         yield f"the InferenceService {name!r} is invalid: its name must match {_NAME.pattern}"
 
 
-def _of_mode(isvc: Mapping[str, Any]) -> Iterator[str]:
+def _of_mode(isvc: Mapping[str, Any], settings: Settings) -> Iterator[str]:
     wanted = (isvc["metadata"].get("annotations") or {}).get(DEPLOYMENT_MODE)
+    if wanted in RAW and settings.rewrites_legacy_modes:
+        wanted = STANDARD
     actual = (isvc.get("status") or {}).get("deploymentMode")
-    if not wanted or not actual or {wanted, actual} <= RAW or wanted == actual:
-        return
-    yield f"update rejected: deploymentMode cannot be changed from {actual!r} to {wanted!r}"
+    if wanted and actual and wanted != actual:
+        yield f"update rejected: deploymentMode cannot be changed from {actual!r} to {wanted!r}"
+    # The old word is no reason for it to think of a Deployment, even where it makes one of it.
+    mode = wanted or settings.default_deployment_mode
+    if isvc["spec"].get("predictor", {}).get("deploymentStrategy") and mode != settings.plain_mode:
+        yield "customizing deploymentStrategy is only supported for raw deployment mode"
 
 
 def _of_scaling(metadata: Mapping[str, Any], predictor: Mapping[str, Any]) -> Iterator[str]:

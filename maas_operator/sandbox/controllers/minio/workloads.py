@@ -16,7 +16,7 @@ from maas_operator.engine.errors import NotFound
 from ..client import Change, Client
 from ..conditions import Clock, condition, merged_conditions, timestamp, write_status
 from ..faults import Delays, Faults, MinIOFault, PodFault
-from ..kserve.pods import QUOTA_MESSAGE, is_ready, status_of_pod
+from ..kserve.pods import REFUSALS, is_ready, status_of_pod
 from ..runner import Trigger, itself
 from ..violations import Rule, Violations
 from .shell import BadScript, Shell
@@ -80,7 +80,9 @@ class Workloads:
             await self._client.delete(address, uid=pod["metadata"]["uid"])
             pod = await self._find(address)
         if pod is None and self._faults.of_pods(workload) is PodFault.QUOTA:
-            await tell(self._client, workload, "FailedCreate", QUOTA_MESSAGE.format(name=address.name), self._clock)
+            await tell(
+                self._client, workload, "FailedCreate", REFUSALS[PodFault.QUOTA].format(name=address.name), self._clock
+            )
             await self._write_counts(workload, None)
             return _POLL_SECONDS
         if pod is None:
