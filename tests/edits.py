@@ -16,6 +16,11 @@ EDITS: dict[str, Any] = {
     "serving.resources.limits": {"cpu": "3", "memory": "7Gi"},
     "serving.startupTimeout": "45m",
     "serving.replicas": 2,
+    "serving.autoscaling.minReplicas": 2,
+    "serving.autoscaling.maxReplicas": 3,
+    "serving.autoscaling.metric": "Memory",
+    "serving.autoscaling.target": 60,
+    "serving.rolloutStrategy": "Recreate",
     "api.timeouts.connect": "3s",
     "api.timeouts.read": "120s",
     "api.cors.allowedOrigins": ["https://app.example.com"],
@@ -55,6 +60,13 @@ mode: `test_a_developer_who_is_renamed...`, `test_a_users_own_document...`."""
 
 TOGETHER = {
     "plans.name": ("developers.plan", "basic"),
+    "serving.autoscaling.minReplicas": (
+        "serving.autoscaling",
+        {"minReplicas": 2, "maxReplicas": 3, "metric": "CPU"},
+    ),
+    "serving.autoscaling.maxReplicas": ("serving.autoscaling.metric", "CPU"),
+    "serving.autoscaling.metric": ("serving.autoscaling.maxReplicas", 3),
+    "serving.autoscaling.target": ("serving.autoscaling", {"maxReplicas": 3, "metric": "CPU", "target": 60}),
     "api.rateLimit.requestsPerSecond": ("api.rateLimit.burst", 0),
     "api.rateLimit.burst": ("api.rateLimit.requestsPerSecond", 5),
     "plans.pricing.perMillionTokens.prompt": ("plans.pricing.perMillionTokens.completion", "0"),

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from hypothesis import strategies as st
 
+from maas_operator.api.autoscaling import Autoscaling, RolloutStrategy, ScalingMetric
 from maas_operator.api.documents import DocumentMode, OpenAPI
 from maas_operator.api.meta import ClusterReference, ConfigMapKey, ObjectMeta, SecretReference
 from maas_operator.api.model import Model, ModelSource, Task
@@ -16,6 +17,7 @@ from maas_operator.api.model_platform import (
     Monitoring,
     PlatformPolicy,
     Position,
+    Prometheus,
     RuntimeProfile,
     Threescale,
 )
@@ -126,6 +128,16 @@ servings = st.builds(
     resources=resources,
     startup_timeout=durations(timedelta(minutes=1), timedelta(hours=24)),
     replicas=st.integers(0, 100),
+    autoscaling=st.none()
+    | st.builds(
+        Autoscaling,
+        # By their aliases, as above.
+        minReplicas=st.integers(1, 50),
+        maxReplicas=st.integers(50, 100),
+        metric=st.sampled_from(ScalingMetric),
+        target=st.none() | st.integers(1, 100),
+    ),
+    rollout_strategy=st.none() | st.sampled_from(RolloutStrategy),
 )
 origins = st.just("*") | st.builds(
     "{}://{}{}".format,
@@ -261,7 +273,11 @@ def model_platforms() -> st.SearchStrategy[ModelPlatform]:
             configuration_cache=durations(timedelta(0), timedelta(hours=24)),
             policies=st.lists(own_policies | built_in_policies, max_size=3).map(tuple),
         ),
-        monitoring=st.builds(Monitoring, namespaces=namespaces),
+        monitoring=st.builds(
+            Monitoring,
+            namespaces=namespaces,
+            prometheus=st.none() | st.just(Prometheus(url="https://prometheus.example.com:9090")),
+        ),
         runtimes=st.lists(runtimes, max_size=4, unique_by=lambda runtime: runtime.name).map(tuple),
         default_plans=plan_lists,
         currency=st.text(LOWER.upper(), min_size=3, max_size=3),

@@ -28,6 +28,7 @@ from maas_operator.domain.objects import Manifest
 from maas_operator.domain.people import access, accounts
 from maas_operator.domain.people.developers import subscription
 from maas_operator.domain.policies.platform import PlatformPolicies
+from maas_operator.domain.serving.autoscaling import Unscalable, scaling
 from maas_operator.domain.serving.inference_service import inference_service
 from maas_operator.domain.serving.network_policy import network_policy
 from maas_operator.domain.serving.runtime_profiles import UnknownRuntime, runtime_profile, unsupported_tasks
@@ -101,11 +102,14 @@ def _service_children(service: ModelService, platform: ModelPlatform) -> Iterabl
     policies = PlatformPolicies(platform=platform, secrets={}, installation=None)
     secret_only = policies.condition.reason is Reason.POLICY_SECRET_MISSING
     _refuse(service, "spec.platformRef", None if secret_only else policies.problem)
+    replicas = scaling(service, platform, profile, keda=True)
+    if isinstance(replicas, Unscalable):
+        raise Unrenderable(f"{_name(service)}: {replicas.message}")
     policy = network_policy(service, platform)
     yield serving_runtime(service, profile)
     yield from [policy] if policy else []
     yield api_service(service)
-    yield inference_service(service, profile, deployment_mode=None)
+    yield inference_service(service, profile, deployment_mode=None, scaling=replicas)
     yield backend(service, platform)
     yield product(service, platform, metering, policies)
 

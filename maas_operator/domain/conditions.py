@@ -21,6 +21,7 @@ NEEDS_A_PERSON: Final = frozenset(
         Reason.NAME_TOO_LONG,
         Reason.RUNTIME_MISSING,
         Reason.RUNTIME_REFUSED,
+        Reason.AUTOSCALING_UNAVAILABLE,
         Reason.STARTUP_TIMEOUT,
         Reason.GATEWAY_INVALID,
         Reason.TOKEN_POLICY_MISSING,

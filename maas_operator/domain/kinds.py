@@ -25,6 +25,8 @@ class Use(Flag):
     """Patch objects of others, in the 3scale namespaces only and where a ModelPlatform allows it."""
     ANNOTATE = auto()
     """Patch an annotation of objects of others, in the 3scale namespaces only."""
+    SWEEP = auto()
+    """Delete what KServe has made of an InferenceService of ours and forgets to delete."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -79,6 +81,8 @@ POD: Final = Kind("", "v1", "Pod", "pods")
 NAMESPACE: Final = Kind("", "v1", "Namespace", "namespaces", namespaced=False)
 NETWORK_POLICY: Final = Kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies")
 DEPLOYMENT: Final = Kind("apps", "v1", "Deployment", "deployments")
+HORIZONTAL_POD_AUTOSCALER: Final = Kind("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
+SCALED_OBJECT: Final = Kind("keda.sh", "v1alpha1", "ScaledObject", "scaledobjects")
 EVENT: Final = Kind("events.k8s.io", "v1", "Event", "events")
 ROUTE: Final = Kind("route.openshift.io", "v1", "Route", "routes")
 CUSTOM_RESOURCE_DEFINITION: Final = Kind(
@@ -112,6 +116,9 @@ TABLE: Final[dict[Kind, Use]] = {
     CONFIG_MAP: Use.READ,
     POD: Use.WATCH,
     DEPLOYMENT: Use.WATCH,
+    # Read by name, and only for models that KEDA scales.
+    HORIZONTAL_POD_AUTOSCALER: Use.READ | Use.SWEEP,
+    SCALED_OBJECT: Use.WATCH | Use.READ | Use.SWEEP,
     ROUTE: Use.WATCH | Use.ANNOTATE,
     NAMESPACE: Use.WATCH | Use.READ,
     CUSTOM_RESOURCE_DEFINITION: Use.WATCH | Use.READ,

@@ -67,3 +67,9 @@ def owner_uid_of(manifest: Manifest) -> str | None:
 def is_owned_by(manifest: Manifest, owner_uid: str) -> bool:
     """Tell whether an object is ours and this owner's."""
     return owner_uid_of(manifest) == owner_uid
+
+
+def is_controlled_by(manifest: Manifest, uid: str) -> bool:
+    """Tell whether an object was made of the object with this uid."""
+    references = manifest["metadata"].get("ownerReferences") or ()
+    return any(reference.get("controller") and reference["uid"] == uid for reference in references)

@@ -32,6 +32,7 @@ from .plan.changes import Write
 from .plan.consequences import Consequence, consequences
 from .plan.observation import observed
 from .policies.platform import PlatformPolicies
+from .serving.autoscaling import NO_AUTOSCALERS, Autoscalers
 from .serving.progress import Serving, model_ready
 from .serving.runtime_profiles import UnknownRuntime
 
@@ -62,6 +63,7 @@ class ModelServiceWorld(World):
     `policy_secrets`, `installation`: see `PlatformPolicies`; `copied`: the copies of configurations that are there.
     `applications`: who uses the Product, and `obstacles`: known only while the service is being deleted.
     `config_map`: the ConfigMap of spec.api.openAPI, if there is one.
+    `autoscalers`: what is known of KServe's and KEDA's.
     """
 
     service: ModelService
@@ -79,6 +81,7 @@ class ModelServiceWorld(World):
     applications: tuple[str, ...]
     obstacles: Obstacles
     config_map: Manifest | None = None
+    autoscalers: Autoscalers = NO_AUTOSCALERS
 
     @property
     def namespaces(self) -> frozenset[str]:
@@ -123,6 +126,7 @@ def _on_platform(world: ModelServiceWorld, platform: ModelPlatform) -> Decision:
         children=(*serving.children, *publication.children(), *documentation.children(), *people),
         patches=tuple(publication.patches()),
         keep=serving.keep() | publication.keep() | documentation.keep(),
+        sweep=serving.sweep(),
         namespaces=world.namespaces,
         status=_status(world, serving, publication),
         wake_after=None if settled else _patience(publication),
@@ -137,6 +141,7 @@ def _serving(world: ModelServiceWorld, platform: ModelPlatform) -> Serving:
         deployment_mode=world.deployment_mode,
         deployment=world.deployment,
         pods=world.pods,
+        autoscalers=world.autoscalers,
     )
 
 

@@ -33,6 +33,7 @@ from maas_operator.domain.kinds import (
     POD,
     PRODUCT,
     ROUTE,
+    SCALED_OBJECT,
     SECRET,
     Kind,
 )
@@ -46,6 +47,13 @@ from maas_operator.domain.people import access, accounts
 from maas_operator.domain.people.secrets import StoredSecret, read_secret
 from maas_operator.domain.people.world import FreshSecrets, ModelSubscriptionWorld
 from maas_operator.domain.policies.platform import PlatformPolicies, is_copy, referred_to, secret_names
+from maas_operator.domain.serving.autoscaling import (
+    Autoscalers,
+    horizontal_pod_autoscaler_ref,
+    needs_keda,
+    scaled_object_ref,
+    tells_keda,
+)
 
 from .cache import Cache
 from .cluster import Cluster
@@ -109,6 +117,7 @@ class Gatherer:
             applications=await self._users(service, platform, forced=is_forced(owner)),
             obstacles=await self._obstacles(owner, seen),
             config_map=await self._config_map(service),
+            autoscalers=await self._autoscalers(service, inference_service),
         )
         return await self._with_document_name(world)
 
@@ -232,6 +241,24 @@ class Gatherer:
         if wanted is None or leaving or service.spec.management_policy is ManagementPolicy.PAUSED:
             return None
         return await self._lookup.live(Ref(CONFIG_MAP, service.metadata.namespace, wanted.name))
+
+    async def _autoscalers(self, service: ModelService, told: Manifest | None) -> Autoscalers:
+        return Autoscalers(
+            told=told,
+            keda=needs_keda(service) and await self._is_served(SCALED_OBJECT),
+            scaled_object=self.cache.get(scaled_object_ref(service)),
+            leftover=await self._leftover(service, told),
+        )
+
+    async def _leftover(self, service: ModelService, told: Manifest | None) -> Ref | None:
+        """Return the autoscaler of a class that is not wanted any more, once the InferenceService says so as well."""
+        if told is None or tells_keda(told) != needs_keda(service):
+            return None
+        if needs_keda(service):
+            ref = horizontal_pod_autoscaler_ref(service)
+            return ref if await self._lookup.live(ref) is not None else None
+        ref = scaled_object_ref(service)
+        return ref if self.cache.get(ref) is not None else None
 
     async def _with_document_name(self, world: ModelServiceWorld) -> ModelServiceWorld:
         """Ask 3scale for the name of a document that is about to be written for the first time."""

@@ -1,4 +1,4 @@
-"""The resource types of KServe, 3scale and OpenShift: small permissive ones of our own, or the real ones."""
+"""The resource types of KServe, KEDA, 3scale and OpenShift: small permissive ones of our own, or the real ones."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from maas_operator.domain.kinds import (
     PRODUCT,
     PROXY_CONFIG_PROMOTE,
     ROUTE,
+    SCALED_OBJECT,
     SERVING_RUNTIME,
     Kind,
 )
@@ -42,6 +43,7 @@ _COLUMNS: Final[dict[Kind, dict[str, str]]] = {
     APPLICATION_AUTH: _READY,
     CUSTOM_POLICY_DEFINITION: _READY,
     API_MANAGER: {"Available": ".status.conditions[?(@.type=='Available')].status"},
+    SCALED_OBJECT: _READY,
     ROUTE: {"Host": ".spec.host"},
 }
 _REQUIRED: Final[dict[Kind, list[str]]] = {
@@ -57,6 +59,7 @@ _REQUIRED: Final[dict[Kind, list[str]]] = {
     APPLICATION_AUTH: ["applicationCRName", "authSecretRef"],
     CUSTOM_POLICY_DEFINITION: ["name", "schema", "version"],
     API_MANAGER: ["wildcardDomain"],
+    SCALED_OBJECT: ["scaleTargetRef", "triggers"],
     ROUTE: ["host", "to"],
 }
 _SHORT_NAMES: Final = {INFERENCE_SERVICE: ["isvc"]}
@@ -64,6 +67,7 @@ _FOLDERS: Final = {
     "serving.kserve.io": "kserve/minimal",
     "capabilities.3scale.net": "3scale-operator",
     "apps.3scale.net": "3scale-operator",
+    "keda.sh": "keda",
     "route.openshift.io": "openshift-route",
 }
 
@@ -71,7 +75,7 @@ _FOLDERS: Final = {
 def third_party_crds(folder: Path | None = None, *, old_server: bool = False) -> list[Manifest]:
     """Return the CustomResourceDefinitions of the kinds around us, in the order of the resource table.
 
-    With `folder` (KServe's minimal flavour, the 3scale-operator's and OpenShift's files in it) the real ones.
+    With `folder` (KServe's minimal flavour, and the others' files in it) the real ones.
     `old_server` leaves out what a server without CEL does not understand.
     """
     # An old server refuses the enum with null of the real Route.

@@ -70,5 +70,17 @@ def test_what_is_not_written_by_us_cannot_be_written() -> None:
         for group in rule["apiGroups"]
         for resource in rule["resources"]
     }
-    ours = {(kind.group, kind.plural) for kind, use in TABLE.items() if Use.WRITE in use}
+    ours = {(kind.group, kind.plural) for kind, use in TABLE.items() if (Use.WRITE | Use.SWEEP) & use}
     assert writable - ours == {("events.k8s.io", "events")}
+
+
+def test_what_is_only_swept_can_be_deleted_and_not_made() -> None:
+    swept = {(kind.group, kind.plural) for kind, use in TABLE.items() if Use.SWEEP in use}
+    verbs = {
+        (group, resource): set(rule["verbs"])
+        for rule in operator_rules()
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+    assert swept
+    assert all("delete" in verbs[one] and not {"create", "patch", "update"} & verbs[one] for one in swept)

@@ -25,7 +25,14 @@ from maas_operator.domain.serving.inference_service import CONFIG_HASH, STOP
 from .changes import Write, changes
 
 _SERVED_NAME: Final = "--served-model-name="
-_NOT_IN_PODS: Final = ("spec.predictor.minReplicas", "spec.predictor.maxReplicas", "spec.predictor.deploymentStrategy")
+_NOT_IN_PODS: Final = (
+    "spec.predictor.minReplicas",
+    "spec.predictor.maxReplicas",
+    "spec.predictor.scaleMetric",
+    "spec.predictor.scaleTarget",
+    "spec.predictor.autoScaling",
+    "spec.predictor.deploymentStrategy",
+)
 
 
 @dataclass(frozen=True, slots=True)

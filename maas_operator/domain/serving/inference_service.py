@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+from maas_operator.api.autoscaling import RolloutStrategy
 from maas_operator.api.model_platform import RuntimeProfile
 from maas_operator.api.model_service import ModelService
 from maas_operator.api.serving import Resources
@@ -15,6 +16,7 @@ from maas_operator.domain.labels import GROUP
 from maas_operator.domain.names import inference_service_ref, model_id
 from maas_operator.domain.objects import Manifest
 
+from .autoscaling import AUTOSCALER_CLASS, AutoScaling, Scaling, fixed
 from .pod import ResourceRequirements, Toleration
 from .resources import accelerator, accelerators, resolve
 from .serving_runtime import MODEL_FORMAT, serving_runtime_spec
@@ -34,6 +36,7 @@ STOP: Final = "serving.kserve.io/stop"
 _GRACE_SECONDS: Final = 120
 
 _NOT_IN_PODS: Final = frozenset({"annotations", "deploymentStrategy", "maxReplicas", "minReplicas"})
+"""What of a predictor that is `fixed` does not reach the pods."""
 
 
 class ModelFormat(Emitted):
@@ -45,7 +48,7 @@ class ModelFormat(Emitted):
 class DeploymentStrategy(Emitted):
     """How new pods take the place of old ones."""
 
-    type: Literal["RollingUpdate", "Recreate"]
+    type: RolloutStrategy
 
 
 class PredictorModel(Emitted):
@@ -64,6 +67,9 @@ class Predictor(Emitted):
     annotations: dict[str, str] | None = None
     min_replicas: int
     max_replicas: int
+    scale_metric: Literal["cpu", "memory"] | None = None
+    scale_target: int | None = None
+    auto_scaling: AutoScaling | None = None
     # The model server has no business with the Kubernetes API.
     automount_service_account_token: bool = False
     # A Service named `vllm` would inject VLLM_PORT, which vLLM takes for its own.
@@ -80,8 +86,11 @@ class InferenceServiceSpec(Emitted):
     predictor: Predictor
 
 
-def inference_service(service: ModelService, profile: RuntimeProfile, *, deployment_mode: str | None) -> Manifest:
+def inference_service(
+    service: ModelService, profile: RuntimeProfile, *, deployment_mode: str | None, scaling: Scaling | None = None
+) -> Manifest:
     """Build the InferenceService; `deployment_mode` is the one in its status, None before KServe has written it."""
+    scaling = scaling or fixed(service)
     annotations = {
         # Older KServe knows the old word only; once its status says the new one, it refuses the old one.
         _DEPLOYMENT_MODE: STANDARD if deployment_mode == STANDARD else RAW_DEPLOYMENT,
@@ -90,11 +99,21 @@ def inference_service(service: ModelService, profile: RuntimeProfile, *, deploym
     }
     if service.spec.serving.replicas == 0:
         annotations[STOP] = "true"
-    predictor = _predictor(service, profile)
-    hashed = predictor.model_copy(update={"annotations": {CONFIG_HASH: config_hash(service, profile)}})
+    if scaling.autoscaler is not None:
+        annotations[AUTOSCALER_CLASS] = scaling.autoscaler.value
+    predictor = _predictor(service, profile).model_copy(
+        update={
+            "annotations": {CONFIG_HASH: config_hash(service, profile)},
+            "min_replicas": scaling.min_replicas,
+            "max_replicas": scaling.max_replicas,
+            "scale_metric": scaling.scale_metric,
+            "scale_target": scaling.scale_target,
+            "auto_scaling": scaling.auto_scaling,
+        }
+    )
     return manifest(
         inference_service_ref(service),
-        InferenceServiceSpec(predictor=hashed),
+        InferenceServiceSpec(predictor=predictor),
         labels={"opendatahub.io/dashboard": "true"},
         annotations=annotations,
     )
@@ -115,13 +134,11 @@ def told_config_hash(inference_service: Manifest) -> str:
 def _predictor(service: ModelService, profile: RuntimeProfile) -> Predictor:
     resources = resolve(service.spec.serving.resources, profile.resources)
     device = accelerator(resources)
-    # A stopped model keeps one replica in its spec: KServe takes no replicas for scale to zero.
-    replicas = max(service.spec.serving.replicas, 1)
+    replicas = fixed(service)
     return Predictor(
-        min_replicas=replicas,
-        max_replicas=replicas,
-        # A rolling update needs a spare accelerator, and hangs where there is none.
-        deployment_strategy=DeploymentStrategy(type="Recreate" if device else "RollingUpdate"),
+        min_replicas=replicas.min_replicas,
+        max_replicas=replicas.max_replicas,
+        deployment_strategy=DeploymentStrategy(type=_strategy(service, device)),
         tolerations=(Toleration(key=device),) if device else None,
         model=PredictorModel(
             runtime=service.metadata.name,
@@ -130,6 +147,12 @@ def _predictor(service: ModelService, profile: RuntimeProfile) -> Predictor:
             resources=_requirements(resources),
         ),
     )
+
+
+def _strategy(service: ModelService, device: str | None) -> RolloutStrategy:
+    # A rolling update needs a spare accelerator, and hangs where there is none.
+    default = RolloutStrategy.RECREATE if device else RolloutStrategy.ROLLING_UPDATE
+    return service.spec.serving.rollout_strategy or default
 
 
 def _requirements(resources: Resources) -> ResourceRequirements | None:

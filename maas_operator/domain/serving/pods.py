@@ -32,12 +32,13 @@ class Trouble:
 
 def find_trouble(pods: Iterable[Manifest], *, config_hash: str) -> Trouble | None:
     """Return the fault of the newest pod that has one; pods that run something else are on their way out."""
-    current = [pod for pod in pods if _runs(pod, config_hash) and "deletionTimestamp" not in pod["metadata"]]
+    current = [pod for pod in pods if runs(pod, config_hash) and "deletionTimestamp" not in pod["metadata"]]
     newest_first = sorted(current, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")), reverse=True)
     return next((trouble for pod in newest_first if (trouble := _trouble(pod)) is not None), None)
 
 
-def _runs(pod: Manifest, config_hash: str) -> bool:
+def runs(pod: Manifest, config_hash: str) -> bool:
+    """Tell whether a pod is of this configuration."""
     return (pod["metadata"].get("annotations") or {}).get(CONFIG_HASH) == config_hash
 
 

@@ -37,6 +37,8 @@ class Faults:
 
     pods: dict[str, PodFault] = field(default_factory=dict)
     porta: PortaFault | None = None
+    keda: str = ""
+    """Why KEDA can not read a metric, in its words."""
 
     def of_pods(self, *owners: Mapping[str, Any]) -> PodFault | None:
         """Return the fault of a model's pods, given its InferenceService and, if known, the ModelService."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from .autoscalers import HorizontalPodAutoscalers, Keda
 from .client import Client
 from .conditions import Clock, system_clock
 from .faults import Delays, Faults
@@ -28,6 +29,7 @@ class Surroundings:
     porta: Porta
     admin_api: AdminApi
     kserve: KServe
+    autoscalers: HorizontalPodAutoscalers
     threescale: ThreescaleOperator
     faults: Faults
     delays: Delays
@@ -51,6 +53,7 @@ def surroundings(
         client, porta, violations=violations, faults=faults, delays=delays, clock=clock, namespace=namespace
     )
     zync = Zync(client, porta, namespace=namespace, delays=delays, clock=clock)
-    runner = Runner(client, [kserve, threescale, zync], backoff=backoff)
+    autoscalers, keda = HorizontalPodAutoscalers(client, clock), Keda(client, faults, clock)
+    runner = Runner(client, [kserve, autoscalers, keda, threescale, zync], backoff=backoff)
     admin_api = AdminApi(porta, faults, client, namespace)
-    return Surroundings(runner, porta, admin_api, kserve, threescale, faults, delays, violations)
+    return Surroundings(runner, porta, admin_api, kserve, autoscalers, threescale, faults, delays, violations)

@@ -156,6 +156,16 @@ def _workloads() -> Iterator[Resource]:
         prepare=rules.prepare_deployment,
     )
     yield _resource(
+        "HorizontalPodAutoscaler",
+        "horizontalpodautoscalers",
+        {"spec": _fields(scaleTargetRef=_ATOMIC_MAP, metrics=_LIST), "status": _WORKLOAD_STATUS},
+        group="autoscaling",
+        version="v2",
+        short_names=("hpa",),
+        categories=("all",),
+        has_status=True,
+    )
+    yield _resource(
         "NetworkPolicy",
         "networkpolicies",
         {"spec": _fields(podSelector=_ATOMIC_MAP)},

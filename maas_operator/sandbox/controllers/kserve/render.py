@@ -10,7 +10,7 @@ from typing import Any, Final
 from maas_operator.domain.objects import Manifest
 
 from ..faults import FAULT_ANNOTATION
-from .settings import CONTAINER, INFERENCE_SERVICE_LABEL, STOP, Settings, predictor_name
+from .settings import CONTAINER, INFERENCE_SERVICE_LABEL, STOP, Settings, autoscaler_class, predictor_name
 
 _TEMPLATE = re.compile(r"\{\{(.*?)\}\}|\{\{")
 _RUNTIME_POD_FIELDS: Final = (
@@ -38,17 +38,20 @@ def deployment(isvc: Mapping[str, Any], runtime: Mapping[str, Any]) -> Manifest:
     strategy = predictor.get("deploymentStrategy") or {
         "type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"},
     }  # fmt: skip
+    annotations = pod_annotations(isvc, runtime)
+    # An autoscaler has the replicas to itself.
+    fixed = {"replicas": predictor.get("minReplicas", 1)} if autoscaler_class(annotations) == "none" else {}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": _child_metadata(isvc, labels),
+        "metadata": {**_child_metadata(isvc, labels), "annotations": annotations},
         "spec": {
-            "replicas": predictor.get("minReplicas", 1),
+            **fixed,
             "progressDeadlineSeconds": 600,
             "selector": {"matchLabels": {"app": labels["app"]}},
             "strategy": strategy,
             "template": {
-                "metadata": {"labels": labels, "annotations": pod_annotations(isvc, runtime)},
+                "metadata": {"labels": labels, "annotations": annotations},
                 "spec": _pod_spec(metadata, predictor, runtime["spec"]),
             },
         },

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 DEPLOYMENT_MODE: Final = "serving.kserve.io/deploymentMode"
 STOP: Final = "serving.kserve.io/stop"
+AUTOSCALER_CLASS: Final = "serving.kserve.io/autoscalerClass"
 INFERENCE_SERVICE_LABEL: Final = "serving.kserve.io/inferenceservice"
 TEMPLATE_HASH: Final = "pod-template-hash"
 FINALIZER: Final = "inferenceservice.finalizers"
@@ -30,3 +32,8 @@ class Settings:
 def predictor_name(name: str) -> str:
     """Return the name of the Deployment, the Service and the prefix of the pods."""
     return f"{name}-predictor"
+
+
+def autoscaler_class(annotations: Mapping[str, str]) -> str:
+    """Return who scales the pods that carry these annotations."""
+    return annotations.get(AUTOSCALER_CLASS, "hpa")
