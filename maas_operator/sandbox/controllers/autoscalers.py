@@ -104,10 +104,9 @@ class HorizontalPodAutoscalers:
 class Keda:
     """Makes a HorizontalPodAutoscaler of each ScaledObject."""
 
-    def __init__(self, client: Client, faults: Faults, clock: Clock) -> None:
+    def __init__(self, client: Client, faults: Faults) -> None:
         self._client = client
         self._faults = faults
-        self._clock = clock
 
     @property
     def watches(self) -> Mapping[Kind, Trigger]:
@@ -132,10 +131,8 @@ class Keda:
             await self._client.apply(_autoscaler(scaled), manager="keda-operator")
             message = "ScaledObject is defined correctly and is ready for scaling"
             ready = condition("Ready", True, reason="ScaledObjectReady", message=message)
-        conditions = merged_conditions(scaled, [ready], self._clock())
         # KEDA's conditions have no time.
-        told = [{key: value for key, value in one.items() if key != "lastTransitionTime"} for one in conditions]
-        await write_status(self._client, scaled, {**(scaled.get("status") or {}), "conditions": told})
+        await write_status(self._client, scaled, {**(scaled.get("status") or {}), "conditions": [ready]})
         return None
 
     async def _write_finalizers(self, ref: Ref, names: list[str]) -> Manifest:

@@ -53,7 +53,7 @@ def surroundings(
         client, porta, violations=violations, faults=faults, delays=delays, clock=clock, namespace=namespace
     )
     zync = Zync(client, porta, namespace=namespace, delays=delays, clock=clock)
-    autoscalers, keda = HorizontalPodAutoscalers(client, clock), Keda(client, faults, clock)
+    autoscalers, keda = HorizontalPodAutoscalers(client, clock), Keda(client, faults)
     runner = Runner(client, [kserve, autoscalers, keda, threescale, zync], backoff=backoff)
     admin_api = AdminApi(porta, faults, client, namespace)
     return Surroundings(runner, porta, admin_api, kserve, autoscalers, threescale, faults, delays, violations)
