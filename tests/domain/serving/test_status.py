@@ -203,3 +203,38 @@ def test_kserves_own_failure_is_told() -> None:
     failed = {"type": "PredictorReady", "status": "False", "reason": "ReconcileFailed", "message": "fails to create"}
     state = model_state(an_inference_service(conditions=[failed]), None, [], config_hash=HASH)
     assert (state.failed, state.reason, state.message) == (True, Reason.SERVING_FAILED, "fails to create")
+
+
+def scaled(deployment: dict[str, Any], *pods: dict[str, Any], least: int = 1) -> ModelState:
+    """Return the state of a model whose InferenceService is not Ready, since a replica more loads."""
+    manifest = an_inference_service(ready=False)
+    bounds = {"minReplicas": least, "maxReplicas": 5}
+    predictor = manifest["spec"]["predictor"] | bounds
+    return model_state(manifest | {"spec": {"predictor": predictor}}, deployment, pods, config_hash=HASH)
+
+
+def a_ready_pod(name: str = "tiny-1", *, hash_: str = HASH) -> dict[str, Any]:
+    return a_pod(name, hash_=hash_, phase="Running", conditions=[{"type": "Ready", "status": "True"}])
+
+
+def test_a_scaled_model_serves_while_a_replica_more_loads() -> None:
+    growing = a_deployment(replicas=3, fresh=False, availableReplicas=1)
+    assert scaled(growing, a_ready_pod(), a_pod("tiny-2")).ready
+
+
+def test_a_scaled_model_needs_the_least_that_is_asked_for_or_what_its_autoscaler_wants() -> None:
+    assert not scaled(a_deployment(replicas=2), a_ready_pod(), a_pod("tiny-2"), least=2).ready
+    assert scaled(a_deployment(replicas=2), a_ready_pod(), a_ready_pod("tiny-2"), least=2).ready
+    assert scaled(a_deployment(replicas=1), a_ready_pod(), least=2).ready
+
+
+def test_a_scaled_model_without_a_pod_that_answers_does_not_serve() -> None:
+    assert not scaled(a_deployment(replicas=0)).ready
+    assert not scaled(a_deployment(), a_pod()).ready
+
+
+def test_a_scaled_model_is_rolled_out_when_no_older_pod_is_left() -> None:
+    old = a_ready_pod("tiny-0", hash_="old")
+    assert not scaled(a_deployment(replicas=2), a_ready_pod(), old).ready
+    leaving = old | {"metadata": old["metadata"] | {"deletionTimestamp": "2026-01-01T00:00:00Z"}}
+    assert scaled(a_deployment(replicas=2), a_ready_pod(), leaving).ready
