@@ -41,9 +41,10 @@ from .document_comparisons import DocumentComparisons
 from .endpoints import Endpoints
 from .errors import ThreescaleError
 from .lookup import Lookup, of_product
-from .metric_usages import MetricUsages, Subject
+from .metric_usages import SOON, MetricUsages, Subject
 from .obstacles import ObstacleFinder
 from .refusals import threescale_problem
+from .shared import Shared
 from .tenants import Tenants
 from .threescale import REGULARLY, Tenant, Threescale
 from .withdrawals import Withdrawals
@@ -68,6 +69,7 @@ class Inquiries:
         self._obstacles = ObstacleFinder(threescale, self._tenants, lookup, now)
         self._documents = DocumentComparisons(threescale, self._tenants, lookup, now)
         self.withdraw = Withdrawals(threescale, self._tenants, now).withdraw
+        self._plan_users = Shared(self._users, now=now, holds=SOON)
         self._proven: dict[str, tuple[Tenant, datetime]] = {}
 
     async def platform_problem(self, platform: ModelPlatform) -> Verdict | None:
@@ -228,7 +230,7 @@ class Inquiries:
         if not plans or product_id is None:
             return {}
         try:
-            users = await self._users(platform, product_id)
+            users = await self._users((await self._tenants.of(platform), product_id))
         except ThreescaleError as error:
             return dict.fromkeys(plans, f"its applications are not known: {error}")
         return {plan: _in_words(users[plan]) for plan in plans if users.get(plan)}
@@ -239,15 +241,15 @@ class Inquiries:
         if state.phase is not SyncPhase.FAILED or state.remote_id is None:
             return {}
         try:
-            users = await self._users(platform, state.remote_id)
+            users = await self._plan_users.get((await self._tenants.of(platform), state.remote_id))
         except ThreescaleError:
             return {}
         named = product["spec"].get("applicationPlans", {})
         return {plan: _in_words(found) for plan, found in users.items() if found and plan not in named}
 
-    async def _users(self, platform: ModelPlatform, product_id: int) -> dict[str, list[RemoteApplication]]:
-        """Return the applications on each plan that 3scale has of a product."""
-        tenant = await self._tenants.of(platform)
+    async def _users(self, product: tuple[Tenant, int]) -> dict[str, list[RemoteApplication]]:
+        """Return the applications on each plan that 3scale has of a tenant's product."""
+        tenant, product_id = product
         plans = await self._threescale.plans(tenant, product_id)
         applications = await self._threescale.applications(tenant, product_id)
         return {plan.system_name: [one for one in applications if one.plan_id == plan.id] for plan in plans}

@@ -37,5 +37,11 @@ class Shared(Generic[Key, Answer]):
         async with self._locks.setdefault(key, asyncio.Lock()):
             recent = self._known.get(key)
             if recent is None or self._now() >= recent.until:
+                self._drop_old()
                 recent = self._known[key] = _Recent(await self._ask(key), self._now() + self._holds)
             return recent.answer
+
+    def _drop_old(self) -> None:
+        """Forget what is good no more: keys come and go with the objects that they are of."""
+        self._known = {key: recent for key, recent in self._known.items() if self._now() < recent.until}
+        self._locks = {key: lock for key, lock in self._locks.items() if lock.locked() or key in self._known}

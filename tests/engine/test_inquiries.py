@@ -368,6 +368,12 @@ async def test_plans_of_the_portal_with_applications_are_looked_for_when_a_produ
     assert "12 of account 3" in found["lunch"]
 
 
+async def test_while_a_product_fails_its_plans_are_not_looked_for_in_each_pass(bench: Bench) -> None:
+    await stray_plans(bench, conditions=[worlds.condition("Failed")], productId=7)
+    await bench.remote()
+    assert bench.threescale.asked.count("plans") == 1
+
+
 async def test_plans_of_the_portal_are_not_looked_for_while_all_is_well(bench: Bench) -> None:
     assert await stray_plans(bench, conditions=[worlds.condition("Synced")], productId=7) == {}
     assert "plans" not in bench.threescale.asked

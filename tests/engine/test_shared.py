@@ -54,3 +54,11 @@ async def test_a_failure_is_not_kept() -> None:
         await source.shared.get("a")
     source.fails = False
     assert await source.shared.get("a") == "a-2"
+
+
+async def test_what_is_good_no_more_is_forgotten() -> None:
+    source = Source()
+    await asyncio.gather(source.shared.get("a"), source.shared.get("b"))
+    source.now += timedelta(seconds=10)
+    await source.shared.get("c")
+    assert set(source.shared._known) == set(source.shared._locks) == {"c"}
