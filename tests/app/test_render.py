@@ -209,3 +209,18 @@ def test_the_platforms_policies_are_in_the_chain_and_a_secret_stays_unread(write
 def test_a_policy_that_is_wrong_is_named(write: Write) -> None:
     text = refused(write("all.yaml", with_policy(configuration={"ips": "10.0.0.0/8"}), a_service()))
     assert "spec.platformRef: spec.gateway.policies[0].configuration.check_type: Field required" in text
+
+
+@pytest.mark.parametrize(
+    ("monitoring", "works"), [({}, False), ({"prometheus": {"url": "https://p.example.com"}}, True)]
+)
+def test_a_model_that_keda_scales_is_rendered_with_the_platforms_prometheus(
+    write: Write, monitoring: dict[str, Any], works: bool
+) -> None:
+    platform = {**PLATFORM, "spec": {**PLATFORM["spec"], "monitoring": monitoring}}
+    serving = {"autoscaling": {"maxReplicas": 3, "metric": "WaitingRequests"}}
+    path = write("model.yaml", platform, a_service(serving=serving))
+    if works:
+        assert "InferenceService" in kinds(rendered(path))
+    else:
+        assert "set spec.monitoring.prometheus.url of ModelPlatform default" in refused(path)
