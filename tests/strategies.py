@@ -6,6 +6,7 @@ from datetime import timedelta
 from hypothesis import strategies as st
 
 from maas_operator.api.arguments import EnvironmentVariable, owned_flag
+from maas_operator.api.autoscaling import Autoscaling, RolloutStrategy, ScalingMetric
 from maas_operator.api.documents import DocumentMode, OpenAPI
 from maas_operator.api.meta import ClusterReference, ConfigMapKey, ObjectMeta, SecretReference
 from maas_operator.api.minio import MinIO
@@ -18,6 +19,7 @@ from maas_operator.api.model_platform import (
     Monitoring,
     PlatformPolicy,
     Position,
+    Prometheus,
     RuntimeProfile,
     Threescale,
 )
@@ -190,6 +192,14 @@ affinities = st.builds(
         }
     ),
 )
+autoscalings = st.builds(
+    Autoscaling,
+    # By their aliases, as above.
+    minReplicas=st.integers(1, 50),
+    maxReplicas=st.integers(50, 100),
+    metric=st.sampled_from(ScalingMetric),
+    target=st.none() | st.integers(1, 100),
+)
 runtimes_of_somebody = st.builds(RuntimeReference, kind=st.sampled_from(RuntimeKind), name=labels())
 
 
@@ -205,6 +215,8 @@ def _servings(draw: st.DrawFn) -> Serving:
         resources=draw(resources),
         startup_timeout=draw(durations(timedelta(minutes=1), timedelta(hours=24))),
         replicas=draw(st.integers(0, 100)),
+        autoscaling=draw(st.none() | autoscalings),
+        rollout_strategy=draw(st.none() | st.sampled_from(RolloutStrategy)),
         image=draw(st.none() | words("._:/@-", max_size=200)),
         args=draw(argument_lists),
         env=draw(environments),
@@ -379,7 +391,11 @@ def model_platforms() -> st.SearchStrategy[ModelPlatform]:
             configuration_cache=durations(timedelta(0), timedelta(hours=24)),
             policies=st.lists(own_policies | built_in_policies, max_size=3).map(tuple),
         ),
-        monitoring=st.builds(Monitoring, namespaces=namespaces),
+        monitoring=st.builds(
+            Monitoring,
+            namespaces=namespaces,
+            prometheus=st.none() | st.just(Prometheus(url="https://prometheus.example.com:9090")),
+        ),
         runtimes=st.lists(runtimes, max_size=4, unique_by=lambda runtime: runtime.name).map(tuple),
         storage=st.builds(
             PlatformStorage,

@@ -112,11 +112,28 @@ class Gateway(ApiModel):
     """Policies in every chain besides the operator's own; at each position they stand in this order."""
 
 
+class Prometheus(ApiModel):
+    """The Prometheus that reads the models' metrics, with their labels `namespace` and `pod`."""
+
+    url: Annotated[
+        str,
+        text(
+            r"^https?://[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(:[0-9]{1,5})?(/[A-Za-z0-9][-A-Za-z0-9._/]*)?$",
+            max_length=512,
+        ),
+    ]
+    """Where KEDA asks it, without credentials. On OpenShift
+    https://thanos-querier.openshift-monitoring.svc.cluster.local:9092: there KEDA shows the token of the
+    TriggerAuthentication inference-prometheus-auth in the model's namespace, which OpenShift AI makes."""
+
+
 class Monitoring(ApiModel):
     """Who reads the models' metrics."""
 
     namespaces: Namespaces = ("openshift-monitoring", "openshift-user-workload-monitoring")
     """Namespaces that may reach the models to read metrics."""
+    prometheus: Prometheus | None = None
+    """What autoscaling by the model server's own metrics asks."""
 
 
 class RuntimeProfile(ApiModel):

@@ -128,6 +128,8 @@ class Reason(StrEnum):
     CHAT_TEMPLATE_MISSING = "ChatTemplateMissing"
     CHAT_TEMPLATE_INVALID = "ChatTemplateInvalid"
     DEPLOYMENT_MODE_FIXED = "DeploymentModeFixed"
+    AUTOSCALING_UNAVAILABLE = "AutoscalingUnavailable"
+    AUTOSCALER_FAILING = "AutoscalerFailing"
     STOPPED = "Stopped"
     MODEL_STARTING = "ModelStarting"
     MODEL_LOADING = "ModelLoading"
@@ -387,7 +389,18 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
         " another name since it was upgraded, and changes neither.",
         "Delete the InferenceService; the operator makes it anew. The model is away meanwhile.",
     ),
-    Reason.STOPPED: ReasonDoc("spec.serving.replicas is 0.", "Set spec.serving.replicas to 1 or more."),
+    Reason.AUTOSCALING_UNAVAILABLE: ReasonDoc(
+        "spec.serving.autoscaling asks for what is not there: KEDA, the platform's Prometheus, or a request that the"
+        " metric is measured by. Nothing of the model is changed until it is.",
+        "Install or set what the message names, or choose another metric.",
+    ),
+    Reason.AUTOSCALER_FAILING: ReasonDoc(
+        "The model answers, but KEDA can not read the metric, so that the number of replicas stays as it is.",
+        "Act on KEDA's words: most often the address of Prometheus or the token for it is wrong.",
+    ),
+    Reason.STOPPED: ReasonDoc(
+        "spec.serving.replicas is 0: the gateway answers calls with 502.", "Set spec.serving.replicas to 1 or more."
+    ),
     Reason.MODEL_STARTING: ReasonDoc("KServe makes the pods.", _WAIT),
     Reason.MODEL_LOADING: ReasonDoc("The pods run and load the model.", _WAIT),
     Reason.ROLLING_OUT: ReasonDoc("Pods of this generation replace the ones before.", _WAIT),

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from maas_operator.api.arguments import FREE_FLAGS, Arguments, Environment
+from maas_operator.api.autoscaling import Autoscaling, RolloutStrategy
 from maas_operator.api.base import ApiModel, Int, Rule, text
 from maas_operator.api.fields import DnsLabel, Duration, ObjectName, Quantity, between
 from maas_operator.api.meta import ConfigMapKey
@@ -104,4 +105,9 @@ class Serving(ApiModel):
     startup_timeout: Annotated[Duration, between("1m", "24h")] = Field(default="30m", validate_default=True)
     """How long a replica may load the model before it is restarted."""
     replicas: Annotated[Int, Field(ge=0, le=100)] = 1
-    """Number of replicas; 0 stops the model."""
+    """Number of replicas; 0 stops the model. With autoscaling, any other number has no effect."""
+    autoscaling: Autoscaling | None = None
+    """Has the number of replicas follow the load; while `replicas` is 0, nothing does."""
+    rollout_strategy: RolloutStrategy | None = None
+    """RollingUpdate: new replicas start before old ones end, and need room beside them. Recreate: old ones end first,
+    and nothing answers meanwhile. If absent, Recreate with accelerators, else RollingUpdate."""

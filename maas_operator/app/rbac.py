@@ -84,6 +84,8 @@ def _verbs(use: Use) -> set[str]:
         verbs |= {"list", "watch"}
     if Use.WRITE in use:
         verbs |= {"create", "patch", "delete"}
+    if Use.SWEEP in use:
+        verbs.add("delete")
     return verbs
 
 

@@ -32,6 +32,7 @@ from maas_operator.domain.objects import Manifest
 from maas_operator.domain.people import access, accounts
 from maas_operator.domain.people.developers import subscription
 from maas_operator.domain.policies.platform import PlatformPolicies
+from maas_operator.domain.serving.autoscaling import Unscalable, scaling
 from maas_operator.domain.serving.inference_service import inference_service
 from maas_operator.domain.serving.network_policy import network_policy
 from maas_operator.domain.serving.referred_runtime import unseen_runtime
@@ -120,6 +121,9 @@ def _service_children(service: ModelService, platform: ModelPlatform) -> Iterabl
     policies = PlatformPolicies(platform=platform, secrets={}, installation=None)
     secret_only = policies.condition.reason is Reason.POLICY_SECRET_MISSING
     _refuse(service, "spec.platformRef", None if secret_only else policies.problem)
+    replicas = scaling(service, platform, profile, keda=True)
+    if isinstance(replicas, Unscalable):
+        raise Unrenderable(f"{_name(service)}: {replicas.message}")
     policy, bucket = network_policy(service, platform), _bucket(service, platform)
     yield from bucket.children if isinstance(bucket, ClaimedBucket) else ()
     runtime = runtime_name(service, profile)
@@ -128,7 +132,9 @@ def _service_children(service: ModelService, platform: ModelPlatform) -> Iterabl
     yield api_service(service)
     source = source_of(service, bucket=bucket.bucket if bucket else None)
     if source.uri:
-        yield inference_service(service, profile, deployment_mode=None, source=source, runtime=runtime)
+        yield inference_service(
+            service, profile, deployment_mode=None, source=source, runtime=runtime, scaling=replicas
+        )
     yield backend(service, platform)
     yield product(service, platform, metering, policies)
 

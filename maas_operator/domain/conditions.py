@@ -37,6 +37,7 @@ NEEDS_A_PERSON: Final = frozenset(
         Reason.CHAT_TEMPLATE_MISSING,
         Reason.CHAT_TEMPLATE_INVALID,
         Reason.RUNTIME_REFUSED,
+        Reason.AUTOSCALING_UNAVAILABLE,
         Reason.STARTUP_TIMEOUT,
         Reason.GATEWAY_INVALID,
         Reason.TOKEN_POLICY_MISSING,

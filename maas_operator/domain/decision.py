@@ -101,6 +101,8 @@ class Decision:
     `keep`: children that are neither written nor deleted in this pass.
     `drop`: objects that this owner shares and must take along when it leaves, each with the uid of their true owner,
         which their labels must show.
+    `sweep`: objects that KServe has made of a child of ours and forgets to delete, each with the uid of that child,
+        which must still control them.
     `namespaces`: where children may live; nothing is deleted elsewhere (design rule 5).
     `status`: the kind's own status fields, without conditions, children and observedGeneration.
     `releasable`: False holds the finalizer of an owner under deletion although its children are gone.
@@ -115,6 +117,7 @@ class Decision:
     prune: bool = True
     keep: frozenset[Ref] = frozenset()
     drop: Mapping[Ref, str] = field(default_factory=dict)
+    sweep: Mapping[Ref, str] = field(default_factory=dict)
     namespaces: frozenset[str] = frozenset()
     status: Mapping[str, Any] = field(default_factory=dict)
     releasable: bool = True

@@ -25,6 +25,8 @@ class Use(Flag):
     """Patch objects of others, in the 3scale namespaces only and where a ModelPlatform allows it."""
     ANNOTATE = auto()
     """Patch an annotation of objects of others, in the 3scale namespaces only."""
+    SWEEP = auto()
+    """Delete what KServe has made of an InferenceService of ours and forgets to delete."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -88,6 +90,8 @@ STATEFUL_SET: Final = Kind("apps", "v1", "StatefulSet", "statefulsets")
 JOB: Final = Kind("batch", "v1", "Job", "jobs")
 PERSISTENT_VOLUME_CLAIM: Final = Kind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 STORAGE_CLASS: Final = Kind("storage.k8s.io", "v1", "StorageClass", "storageclasses", namespaced=False)
+HORIZONTAL_POD_AUTOSCALER: Final = Kind("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
+SCALED_OBJECT: Final = Kind("keda.sh", "v1alpha1", "ScaledObject", "scaledobjects")
 EVENT: Final = Kind("events.k8s.io", "v1", "Event", "events")
 ROUTE: Final = Kind("route.openshift.io", "v1", "Route", "routes")
 CUSTOM_RESOURCE_DEFINITION: Final = Kind(
@@ -128,6 +132,9 @@ TABLE: Final[dict[Kind, Use]] = {
     CONFIG_MAP: Use.READ,
     POD: Use.WATCH,
     DEPLOYMENT: Use.WATCH,
+    # Read by name, and only for models that KEDA scales.
+    HORIZONTAL_POD_AUTOSCALER: Use.READ | Use.SWEEP,
+    SCALED_OBJECT: Use.WATCH | Use.READ | Use.SWEEP,
     ROUTE: Use.WATCH | Use.ANNOTATE,
     NAMESPACE: Use.WATCH | Use.READ,
     CUSTOM_RESOURCE_DEFINITION: Use.WATCH | Use.READ,

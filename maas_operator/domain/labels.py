@@ -77,3 +77,9 @@ def is_left_behind(manifest: Manifest, labels: Mapping[str, str]) -> bool:
     found = labels_of(manifest)
     same = all(found.get(name) == labels.get(name) for name in (MANAGED_BY, OWNER_KIND, OWNER_NAMESPACE, OWNER_NAME))
     return ref_of(manifest).kind in RETAINED and same and OWNER_UID in found
+
+
+def is_controlled_by(manifest: Manifest, uid: str) -> bool:
+    """Tell whether an object was made of the object with this uid."""
+    references = manifest["metadata"].get("ownerReferences") or ()
+    return any(reference.get("controller") and reference["uid"] == uid for reference in references)

@@ -33,6 +33,7 @@ from .plan.changes import Write
 from .plan.consequences import Consequence, consequences
 from .plan.observation import observed
 from .policies.platform import PlatformPolicies
+from .serving.autoscaling import NO_AUTOSCALERS, Autoscalers
 from .serving.kserve import Release
 from .serving.progress import Serving, model_ready
 from .serving.runtime_profiles import UnknownRuntime
@@ -74,6 +75,7 @@ class ModelServiceWorld(World):
     `runtimes`: what there is where the runtime of spec.serving.runtimeRef may be.
     `prerequisites`: the Secret's keys and the claims that the model refers to, as far as they exist.
     `storage`: what is there of the bucket of spec.storage; `storage_namespaces`: where keys of buckets may lie.
+    `autoscalers`: what is known of KServe's and KEDA's.
     """
 
     service: ModelService
@@ -98,6 +100,7 @@ class ModelServiceWorld(World):
     storage_namespaces: frozenset[str] = frozenset()
     chat_template: Manifest | None = None
     runtimes: tuple[Manifest, ...] = ()
+    autoscalers: Autoscalers = NO_AUTOSCALERS
 
     @property
     def namespaces(self) -> frozenset[str]:
@@ -152,6 +155,7 @@ def _on_platform(world: ModelServiceWorld, platform: ModelPlatform) -> Decision:
         ),
         patches=tuple(publication.patches()),
         keep=storage.keep() | retirement.keep | serving.keep() | publication.keep() | documentation.keep(),
+        sweep=serving.sweep(),
         namespaces=world.namespaces,
         status=_status(world, storage, serving, publication),
         wake_after=None if settled else _patience(publication),
@@ -172,6 +176,7 @@ def _serving(world: ModelServiceWorld, platform: ModelPlatform, storage: BucketS
         bucket=storage.bucket,
         runtimes=world.runtimes,
         config_map=world.chat_template,
+        autoscalers=world.autoscalers,
     )
 
 

@@ -328,6 +328,7 @@ class Pass(Generic[AnyWorld]):
     async def _prune(self, decision: Decision) -> Pruned | None:
         if not decision.prune:
             return None
+        self._refused |= await self._tools.pruner.sweep(decision.sweep, decision.namespaces, self.guard)
         uid = self._owner["metadata"]["uid"]
         owned = {ref_of(child) for child in self._tools.cache.owned_by(uid)} | inventory_of(self._owner).keys()
         spared = {ref_of(child) for child in decision.children} | decision.keep

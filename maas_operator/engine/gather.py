@@ -35,6 +35,7 @@ from maas_operator.domain.kinds import (
     POD,
     PRODUCT,
     ROUTE,
+    SCALED_OBJECT,
     SECRET,
     STATEFUL_SET,
     Kind,
@@ -49,6 +50,13 @@ from maas_operator.domain.people import access, accounts
 from maas_operator.domain.people.secrets import StoredSecret, keys_of, read_secret
 from maas_operator.domain.people.world import FreshSecrets, ModelSubscriptionWorld
 from maas_operator.domain.policies.platform import PlatformPolicies, is_copy, referred_to, secret_names
+from maas_operator.domain.serving.autoscaling import (
+    Autoscalers,
+    horizontal_pod_autoscaler_ref,
+    needs_keda,
+    scaled_object_ref,
+    tells_keda,
+)
 from maas_operator.domain.serving.chat_template import config_map_ref as template_ref
 from maas_operator.domain.serving.referred_runtime import candidates
 from maas_operator.domain.serving.sources import NO_PREREQUISITES, Prerequisites, claim_names
@@ -125,6 +133,7 @@ class Gatherer:
             prerequisites=await self._prerequisites(service),
             storage=await StorageReader(self._lookup, self.fresh).find(service, platform),
             storage_namespaces=self._storage_namespaces(),
+            autoscalers=await self._autoscalers(service, inference_service),
         )
         return await self._with_document_name(world)
 
@@ -273,6 +282,24 @@ class Gatherer:
             keys=keys_of(secret) if secret else None,
             claims={claim["metadata"]["name"]: claim for claim in claims if claim is not None},
         )
+
+    async def _autoscalers(self, service: ModelService, told: Manifest | None) -> Autoscalers:
+        return Autoscalers(
+            told=told,
+            keda=needs_keda(service) and await self._is_served(SCALED_OBJECT),
+            scaled_object=self.cache.get(scaled_object_ref(service)),
+            leftover=await self._leftover(service, told),
+        )
+
+    async def _leftover(self, service: ModelService, told: Manifest | None) -> Ref | None:
+        """Return the autoscaler of a class that is not wanted any more, once the InferenceService says so as well."""
+        if told is None or tells_keda(told) != needs_keda(service):
+            return None
+        if needs_keda(service):
+            ref = horizontal_pod_autoscaler_ref(service)
+            return ref if await self._lookup.live(ref) is not None else None
+        ref = scaled_object_ref(service)
+        return ref if self.cache.get(ref) is not None else None
 
     async def _with_document_name(self, world: ModelServiceWorld) -> ModelServiceWorld:
         """Ask 3scale for the name of a document that is about to be written for the first time."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from maas_operator.domain.kinds import GOES_AFTER, TABLE, Use
-from maas_operator.domain.labels import is_owned_by
+from maas_operator.domain.labels import is_controlled_by, is_owned_by
 from maas_operator.domain.objects import Manifest, Ref, Refusal
 
 from .applier import Guard
@@ -52,6 +52,24 @@ class Pruner:
                 await self._delete(ref, pruned)
                 await self._look(ref, unwanted[ref], pruned)
         return pruned
+
+    async def sweep(self, leftovers: Mapping[Ref, str], namespaces: Iterable[str], guard: Guard) -> dict[Ref, Refusal]:
+        """Delete what is still controlled by these uids, of kinds that we may sweep; return what could not be."""
+        allowed = frozenset(namespaces)
+        refused: dict[Ref, Refusal] = {}
+        for ref, maker_uid in leftovers.items():
+            if ref.namespace not in allowed or Use.SWEEP not in TABLE[ref.kind]:
+                continue
+            try:
+                live = await self._cluster.get(ref)
+                if is_controlled_by(live, maker_uid) and "deletionTimestamp" not in live["metadata"]:
+                    await guard()
+                    await self._cluster.delete(ref, uid=live["metadata"]["uid"])
+            except (NotFound, Conflict):
+                continue
+            except ApiError as error:
+                refused[ref] = refusal_of(ref, error)
+        return refused
 
     async def proven(self, ref: Ref, owner_uid: str) -> Manifest | None:
         """Return an object of this owner as it is now; None for one that is gone, or is somebody else's."""

@@ -1,4 +1,4 @@
-"""The resource types of KServe, 3scale and OpenShift with its storage: small ones of our own, or the real ones."""
+"""The resource types of KServe, KEDA, 3scale and OpenShift with its storage: small ones of our own, or real ones."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from maas_operator.domain.kinds import (
     PRODUCT,
     PROXY_CONFIG_PROMOTE,
     ROUTE,
+    SCALED_OBJECT,
     SERVING_RUNTIME,
     Kind,
 )
@@ -45,6 +46,7 @@ _COLUMNS: Final[dict[Kind, dict[str, str]]] = {
     APPLICATION_AUTH: _READY,
     CUSTOM_POLICY_DEFINITION: _READY,
     API_MANAGER: {"Available": ".status.conditions[?(@.type=='Available')].status"},
+    SCALED_OBJECT: _READY,
     ROUTE: {"Host": ".spec.host"},
     OBJECT_BUCKET_CLAIM: {"Phase": ".status.phase"},
 }
@@ -62,6 +64,7 @@ _REQUIRED: Final[dict[Kind, list[str]]] = {
     APPLICATION_AUTH: ["applicationCRName", "authSecretRef"],
     CUSTOM_POLICY_DEFINITION: ["name", "schema", "version"],
     API_MANAGER: ["wildcardDomain"],
+    SCALED_OBJECT: ["scaleTargetRef", "triggers"],
     ROUTE: ["host", "to"],
     OBJECT_BUCKET_CLAIM: ["storageClassName"],
 }
@@ -70,6 +73,7 @@ _FOLDERS: Final = {
     "serving.kserve.io": "kserve/minimal",
     "capabilities.3scale.net": "3scale-operator",
     "apps.3scale.net": "3scale-operator",
+    "keda.sh": "keda",
     "route.openshift.io": "openshift-route",
     "objectbucket.io": "object-bucket",
 }
@@ -78,7 +82,7 @@ _FOLDERS: Final = {
 def third_party_crds(folder: Path | None = None, *, old_server: bool = False) -> list[Manifest]:
     """Return the CustomResourceDefinitions of the kinds around us, in the order of the resource table.
 
-    With `folder` (KServe's minimal flavour, the 3scale-operator's and OpenShift's files in it) the real ones.
+    With `folder` (KServe's minimal flavour, and the others' files in it) the real ones.
     `old_server` leaves out what a server without CEL does not understand.
     """
     # An old server refuses the enum with null of the real Route.

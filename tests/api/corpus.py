@@ -56,6 +56,7 @@ PLATFORM: Document = {
     },
 }
 ABSENT = object()
+_SCALED: Document = {"maxReplicas": 3, "metric": "WaitingRequests"}
 
 
 def changed(document: Document, path: str, value: Any) -> Document:
@@ -170,6 +171,9 @@ GOOD = (
     Good("a bucket besides", changed(IN_BUCKET, "spec.model.source", {"uri": "hf://org/model"})),
     Good("the least of a store", changed(IN_EXISTING, "spec.storage.existing.endpoint", "http://minio")),
     Good("a store by its address", changed(IN_EXISTING, "spec.storage.existing.endpoint", "http://10.1.2.3:9000")),
+    _service("scaled by the queue", "spec.serving.autoscaling", {**_SCALED, "minReplicas": 3, "target": 100_000}),
+    _service("scaled by a percentage", "spec.serving.autoscaling", {**_SCALED, "metric": "KVCache", "target": 100}),
+    _service("a gap between old and new pods", "spec.serving.rolloutStrategy", "Recreate"),
     _service("a duration in parts", "spec.serving.startupTimeout", "1h30m10s5ms"),
     _service("the longest duration", "spec.serving.startupTimeout", "24h"),
     _service("no plans named, the platform decides", "spec.plans", []),
@@ -244,6 +248,7 @@ GOOD = (
     ),
     Good("a MinIO", changed(PLATFORM, "spec.storage", {"minio": {"namespace": "minio", "size": "50Gi"}})),
     Good("a MinIO of one's own image and class", changed(PLATFORM, "spec.storage.minio", _MINIO)),
+    Good("a Prometheus", changed(PLATFORM, "spec.monitoring.prometheus", {"url": "https://thanos.example.com:9092/a"})),
     Good("nobody reads metrics", changed(PLATFORM, "spec.monitoring.namespaces", [])),
 )
 
@@ -251,6 +256,16 @@ GOOD = (
 def _bad(document: Document, title: str, path: str, value: Any, at: str | None = None) -> Bad:
     steps = "".join(f"[{step}]" if step.isdigit() else f".{step}" for step in path.split("."))
     return Bad(f"{title}: {path}", changed(document, path, value), steps.removeprefix(".") if at is None else at)
+
+
+def _scaled(title: str, field_: str, value: Any, at: str | None = None) -> Bad:
+    scaled = changed(SERVICE, "spec.serving.autoscaling", _SCALED)
+    return _bad(scaled, title, f"spec.serving.autoscaling.{field_}", value, at)
+
+
+def _prometheus(title: str, url: Any) -> Bad:
+    asked = changed(PLATFORM, "spec.monitoring.prometheus", {"url": "https://prometheus.example.com"})
+    return _bad(asked, title, "spec.monitoring.prometheus.url", url)
 
 
 _LIMIT = {"metric": "Requests", "period": "Day", "value": 1}
@@ -415,6 +430,24 @@ BAD = (
     _bad(SERVICE, "capitals", "spec.platformRef.name", "Default"),
     _bad(SERVICE, "negative", "spec.serving.replicas", -1),
     _bad(SERVICE, "too many", "spec.serving.replicas", 101),
+    _bad(
+        SERVICE, "no upper bound", "spec.serving.autoscaling", {"metric": "CPU"}, "spec.serving.autoscaling.maxReplicas"
+    ),
+    _bad(SERVICE, "no metric", "spec.serving.autoscaling", {"maxReplicas": 3}, "spec.serving.autoscaling.metric"),
+    _scaled("scale to zero", "minReplicas", 0),
+    _scaled("too many at most", "maxReplicas", 101),
+    _scaled("fewest above most", "minReplicas", 4, "spec.serving.autoscaling"),
+    _scaled("a metric of somebody else", "metric", "vector(1)"),
+    _scaled("no target", "target", 0),
+    _scaled("a target too high", "target", 100_001),
+    _bad(
+        SERVICE,
+        "more than everything",
+        "spec.serving.autoscaling",
+        {**_SCALED, "metric": "CPU", "target": 101},
+        "spec.serving.autoscaling",
+    ),
+    _bad(SERVICE, "another strategy", "spec.serving.rolloutStrategy", "BlueGreen"),
     _bad(SERVICE, "no quantity", "spec.serving.resources.limits.memory", "8 GB"),
     _bad(SERVICE, "negative quantity", "spec.serving.resources.limits.memory", "-1Gi"),
     _bad(SERVICE, "negative number", "spec.serving.resources.limits.cpu", -1),
@@ -566,6 +599,10 @@ BAD = (
     _bad(PLATFORM, "a wildcard", "spec.gateway.namespaces.0", "*"),
     _bad(PLATFORM, "too long", "spec.gateway.configurationCache", "25h"),
     _bad(PLATFORM, "namespace twice", "spec.monitoring.namespaces", ["a", "a"]),
+    _prometheus("credentials", "https://user:password@prometheus.example.com"),
+    _prometheus("a query", "https://prometheus.example.com/?a=b"),
+    _prometheus("another scheme", "file:///etc/passwd"),
+    _prometheus("no address", ABSENT),
     _bad(PLATFORM, "no version", "spec.runtimes.0.version", "latest"),
     _bad(PLATFORM, "no image", "spec.runtimes.0.image", ABSENT),
     _bad(PLATFORM, "a space", "spec.runtimes.0.image", "a b"),
@@ -624,7 +661,7 @@ BAD = (
 
 UNKNOWN_FIELDS = (
     _bad(SERVICE, "a typing error", "spec.modle", {}),
-    _bad(SERVICE, "a field of a later version", "spec.serving.autoscaling", {"maxReplicas": 3}),
+    _bad(SERVICE, "a field of a later version", "spec.serving.disruptionBudget", {"minAvailable": 1}),
     _bad(SERVICE, "an attribute's name", "spec.display_name", "Llama"),
     _bad(SUBSCRIPTION, "a typing error", "spec.user.mail", "dev1@example.com"),
     _bad(PLATFORM, "a field of a later version", "spec.quotas", {}),

@@ -90,7 +90,7 @@ def test_a_full_status_is_accepted_by_the_server_and_read_back_equal(document: d
 
 
 def test_reading_from_the_server_drops_fields_of_a_newer_version() -> None:
-    newer = changed(SERVICE, "spec.serving.autoscaling", {"maxReplicas": 3})
+    newer = changed(SERVICE, "spec.serving.disruptionBudget", {"minAvailable": 1})
     assert read(ModelService, newer) == parse(SERVICE)
 
 

@@ -70,7 +70,11 @@ def test_what_is_not_written_by_us_cannot_be_written() -> None:
         for group in rule["apiGroups"]
         for resource in rule["resources"]
     }
-    ours = {(kind.group, kind.plural) for kind, use in TABLE.items() if Use.WRITE in use and kind not in OF_MINIO}
+    ours = {
+        (kind.group, kind.plural)
+        for kind, use in TABLE.items()
+        if (Use.WRITE | Use.SWEEP) & use and kind not in OF_MINIO
+    }
     assert writable - ours == {("events.k8s.io", "events")}
 
 
@@ -81,3 +85,15 @@ def test_workloads_of_a_minio_are_written_in_its_namespace_only() -> None:
     assert verbs == {"get", "list", "watch"}
     (binding,) = [one for one in yaml.safe_load_all(rbac_files()["minio.yaml"]) if one["kind"] == "RoleBinding"]
     assert binding["metadata"]["namespace"] == "minio"
+
+
+def test_what_is_only_swept_can_be_deleted_and_not_made() -> None:
+    swept = {(kind.group, kind.plural) for kind, use in TABLE.items() if Use.SWEEP in use}
+    verbs = {
+        (group, resource): set(rule["verbs"])
+        for rule in operator_rules()
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+    assert swept
+    assert all("delete" in verbs[one] and not {"create", "patch", "update"} & verbs[one] for one in swept)

@@ -233,3 +233,18 @@ def test_of_a_claimed_bucket_the_claim_is_rendered_and_nothing_that_needs_its_na
 def test_a_backend_that_the_platform_does_not_offer_is_refused(write: Write) -> None:
     text = refused(write("all.yaml", PLATFORM, in_bucket(backend="ODF")))
     assert "spec.storage: spec.storage.backend: ModelPlatform default does not offer ODF" in text
+
+
+@pytest.mark.parametrize(
+    ("monitoring", "works"), [({}, False), ({"prometheus": {"url": "https://p.example.com"}}, True)]
+)
+def test_a_model_that_keda_scales_is_rendered_with_the_platforms_prometheus(
+    write: Write, monitoring: dict[str, Any], works: bool
+) -> None:
+    platform = {**PLATFORM, "spec": {**PLATFORM["spec"], "monitoring": monitoring}}
+    serving = {"autoscaling": {"maxReplicas": 3, "metric": "WaitingRequests"}}
+    path = write("model.yaml", platform, a_service(serving=serving))
+    if works:
+        assert "InferenceService" in kinds(rendered(path))
+    else:
+        assert "set spec.monitoring.prometheus.url of ModelPlatform default" in refused(path)

@@ -14,6 +14,7 @@ from maas_operator.domain.gateway.product import product
 from maas_operator.domain.gateway.promotion import config_hash, proxy_config_promote
 from maas_operator.domain.objects import Manifest, ref_of
 from maas_operator.domain.policies.platform import PlatformPolicies
+from maas_operator.domain.serving.autoscaling import Scaling, scaling
 from maas_operator.domain.serving.inference_service import inference_service
 from maas_operator.domain.serving.network_policy import network_policy
 from maas_operator.domain.serving.referred_runtime import ReferredRuntime, unseen_runtime
@@ -53,11 +54,14 @@ def children_of(
     """Return the children by kind."""
     profile = profile_of(service, platform)
     policies = PlatformPolicies(platform=platform, secrets={}, installation=None)
+    replicas = scaling(service, platform, profile, keda=True)
     remote, target = product(service, platform, metering, policies), backend(service, platform)
     document = document_secret(service, platform, as_text(generated(service, platform, URL)))
     manifests = [
         None if isinstance(profile, ReferredRuntime) else serving_runtime(service, profile),
-        inference_service(service, profile, deployment_mode=None),
+        inference_service(
+            service, profile, deployment_mode=None, scaling=replicas if isinstance(replicas, Scaling) else None
+        ),
         api_service(service),
         network_policy(service, platform),
         target,

@@ -4,6 +4,7 @@ from maas_operator.domain.kinds import (
     APPLICATION,
     APPLICATION_AUTH,
     BACKEND,
+    HORIZONTAL_POD_AUTOSCALER,
     INFERENCE_SERVICE,
     MODEL_PLATFORM,
     POD,
@@ -14,8 +15,8 @@ from maas_operator.domain.kinds import (
     Kind,
 )
 from maas_operator.domain.labels import MANAGED_BY, OPERATOR, OWNER_UID
-from maas_operator.domain.objects import Manifest, Ref, RefusalReason
-from maas_operator.engine.errors import Unavailable
+from maas_operator.domain.objects import Manifest, Ref, Refusal, RefusalReason
+from maas_operator.engine.errors import Forbidden, Unavailable
 from maas_operator.engine.pruner import Pruned, Pruner
 from maas_operator.sandbox.kubeapi import errors as api
 from maas_operator.sandbox.kubeapi.faults import Call, Moment, Verb
@@ -40,6 +41,21 @@ class Bench:
     async def prune(self, *refs: Ref, uid: str = UID, at_once: bool = False) -> Pruned:
         self.stage.calls.clear()
         return await self.pruner.prune(dict.fromkeys(refs, uid), {HOME, GATEWAY}, self._guard, at_once=at_once)
+
+    async def leave(self) -> tuple[Ref, str]:
+        """Make what KServe leaves behind of an InferenceService; return its address, and the latter's uid."""
+        maker = await self.stage.user.apply(manifest(Ref(INFERENCE_SERVICE, HOME, "x"), spec={"predictor": {}}))
+        uid = str(maker["metadata"]["uid"])
+        reference = {key: maker[key] for key in ("apiVersion", "kind")} | {"name": "x", "uid": uid, "controller": True}
+        ref = Ref(HORIZONTAL_POD_AUTOSCALER, HOME, "x")
+        found = manifest(ref, spec={"maxReplicas": 1})
+        found["metadata"]["ownerReferences"] = [reference]
+        await self.stage.user.apply(found)
+        return ref, uid
+
+    async def sweep(self, *refs: Ref, uid: str) -> dict[Ref, Refusal]:
+        self.stage.calls.clear()
+        return await self.pruner.sweep(dict.fromkeys(refs, uid), {HOME, GATEWAY}, self._guard)
 
     @property
     def deleted(self) -> list[str]:
@@ -199,3 +215,29 @@ async def test_at_once_nobody_waits_for_another(bench: Bench) -> None:
     assert sorted(bench.deleted) == ["Backend", "Product"]
     assert pruned.remaining.keys() == {product}
     assert await bench.stage.find(theirs) is not None
+
+
+async def test_what_kserve_made_of_ours_and_forgot_is_swept(bench: Bench) -> None:
+    ref, uid = await bench.leave()
+    assert await bench.sweep(ref, uid=uid) == {}
+    assert await bench.stage.find(ref) is None
+    assert bench.guarded == 1
+
+
+async def test_nothing_is_swept_that_another_object_controls_or_that_is_gone(bench: Bench) -> None:
+    ref, _ = await bench.leave()
+    assert await bench.sweep(ref, Ref(HORIZONTAL_POD_AUTOSCALER, HOME, "gone"), uid="another") == {}
+    assert (bench.deleted, bench.guarded) == ([], 0)
+
+
+async def test_nothing_is_swept_of_other_kinds_or_in_other_namespaces(bench: Bench) -> None:
+    ours = await bench.add(BACKEND)
+    assert await bench.sweep(ours, Ref(HORIZONTAL_POD_AUTOSCALER, "elsewhere", "x"), uid=UID) == {}
+    assert bench.stage.calls == []
+
+
+async def test_what_can_not_be_swept_is_told(bench: Bench) -> None:
+    ref, uid = await bench.leave()
+    bench.fail(Verb.DELETE, Forbidden("no"))
+    refused = await bench.sweep(ref, uid=uid)
+    assert refused[ref].reason is RefusalReason.FORBIDDEN

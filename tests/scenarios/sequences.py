@@ -30,9 +30,17 @@ GUEST = Ref(MODEL_SUBSCRIPTION, HOME, "guest")
 INSTALLATION = Ref(API_MANAGER, GATEWAY, "apimanager")
 PLANS = ("standard", "gold", "trial", "batch")
 DEVELOPERS = ("dev1", "dev2", "dev3")
-OF_STEPS_OF_THEIR_OWN = ("plans.", "developers.", "managementPolicy", "api.promotion.", "api.rateLimit.")
+OF_STEPS_OF_THEIR_OWN = (
+    "plans.",
+    "developers.",
+    "managementPolicy",
+    "api.promotion.",
+    "api.rateLimit.",
+    "serving.autoscaling.",
+)
 FIELDS = {field: value for field, value in EDITS.items() if not field.startswith(OF_STEPS_OF_THEIR_OWN)} | {
-    "api.rateLimit": {"requestsPerSecond": 20, "burst": 40}
+    "api.rateLimit": {"requestsPerSecond": 20, "burst": 40},
+    "serving.autoscaling": {"minReplicas": 2, "maxReplicas": 3, "metric": "CPU"},
 }
 PLAN_FIELDS: dict[str, Any] = {
     "pricing": {"setupFee": "50.00", "perMillionTokens": {"prompt": "0.20", "completion": "0.60"}},

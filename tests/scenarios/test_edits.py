@@ -17,8 +17,11 @@ from tests.scenarios.snapshot import Snapshot, differences
 
 Path = tuple[str | int, ...]
 
-NEW_PODS = {name for name in EDITS if name.startswith(("model.", "serving."))} - {"model.tasks"}
-"""What the pods run; `startupTimeout` is their probe's patience."""
+NEW_PODS = {name for name in EDITS if name.startswith(("model.", "serving."))} - {
+    "model.tasks",
+    "serving.rolloutStrategy",
+}
+"""What the pods run; `startupTimeout` is their probe's patience. The class of autoscaler is an annotation of theirs."""
 
 PLANS = [*sample()[-1]["spec"]["plans"], PREMIUM]
 

@@ -118,7 +118,7 @@ async def test_a_claim_of_one_node_is_no_place_for_two_replicas() -> None:
         serving = sample()[-1]["spec"]["serving"]
         await world.apply(*sample(model=CLAIM, serving={**serving, "replicas": 2}))
         await world.rest(120.0)
-        await assert_told(world, "ClaimUnfit", "ReadWriteOnce", "set spec.serving.replicas to 1")
+        await assert_told(world, "ClaimUnfit", "ReadWriteOnce", "have one replica")
         await world.apply(*sample(model=CLAIM, serving=serving))
         await assert_ready(world)
         isvc = await world.get(Ref(INFERENCE_SERVICE, HOME, NAME))

@@ -28,6 +28,9 @@ _SERVED_NAME: Final = "--served-model-name="
 _NOT_IN_PODS: Final = (
     "spec.predictor.minReplicas",
     "spec.predictor.maxReplicas",
+    "spec.predictor.scaleMetric",
+    "spec.predictor.scaleTarget",
+    "spec.predictor.autoScaling",
     "spec.predictor.deploymentStrategy",
     "spec.predictor.model.runtime",
 )

@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 from pydantic import JsonValue
 
+from maas_operator.api.autoscaling import RolloutStrategy
 from maas_operator.api.model_platform import RuntimeProfile
 from maas_operator.api.model_service import ModelService
 from maas_operator.api.serving import Resources
@@ -26,6 +27,7 @@ from .adapters import (
     adapter_mounts,
     adapter_volumes,
 )
+from .autoscaling import AUTOSCALER_CLASS, AutoScaling, Scaling, fixed
 from .chat_template import NO_TEMPLATE
 from .engine_settings import arguments, environment, mounts, startup_probe, volumes
 from .kserve import Release
@@ -52,6 +54,7 @@ STOP: Final = "serving.kserve.io/stop"
 _GRACE_SECONDS: Final = 120
 
 _NOT_IN_PODS: Final = frozenset({"annotations", "deploymentStrategy", "maxReplicas", "minReplicas"})
+"""What of a predictor that is `fixed` does not reach the pods."""
 
 
 class ModelFormat(Emitted):
@@ -63,7 +66,7 @@ class ModelFormat(Emitted):
 class DeploymentStrategy(Emitted):
     """How new pods take the place of old ones."""
 
-    type: Literal["RollingUpdate", "Recreate"]
+    type: RolloutStrategy
 
 
 class PredictorModel(Emitted):
@@ -87,6 +90,9 @@ class Predictor(Emitted):
     annotations: dict[str, str] | None = None
     min_replicas: int
     max_replicas: int
+    scale_metric: Literal["cpu", "memory"] | None = None
+    scale_target: int | None = None
+    auto_scaling: AutoScaling | None = None
     # The model server has no business with the Kubernetes API.
     automount_service_account_token: bool = False
     # A Service named `vllm` would inject VLLM_PORT, which vLLM takes for its own.
@@ -128,12 +134,14 @@ def inference_service(
     source: Source | None = None,
     template_hash: str = NO_TEMPLATE,
     runtime: str | None = None,
+    scaling: Scaling | None = None,
 ) -> Manifest:
     """Build the InferenceService; `deployment_mode` is KServe's word for a plain Deployment, if it is known.
 
     `source`: the service's own if None. `runtime`: the name of the ServingRuntime; the service's own if there is none.
+    `scaling`: as many replicas as the spec says if None.
     """
-    source = source or source_of(service)
+    source, scaling = source or source_of(service), scaling or fixed(service)
     annotations = source.annotations | {
         _DEPLOYMENT_MODE: deployment_mode or RAW_DEPLOYMENT,
         # KServe's own proxy wants a Kubernetes token in the header in which our clients send their key.
@@ -142,14 +150,23 @@ def inference_service(
     }
     if service.spec.serving.replicas == 0:
         annotations[STOP] = "true"
+    if scaling.autoscaler is not None:
+        annotations[AUTOSCALER_CLASS] = scaling.autoscaler.value
     predictor = _predictor(service, profile, source)
     if runtime and not isinstance(profile, ReferredRuntime):
         # The hash is of what the runtime says, and not of what it is called.
         predictor = predictor.model_copy(update={"model": predictor.model.model_copy(update={"runtime": runtime})})
-    told = {CONFIG_HASH: config_hash(service, profile, source, template_hash=template_hash)}
+    told = {
+        "annotations": {CONFIG_HASH: config_hash(service, profile, source, template_hash=template_hash)},
+        "min_replicas": scaling.min_replicas,
+        "max_replicas": scaling.max_replicas,
+        "scale_metric": scaling.scale_metric,
+        "scale_target": scaling.scale_target,
+        "auto_scaling": scaling.auto_scaling,
+    }
     return manifest(
         inference_service_ref(service),
-        InferenceServiceSpec(predictor=predictor.model_copy(update={"annotations": told})),
+        InferenceServiceSpec(predictor=predictor.model_copy(update=told)),
         labels={"opendatahub.io/dashboard": "true"},
         annotations=annotations,
     )
@@ -185,13 +202,11 @@ def _predictor(service: ModelService, profile: RuntimeProfile, source: Source) -
     serving = service.spec.serving
     resources = of_replica(serving, profile.resources)
     device = accelerator(resources)
-    # A stopped model keeps one replica in its spec: KServe takes no replicas for scale to zero.
-    replicas = max(serving.replicas, 1)
+    replicas = fixed(service)
     return Predictor(
-        min_replicas=replicas,
-        max_replicas=replicas,
-        # A rolling update needs a spare accelerator, or files on two nodes, and hangs where there are none.
-        deployment_strategy=DeploymentStrategy(type="Recreate" if device or source.one_node else "RollingUpdate"),
+        min_replicas=replicas.min_replicas,
+        max_replicas=replicas.max_replicas,
+        deployment_strategy=DeploymentStrategy(type=_strategy(service, device, source)),
         tolerations=tolerations(serving, profile, device),
         node_selector=node_selector(serving, profile),
         affinity=affinity(serving),
@@ -201,6 +216,12 @@ def _predictor(service: ModelService, profile: RuntimeProfile, source: Source) -
         init_containers=adapter_fetchers(service, serving.image or profile.image) or None,
         model=_model(service, profile, resources, source),
     )
+
+
+def _strategy(service: ModelService, device: str | None, source: Source) -> RolloutStrategy:
+    # A rolling update needs a spare accelerator, or files on two nodes, and hangs where there are none.
+    default = RolloutStrategy.RECREATE if device or source.one_node else RolloutStrategy.ROLLING_UPDATE
+    return service.spec.serving.rollout_strategy or default
 
 
 def _model(service: ModelService, profile: RuntimeProfile, resources: Resources, source: Source) -> PredictorModel:

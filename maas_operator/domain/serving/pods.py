@@ -48,11 +48,12 @@ def find_trouble(pods: Iterable[Manifest], *, config_hash: str) -> Trouble | Non
 
 def current_pods(pods: Iterable[Manifest], *, config_hash: str) -> Sequence[Manifest]:
     """Return the pods that run what they should and are not on their way out, the newest first."""
-    current = [pod for pod in pods if _runs(pod, config_hash) and "deletionTimestamp" not in pod["metadata"]]
+    current = [pod for pod in pods if runs(pod, config_hash) and "deletionTimestamp" not in pod["metadata"]]
     return sorted(current, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")), reverse=True)
 
 
-def _runs(pod: Manifest, config_hash: str) -> bool:
+def runs(pod: Manifest, config_hash: str) -> bool:
+    """Tell whether a pod is of this configuration."""
     return (pod["metadata"].get("annotations") or {}).get(CONFIG_HASH) == config_hash
 
 

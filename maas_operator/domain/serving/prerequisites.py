@@ -13,6 +13,7 @@ from maas_operator.api.reasons import Reason
 from maas_operator.domain.conditions import Verdict, false
 
 from .adapters import needs_token
+from .autoscaling import most_replicas
 from .sources import Prerequisites, claim_names, is_one_node, scheme_of
 
 _KEYS: Final = {
@@ -94,12 +95,12 @@ def _claim_problems(service: ModelService, found: Prerequisites) -> Iterator[Ver
                 Reason.CLAIM_UNFIT,
                 f"{path}: {claim} has volumeMode Block, which holds no files: use a claim with volumeMode Filesystem",
             )
-        elif is_one_node(found.claims[name]) and service.spec.serving.replicas > 1:
+        elif is_one_node(found.claims[name]) and most_replicas(service) > 1:
             modes = _and(found.claims[name]["spec"].get("accessModes") or ())
             yield false(
                 Reason.CLAIM_UNFIT,
                 f"{path}: {claim} has access mode {modes}, so that one node at a time can mount it: use a claim with"
-                " ReadWriteMany or ReadOnlyMany, or set spec.serving.replicas to 1",
+                " ReadWriteMany or ReadOnlyMany, or have one replica",
             )
 
 

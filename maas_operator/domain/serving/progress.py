@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Final
@@ -15,6 +15,7 @@ from maas_operator.api.reasons import REASONS, ConditionType, Reason
 from maas_operator.domain.conditions import Condition, Verdict, decide_condition, false, refused, true, unknown
 from maas_operator.domain.decision import World
 from maas_operator.domain.kinds import SERVING_RUNTIME
+from maas_operator.domain.labels import annotations_of
 from maas_operator.domain.names import (
     api_service_ref,
     inference_service_ref,
@@ -22,9 +23,11 @@ from maas_operator.domain.names import (
     network_policy_ref,
     serving_runtime_ref,
 )
-from maas_operator.domain.objects import Manifest, Ref
+from maas_operator.domain.objects import Manifest, Ref, ref_of
+from maas_operator.domain.observed import condition_of
 from maas_operator.domain.storage.bucket import Bucket
 
+from .autoscaling import AUTOSCALER_CLASS, NO_AUTOSCALERS, Autoscalers, Scaling, Unscalable, needs_keda, scaling
 from .chat_template import template_hash
 from .inference_service import (
     RAW_DEPLOYMENT,
@@ -72,6 +75,7 @@ class Serving:
     config_map: Manifest | None = None
     found: Prerequisites = NO_PREREQUISITES
     bucket: Bucket | None = None
+    autoscalers: Autoscalers = NO_AUTOSCALERS
 
     @cached_property
     def source(self) -> Source:
@@ -93,6 +97,27 @@ class Serving:
         """Return why the model server could not be started as the spec says; None if it can."""
         profile = self.profile
         return None if isinstance(profile, UnknownRuntime) else refused_setting(self.service, profile)
+
+    @cached_property
+    def scaling(self) -> Scaling | Unscalable | None:
+        """Return how the model is scaled, or what that lacks; None if there is no runtime."""
+        profile = self.profile
+        if isinstance(profile, UnknownRuntime):
+            return None
+        wanted = scaling(self.service, self.platform, profile, keda=self.autoscalers.keda)
+        if isinstance(wanted, Scaling) and self._keeps_default_class(profile):
+            return replace(wanted, autoscaler=None)
+        return wanted
+
+    def _keeps_default_class(self, profile: RuntimeProfile) -> bool:
+        """Tell whether the class stays unsaid: older versions did not say it, and saying it would restart the pods."""
+        told = self.autoscalers.told
+        return (
+            told is not None
+            and not needs_keda(self.service)
+            and AUTOSCALER_CLASS not in annotations_of(told)
+            and told_config_hash(told) == self._hash_of_spec(profile)
+        )
 
     @property
     def refs(self) -> tuple[Ref, ...]:
@@ -125,7 +150,9 @@ class Serving:
             return
         if isinstance(template, Verdict) or self.refused_setting is not None:
             return
-        runtime = self.runtime_ref.name
+        replicas, runtime = self.scaling, self.runtime_ref.name
+        if isinstance(replicas, Unscalable):
+            return
         if not isinstance(profile, ReferredRuntime):
             yield serving_runtime(self.service, profile, name=runtime)
         policy = network_policy(self.service, self.platform)
@@ -139,6 +166,7 @@ class Serving:
             source=self.source,
             template_hash=template,
             runtime=runtime,
+            scaling=replicas,
         )
 
     @property
@@ -171,6 +199,11 @@ class Serving:
         if told and name and told_config_hash(told) == self._hash_of_spec(profile):
             return serving_runtime_ref(self.service, name)
         return serving_runtime_ref(self.service, runtime_name(self.service, profile))
+
+    def sweep(self) -> Mapping[Ref, str]:
+        """Return what KServe has left behind of another class of autoscaler: two would fight over the replicas."""
+        leftover, told = self.autoscalers.leftover, self.autoscalers.told
+        return {leftover: told["metadata"]["uid"]} if leftover is not None and told is not None else {}
 
     @cached_property
     def state(self) -> ModelState:
@@ -250,9 +283,11 @@ def model_ready(serving: Serving) -> Condition:
             _task_unsupported,
             _no_bucket,
             _prerequisite_lacking,
+            _unscalable,
             _refused,
             _startup_timeout,
             _not_serving,
+            _autoscaler_failing,
         ),
         serving,
         otherwise=true(Reason.READY, "the model answers inside the cluster"),
@@ -317,6 +352,11 @@ def _prerequisite_lacking(serving: Serving) -> Verdict | None:
     return prerequisite_problem(serving.service, serving.found)
 
 
+def _unscalable(serving: Serving) -> Verdict | None:
+    found = serving.scaling
+    return false(Reason.AUTOSCALING_UNAVAILABLE, found.message) if isinstance(found, Unscalable) else None
+
+
 def _refused(serving: Serving) -> Verdict | None:
     return refused(serving.world.children, serving.refs)
 
@@ -337,3 +377,16 @@ def _startup_timeout(serving: Serving) -> Verdict | None:
 
 def _not_serving(serving: Serving) -> Verdict | None:
     return serving.cause
+
+
+def _autoscaler_failing(serving: Serving) -> Verdict | None:
+    """Tell, of a model that answers, that KEDA can not do its work."""
+    found = serving.autoscalers.scaled_object
+    problem = condition_of(found, "Ready") if found is not None else {}
+    if found is None or problem.get("status") != "False":
+        return None
+    return true(
+        Reason.AUTOSCALER_FAILING,
+        f"the model answers inside the cluster, but {ref_of(found)} does not scale it:"
+        f" {problem.get('reason', '')}: {problem.get('message', '')}",
+    )

@@ -47,6 +47,8 @@ class Feature(Enum):
 
     FORCED_USAGE = (0, 10, 1)
     """Usage in every stream, asked for or not."""
+    KV_CACHE_USAGE = (0, 9, 2)
+    """The metric kv_cache_usage_perc; before, it is called gpu_cache_usage_perc."""
     RESPONSES = (0, 10, 0)
     """The Responses API."""
     TOOL_CALLS = (0, 6, 0)

@@ -11,7 +11,7 @@ from maas_operator.domain.observed import condition_of, is_fresh, status_of, tru
 
 from .inference_service import CONFIG_HASH, STOP
 from .meanings import meaning_of_refusal
-from .pods import Trouble, find_trouble
+from .pods import Trouble, find_trouble, runs
 from .words import quoted
 
 
@@ -35,8 +35,7 @@ def model_state(
         return ModelState(reason=Reason.MODEL_STARTING, replicas=replicas)
     if STOP in inference_service["metadata"].get("annotations", {}):
         return _stopping(deployment, replicas)
-    rolled_out = deployment is not None and _is_rolled_out(deployment, inference_service, config_hash)
-    if rolled_out and "Ready" in true_conditions(inference_service):
+    if deployment is not None and _serves(deployment, inference_service, pods, config_hash):
         return ModelState(ready=True, reason=Reason.READY, replicas=replicas)
     trouble = find_trouble(pods, config_hash=config_hash) or _refused(deployment) or _kserve_trouble(inference_service)
     if trouble:
@@ -53,6 +52,25 @@ def carries(deployment: Manifest | None, config_hash: str) -> bool:
 def _stopping(deployment: Manifest | None, replicas: int) -> ModelState:
     reason = Reason.STOPPED if deployment is None else Reason.ROLLING_OUT
     return ModelState(reason=reason, replicas=replicas)
+
+
+def _serves(deployment: Manifest, inference_service: Manifest, pods: Sequence[Manifest], config_hash: str) -> bool:
+    predictor = inference_service["spec"]["predictor"]
+    if predictor["minReplicas"] < predictor["maxReplicas"]:
+        return _serves_scaled(deployment, pods, predictor["minReplicas"], config_hash)
+    return "Ready" in true_conditions(inference_service) and _is_rolled_out(deployment, inference_service, config_hash)
+
+
+def _serves_scaled(deployment: Manifest, pods: Sequence[Manifest], least: int, config_hash: str) -> bool:
+    """Tell whether a model serves whose replicas somebody else counts: all pods are of this configuration.
+
+    While a replica more loads, the Deployment is not Available, and neither is the InferenceService Ready: the others
+    answer nevertheless.
+    """
+    alive = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+    answering = [pod for pod in alive if condition_of(pod, "Ready").get("status") == "True"]
+    wanted = max(min(least, deployment["spec"].get("replicas", 1)), 1)
+    return all(runs(pod, config_hash) for pod in alive) and len(answering) >= wanted
 
 
 def _is_rolled_out(deployment: Manifest, inference_service: Manifest, config_hash: str) -> bool:

@@ -75,6 +75,8 @@ class Faults:
     buckets: str = ""
     kserve_down: bool = False
     """KServe's controller does nothing; what it has made runs on."""
+    keda: str = ""
+    """Why KEDA can not read a metric, in its words."""
 
     def of_pods(self, *owners: Mapping[str, Any]) -> PodFault | None:
         """Return the fault of a model's pods, given its InferenceService and, if known, the ModelService."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from .autoscalers import HorizontalPodAutoscalers, Keda
 from .buckets import ObjectBuckets
 from .client import Client
 from .conditions import Clock, system_clock
@@ -31,6 +32,7 @@ class Surroundings:
     porta: Porta
     admin_api: AdminApi
     kserve: KServe
+    autoscalers: HorizontalPodAutoscalers
     threescale: ThreescaleOperator
     workloads: Workloads
     buckets: ObjectBuckets
@@ -56,9 +58,12 @@ def surroundings(
         client, porta, violations=violations, faults=faults, delays=delays, clock=clock, namespace=namespace
     )
     zync = Zync(client, porta, namespace=namespace, delays=delays, clock=clock)
+    autoscalers, keda = HorizontalPodAutoscalers(client, clock), Keda(client, faults)
     volumes = Volumes(client, faults=faults, clock=clock)
     workloads = Workloads(client, violations=violations, faults=faults, delays=delays, clock=clock)
     buckets = ObjectBuckets(client, violations=violations, faults=faults, clock=clock)
-    runner = Runner(client, [kserve, threescale, zync, volumes, workloads, buckets], backoff=backoff)
+    runner = Runner(client, [kserve, autoscalers, keda, threescale, zync, volumes, workloads, buckets], backoff=backoff)
     admin_api = AdminApi(porta, faults, client, namespace)
-    return Surroundings(runner, porta, admin_api, kserve, threescale, workloads, buckets, faults, delays, violations)
+    return Surroundings(
+        runner, porta, admin_api, kserve, autoscalers, threescale, workloads, buckets, faults, delays, violations
+    )

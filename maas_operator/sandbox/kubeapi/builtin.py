@@ -210,6 +210,16 @@ def _workloads() -> Iterator[Resource]:
         check=rules.check_job,
     )
     yield _resource(
+        "HorizontalPodAutoscaler",
+        "horizontalpodautoscalers",
+        {"spec": _fields(scaleTargetRef=_ATOMIC_MAP, metrics=_LIST), "status": _WORKLOAD_STATUS},
+        group="autoscaling",
+        version="v2",
+        short_names=("hpa",),
+        categories=("all",),
+        has_status=True,
+    )
+    yield _resource(
         "NetworkPolicy",
         "networkpolicies",
         {"spec": _fields(podSelector=_ATOMIC_MAP)},

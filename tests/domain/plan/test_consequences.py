@@ -115,6 +115,24 @@ def test_replicas_stop_a_model_and_restart_none(old: Any, new: Any, expected: li
     assert follow({"serving": old}, {"serving": new}) == expected
 
 
+CPU = {"autoscaling": {"maxReplicas": 3, "metric": "CPU"}}
+CLASS = RestartsModel(MODEL, ("metadata.annotations[serving.kserve.io/autoscalerClass]",))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ({}, CPU, [CLASS]),
+        (CPU, {}, [CLASS]),
+        (CPU, {"autoscaling": {"maxReplicas": 5, "metric": "Memory", "target": 9}}, []),
+        (CPU, {**CPU, "replicas": 0}, [StopsModel(MODEL)]),
+        ({}, {"rolloutStrategy": "Recreate"}, []),
+    ],
+)
+def test_only_another_class_of_autoscaler_restarts_pods(old: Any, new: Any, expected: list[Any]) -> None:
+    assert follow({"serving": old}, {"serving": new}) == expected
+
+
 def test_another_model_id_is_a_new_name_for_clients() -> None:
     found = follow({}, {"model": {"name": "llama", "source": worlds.SOURCE}})
     assert found[0] == RenamesModel(MODEL, "tiny", "llama")

@@ -160,7 +160,7 @@ def test_a_claim_of_one_node_serves_one_replica() -> None:
     assert problem(found, a_model(CLAIM), serving={"replicas": 2}) == (
         Reason.CLAIM_UNFIT,
         "spec.model.source.uri: PersistentVolumeClaim llm/weights has access mode ReadWriteOnce, so that one node at a"
-        " time can mount it: use a claim with ReadWriteMany or ReadOnlyMany, or set spec.serving.replicas to 1",
+        " time can mount it: use a claim with ReadWriteMany or ReadOnlyMany, or have one replica",
     )
     shared = Prerequisites(claims={"weights": a_claim("ReadWriteMany")})
     assert problem(shared, a_model(CLAIM), serving={"replicas": 2}) is None

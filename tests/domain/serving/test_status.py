@@ -287,3 +287,38 @@ def test_what_others_say_is_cleaned_before_it_is_told() -> None:
         assert "[hidden]" in state.message
         assert key not in state.message
         assert state.message.isprintable()
+
+
+def scaled(deployment: dict[str, Any], *pods: dict[str, Any], least: int = 1) -> ModelState:
+    """Return the state of a model whose InferenceService is not Ready, since a replica more loads."""
+    manifest = an_inference_service(ready=False)
+    bounds = {"minReplicas": least, "maxReplicas": 5}
+    predictor = manifest["spec"]["predictor"] | bounds
+    return model_state(manifest | {"spec": {"predictor": predictor}}, deployment, pods, config_hash=HASH)
+
+
+def a_ready_pod(name: str = "tiny-1", *, hash_: str = HASH) -> dict[str, Any]:
+    return a_pod(name, hash_=hash_, phase="Running", conditions=[{"type": "Ready", "status": "True"}])
+
+
+def test_a_scaled_model_serves_while_a_replica_more_loads() -> None:
+    growing = a_deployment(replicas=3, fresh=False, availableReplicas=1)
+    assert scaled(growing, a_ready_pod(), a_pod("tiny-2")).ready
+
+
+def test_a_scaled_model_needs_the_least_that_is_asked_for_or_what_its_autoscaler_wants() -> None:
+    assert not scaled(a_deployment(replicas=2), a_ready_pod(), a_pod("tiny-2"), least=2).ready
+    assert scaled(a_deployment(replicas=2), a_ready_pod(), a_ready_pod("tiny-2"), least=2).ready
+    assert scaled(a_deployment(replicas=1), a_ready_pod(), least=2).ready
+
+
+def test_a_scaled_model_without_a_pod_that_answers_does_not_serve() -> None:
+    assert not scaled(a_deployment(replicas=0)).ready
+    assert not scaled(a_deployment(), a_pod()).ready
+
+
+def test_a_scaled_model_is_rolled_out_when_no_older_pod_is_left() -> None:
+    old = a_ready_pod("tiny-0", hash_="old")
+    assert not scaled(a_deployment(replicas=2), a_ready_pod(), old).ready
+    leaving = old | {"metadata": old["metadata"] | {"deletionTimestamp": "2026-01-01T00:00:00Z"}}
+    assert scaled(a_deployment(replicas=2), a_ready_pod(), leaving).ready

@@ -12,7 +12,14 @@ from maas_operator.sandbox.kubeapi import KubeApi
 
 UPSTREAM = Path(__file__).parents[4] / "shared" / "upstream-crds"
 needs_upstream = pytest.mark.skipif(not UPSTREAM.is_dir(), reason="the upstream CRDs are not beside this checkout")
-OTHERS = {"serving.kserve.io", "capabilities.3scale.net", "apps.3scale.net", "route.openshift.io", "objectbucket.io"}
+OTHERS = {
+    "serving.kserve.io",
+    "capabilities.3scale.net",
+    "apps.3scale.net",
+    "keda.sh",
+    "route.openshift.io",
+    "objectbucket.io",
+}
 
 
 def names(crds: list[Manifest]) -> set[str]:

@@ -295,6 +295,16 @@ async def test_the_service_is_headless_where_the_platform_says_so(
     assert spec["ports"] == [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": 8080}]
 
 
+CLASS = "serving.kserve.io/autoscalerClass"
+
+
+def _keda(**external: Any) -> Manifest:
+    metric = {"backend": "prometheus", "serverAddress": "http://p", "query": "sum(up)"}
+    known = {"metric": metric, "target": {"type": "Value", "value": "5"}} | external
+    scaled = {"maxReplicas": 3, "autoScaling": {"metrics": [{"type": "External", "external": known}]}}
+    return annotated(service(predictor=scaled), **{CLASS: "keda"})
+
+
 REFUSED: dict[str, Manifest] = {
     "a name with a leading digit": service("1lama"),
     "minReplicas above maxReplicas": service(predictor={"minReplicas": 3, "maxReplicas": 2}),
@@ -306,6 +316,18 @@ REFUSED: dict[str, Manifest] = {
     "a negative number of replicas": service(predictor={"minReplicas": -1}),
     "a scale metric for keda": annotated(
         service(predictor={"scaleMetric": "cpu"}), **{"serving.kserve.io/autoscalerClass": "keda"}
+    ),
+    "a query that is empty": _keda(metric={"backend": "prometheus", "serverAddress": "http://p", "query": ""}),
+    "a target that is none": _keda(target={"type": "Value"}),
+    "nothing external": annotated(
+        service(predictor={"autoScaling": {"metrics": [{"type": "External"}]}}), **{CLASS: "keda"}
+    ),
+    "a metric of keda for hpa": annotated(
+        service(predictor={"autoScaling": {"metrics": [{"type": "External"}]}}), **{CLASS: "hpa"}
+    ),
+    "requests per second for hpa": annotated(service(predictor={"scaleMetric": "rps"}), **{CLASS: "hpa"}),
+    "more than everything for hpa": annotated(
+        service(predictor={"scaleMetric": "memory", "scaleTarget": 101}), **{CLASS: "hpa"}
     ),
     "no model format": service(modelFormat={}),
     "no model": manifest(INFERENCE_SERVICE, MODELS, "llama", {"predictor": {}}),

@@ -8,9 +8,11 @@ from typing import Any, Final
 from maas_operator.domain.kinds import (
     CLUSTER_SERVING_RUNTIME,
     DEPLOYMENT,
+    HORIZONTAL_POD_AUTOSCALER,
     INFERENCE_SERVICE,
     MODEL_SERVICE,
     POD,
+    SCALED_OBJECT,
     SERVICE,
     SERVING_RUNTIME,
     Kind,
@@ -23,6 +25,7 @@ from ..conditions import Clock, system_clock, write_status
 from ..faults import Delays, Faults
 from ..runner import Retry, Trigger, itself
 from ..violations import Rule, Violations
+from .autoscaling import Autoscaling
 from .render import InvalidPredictor, deployment, service
 from .rollout import Rollout
 from .settings import (
@@ -61,6 +64,7 @@ class KServe:
         self._clock = clock
         self._settings = settings or Settings()
         self._rollout = Rollout(client, clock, delays)
+        self._autoscaling = Autoscaling(client)
         self._users: dict[Ref, set[Ref]] = {}
         self.pods_started = self._rollout.pods_started
 
@@ -74,6 +78,8 @@ class KServe:
             DEPLOYMENT: _service_of_child,
             SERVICE: _service_of_child,
             POD: _service_of_child,
+            HORIZONTAL_POD_AUTOSCALER: _service_of_child,
+            SCALED_OBJECT: _service_of_child,
             # Only for the fault annotation of a demonstration: KServe itself does not know this kind.
             MODEL_SERVICE: _service_of_model,
         }
@@ -149,6 +155,7 @@ class KServe:
         metadata = isvc["metadata"]
         for kind in (DEPLOYMENT, SERVICE):
             await self._delete(Ref(kind, metadata["namespace"], predictor_name(metadata["name"])))
+        await self._autoscaling.stop(isvc, predictor_name(metadata["name"]))
         await write_status(self._client, isvc, stopped_status(isvc, self._settings, self._clock()))
 
     async def _delete(self, ref: Ref) -> None:
@@ -165,7 +172,9 @@ class KServe:
             self._violations.add(Rule.KSERVE_CANNOT_RECONCILE, ref_of(isvc), str(error))
             raise InvalidSpec(FailureReason.INVALID_PREDICTOR_SPEC, str(error)) from error
         await self._switch_strategy(desired[0])
-        deployed, _ = [await self._client.apply(child, manager=MANAGER) for child in desired]
+        wanted = await self._autoscaling.with_replicas(desired[0])
+        deployed, _ = [await self._client.apply(child, manager=MANAGER) for child in (wanted, desired[1])]
+        await self._autoscaling.reconcile(isvc, desired[0])
         fault = self._faults.of_pods(isvc, *await self._owner(isvc))
         deployed, delay = await self._rollout.reconcile(deployed, fault)
         pods = await self._pods(isvc)

@@ -19,6 +19,7 @@ from .settings import (
     PROXY_PORT,
     STOP,
     Settings,
+    autoscaler_class,
     predictor_name,
 )
 
@@ -52,17 +53,20 @@ def deployment(isvc: Mapping[str, Any], runtime: Mapping[str, Any], settings: Se
     strategy = predictor.get("deploymentStrategy") or {
         "type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"},
     }  # fmt: skip
+    annotations = pod_annotations(isvc, runtime)
+    # An autoscaler has the replicas to itself.
+    fixed = {"replicas": predictor.get("minReplicas", 1)} if autoscaler_class(annotations) == "none" else {}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": _child_metadata(isvc, labels),
+        "metadata": {**_child_metadata(isvc, labels), "annotations": annotations},
         "spec": {
-            "replicas": predictor.get("minReplicas", 1),
+            **fixed,
             "progressDeadlineSeconds": 600,
             "selector": {"matchLabels": {"app": labels["app"]}},
             "strategy": strategy,
             "template": {
-                "metadata": {"labels": labels, "annotations": pod_annotations(isvc, runtime)},
+                "metadata": {"labels": labels, "annotations": annotations},
                 "spec": _with_proxy(_pod_spec(metadata, predictor, runtime["spec"]), _has_proxy(isvc, settings)),
             },
         },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +11,7 @@ from maas_operator.domain.objects import Manifest
 
 DEPLOYMENT_MODE: Final = "serving.kserve.io/deploymentMode"
 STOP: Final = "serving.kserve.io/stop"
+AUTOSCALER_CLASS: Final = "serving.kserve.io/autoscalerClass"
 INFERENCE_SERVICE_LABEL: Final = "serving.kserve.io/inferenceservice"
 TEMPLATE_HASH: Final = "pod-template-hash"
 FINALIZER: Final = "inferenceservice.finalizers"
@@ -60,3 +62,8 @@ class Settings:
 def predictor_name(name: str) -> str:
     """Return the name of the Deployment, the Service and the prefix of the pods."""
     return f"{name}-predictor"
+
+
+def autoscaler_class(annotations: Mapping[str, str]) -> str:
+    """Return who scales the pods that carry these annotations."""
+    return annotations.get(AUTOSCALER_CLASS, "hpa")

@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .settings import CONTAINER, DEPLOYMENT_MODE, RAW, STANDARD, Settings
+from .settings import AUTOSCALER_CLASS, CONTAINER, DEPLOYMENT_MODE, RAW, STANDARD, Settings, autoscaler_class
 
 _NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _AUTOSCALERS = {"hpa", "keda", "external", "none"}
 _LONGEST_SERVICE_LABEL = 63
+_MOST_PERCENT = 100
 _VOLATILE_PREFIXES = ("kopf.", "kopf.zalando.org")
 
 
@@ -76,11 +77,39 @@ def _of_scaling(metadata: Mapping[str, Any], predictor: Mapping[str, Any]) -> It
         yield "MinReplicas and MaxReplicas cannot be less than 0"
     if high and low > high:
         yield "MinReplicas cannot be greater than MaxReplicas"
-    autoscaler = (metadata.get("annotations") or {}).get("serving.kserve.io/autoscalerClass", "none")
+    annotations = metadata.get("annotations") or {}
+    autoscaler = autoscaler_class(annotations)
     if autoscaler not in _AUTOSCALERS:
         yield f"[{autoscaler}] is not a supported autoscaler class type"
-    if autoscaler == "keda" and predictor.get("scaleMetric"):
-        yield "scaleMetric is not supported with the keda autoscaler"
+    # Like the original: a class that is not written down is not checked.
+    if annotations.get(AUTOSCALER_CLASS) == "hpa":
+        yield from _of_hpa(predictor)
+    if autoscaler == "keda":
+        yield from _of_keda(predictor)
+
+
+def _of_hpa(predictor: Mapping[str, Any]) -> Iterator[str]:
+    metric, target = predictor.get("scaleMetric", "cpu"), predictor.get("scaleTarget", 1)
+    if metric not in ("cpu", "memory"):
+        yield f"[{metric}] is not a supported metric"
+    if not 1 <= target <= _MOST_PERCENT:
+        yield "the target utilization percentage should be a [1-100] integer"
+    for one in (predictor.get("autoScaling") or {}).get("metrics") or []:
+        if one["type"] != "Resource":
+            yield f"invalid HPA metric source type with value [{one['type']}],valid metric source types are Resource"
+
+
+def _of_keda(predictor: Mapping[str, Any]) -> Iterator[str]:
+    if predictor.get("scaleMetric"):
+        yield "ScaleMetric is not supported for KEDA"
+    for one in (predictor.get("autoScaling") or {}).get("metrics") or []:
+        external = one.get("external")
+        if one["type"] == "External" and not external:
+            yield "metricSpec.External is not set for external metric source type"
+        elif one["type"] == "External" and not external["metric"].get("query"):
+            yield "the query should not be empty"
+        elif one["type"] == "External" and not external["target"].get("value"):
+            yield "the target threshold value should not be empty"
 
 
 def _of_model(predictor: Mapping[str, Any]) -> Iterator[str]:
