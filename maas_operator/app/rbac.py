@@ -91,10 +91,16 @@ def _user_roles() -> list[Object]:
         _rule(MODEL_SERVICE.group, models, _EDIT),
         _rule(MODEL_SERVICE.group, [f"{MODEL_SERVICE.plural}/scale"], ("get", "patch", "update")),
     ]
+    # Bound by hand, in a namespace with models: `view` must not write, and `edit` may do so already.
+    consumer = [
+        _rule(MODEL_SUBSCRIPTION.group, [MODEL_SUBSCRIPTION.plural], _EDIT),
+        _rule(MODEL_SERVICE.group, [MODEL_SERVICE.plural], _READ),
+    ]
     viewer = [_rule(MODEL_SERVICE.group, [*models, MODEL_PLATFORM.plural], _READ)]
     platform = [_rule(MODEL_PLATFORM.group, [MODEL_PLATFORM.plural], _EDIT)]
     return [
         _role(f"{OPERATOR}-model-owner", owner, aggregate_to="edit"),
+        _role(f"{OPERATOR}-consumer", consumer),
         _role(f"{OPERATOR}-viewer", viewer, aggregate_to="view"),
         _role(f"{OPERATOR}-platform-admin", platform),
     ]
