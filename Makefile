@@ -8,7 +8,7 @@ LOCKED := $(PIP) --no-compile --require-hashes
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox test lint types layers pytest coverage fmt crds rbac docs lock clean
+.PHONY: help setup demo sandbox test lint types layers pytest coverage fmt crds rbac docs install uninstall lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,13 @@ rbac: $(VENV)/.dev ## Write deploy/rbac/ from the table of kinds
 
 docs: $(VENV)/.dev ## Write the reference pages from the models
 	$(BIN)/python docs/generate.py
+
+# Variables: OVERLAY (operator or openshift), IMAGE, THREESCALE_NAMESPACE, TIMEOUT_SECONDS.
+install: ## Install or upgrade the operator in the cluster of your kubeconfig
+	@deploy/scripts/install
+
+uninstall: ## Delete all that the operator made there, and then the operator
+	@deploy/scripts/uninstall
 
 lock: ## Refresh requirements/*.lock from pyproject.toml
 	$(PYTHON) -m venv $(VENV)-lock
