@@ -33,12 +33,18 @@ Object = dict[str, Any]
 
 def rbac_files() -> dict[str, str]:
     """Return the files of `deploy/rbac/` by name."""
+    roles = {name: _role(name, rules) for name, rules in rules_by_role().items()}
     return {
-        "operator.yaml": _dump(_service_account(), _role(OPERATOR, operator_rules()), _cluster_binding()),
-        "threescale-secrets.yaml": _dump(_role(SECRETS_ROLE, local_rules()), _threescale_binding(SECRETS_ROLE)),
-        "threescale-patches.yaml": _dump(_role(PATCHES_ROLE, _patch_rules()), _threescale_binding(PATCHES_ROLE)),
+        "operator.yaml": _dump(_service_account(), roles[OPERATOR], _cluster_binding()),
+        "threescale-secrets.yaml": _dump(roles[SECRETS_ROLE], _threescale_binding(SECRETS_ROLE)),
+        "threescale-patches.yaml": _dump(roles[PATCHES_ROLE], _threescale_binding(PATCHES_ROLE)),
         "users.yaml": _dump(*_user_roles()),
     }
+
+
+def rules_by_role() -> dict[str, list[Object]]:
+    """Return the rules of each role that the operator itself has."""
+    return {OPERATOR: operator_rules(), SECRETS_ROLE: local_rules(), PATCHES_ROLE: _patch_rules()}
 
 
 def operator_rules() -> list[Object]:
