@@ -15,7 +15,8 @@ COPY maas_operator maas_operator
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
  && pip --python /opt/maas-operator/bin/python install --no-compile --no-deps /wheels/*.whl
 # The root file system is read-only later: what the operator imports is compiled now, and what it never imports is not.
-RUN /opt/maas-operator/bin/python -c "import maas_operator.app.operator, maas_operator.app.plan, maas_operator.app.render"
+# -I, or it would import from here.
+RUN /opt/maas-operator/bin/python -I -c "import maas_operator.app.operator, maas_operator.app.plan, maas_operator.app.render"
 
 FROM ${PYTHON}
 ARG VERSION=0.1.0
@@ -28,7 +29,8 @@ LABEL org.opencontainers.image.title="maas-operator" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.source="${SOURCE}"
 COPY --from=build /opt/maas-operator /opt/maas-operator
-ENV PATH=/opt/maas-operator/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+# The Kubernetes client ends at once where an unknown user has no home.
+ENV PATH=/opt/maas-operator/bin:$PATH HOME=/tmp PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 # Any user id works, as OpenShift assigns one; group 0 reads everything.
 USER 1001:0
 EXPOSE 8080
