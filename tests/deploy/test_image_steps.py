@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -129,6 +131,17 @@ def test_it_is_small(image: Path) -> None:
     size = sum(path.stat().st_size for path in files(image) if path.is_file() and not path.is_symlink())
     # 75 MB of it is the Kubernetes client.
     assert size < 150 * 2**20
+
+
+def test_the_bill_of_materials_names_all_that_is_locked(tmp_path: Path) -> None:
+    for name in ("Makefile", "pyproject.toml", "requirements"):
+        _copy([name], tmp_path / ("requirements" if name == "requirements" else ""))
+    subprocess.run(["make", "sbom", f"PYTHON={sys.executable}"], cwd=tmp_path, check=True, timeout=300)
+    found = json.loads((tmp_path / "dist" / "sbom.cdx.json").read_text())
+    locked = re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / "requirements" / "runtime.lock").read_text(), re.MULTILINE)
+    assert found["bomFormat"] == "CycloneDX"
+    assert {one["purl"] for one in found["components"]} == {f"pkg:pypi/{name}@{version}" for name, version in locked}
+    assert found["metadata"]["component"]["name"] == "maas-operator"
 
 
 @asynccontextmanager
