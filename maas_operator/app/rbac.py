@@ -64,13 +64,15 @@ def operator_rules() -> list[Object]:
 def local_rules() -> list[Object]:
     """Return what the operator may do in the 3scale namespaces besides."""
     patch = [_rule(kind.group, [kind.plural], ("patch",)) for kind, use in TABLE.items() if Use.ANNOTATE in use]
+    # Any Secret may be read by its name, there too.
+    secrets = _rule(SECRET.group, [SECRET.plural], ("list", "watch"))
     # There the 3scale-operator tells why it can not delete something.
     events = _rule(EVENT.group, [EVENT.plural], ("list",))
-    return [_rule(SECRET.group, [SECRET.plural], _READ), events, *patch]
+    return [secrets, events, *patch]
 
 
 def _verbs(use: Use) -> set[str]:
-    verbs = {"get"}
+    verbs = {"get"} if Use.READ in use else set()
     if Use.WATCH in use:
         verbs |= {"list", "watch"}
     if Use.WRITE in use:

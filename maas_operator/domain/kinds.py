@@ -111,8 +111,8 @@ TABLE: Final[dict[Kind, Use]] = {
     # By name only: the certificates of a platform, and the documents that ModelServices name in their namespaces.
     CONFIG_MAP: Use.READ,
     POD: Use.WATCH,
-    DEPLOYMENT: Use.WATCH,
-    ROUTE: Use.WATCH | Use.ANNOTATE,
+    DEPLOYMENT: Use.WATCH | Use.READ,
+    ROUTE: Use.WATCH | Use.READ | Use.ANNOTATE,
     NAMESPACE: Use.WATCH | Use.READ,
     CUSTOM_RESOURCE_DEFINITION: Use.WATCH | Use.READ,
 }

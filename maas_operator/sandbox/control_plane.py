@@ -92,6 +92,8 @@ class ControlPlane:
             "disable-admission-plugins": "ServiceAccount",
             "audit-policy-file": str(policy),
             "audit-log-path": str(self.audit_log),
+            # In one file, however long the tests run.
+            "audit-log-maxsize": "2000",
         }
 
     def _controller_options(self, port: int) -> dict[str, str]:

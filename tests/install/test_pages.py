@@ -28,7 +28,7 @@ def commands(page: str) -> list[str]:
     return [command for command in found if not command.startswith(tuple(EXCUSED))]
 
 
-def test_no_excuse_is_left_over() -> None:
+async def test_no_excuse_is_left_over() -> None:
     text = "".join((ROOT / "docs" / page).read_text() for page in ("install.md", "gitops.md"))
     assert all(f"$ {command}" in text for command in EXCUSED)
 

@@ -173,7 +173,7 @@ async def test_a_consumer_who_tries_is_refused(users: Administrator) -> None:
         assert "orbidden" in output
 
 
-def test_every_role_for_users_is_tried() -> None:
+async def test_every_role_for_users_is_tried() -> None:
     roles = {line.split()[-1] for line in rbac_files()["users.yaml"].splitlines() if line.startswith("  name: ")}
     # The role for viewers is part of `view`.
     assert roles == {*BINDINGS.values(), "maas-operator-platform-admin", "maas-operator-viewer"} - {
