@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from maas_operator import __version__
 from maas_operator.api.base import API_VERSION
 from maas_operator.api.parse import parse
 from maas_operator.app.rbac import NAMESPACE
@@ -96,9 +95,3 @@ def test_service_policy_and_deployment_mean_the_same_pods_and_port() -> None:
 
 def test_all_that_is_namespaced_is_in_our_namespace_or_in_that_of_3scale() -> None:
     assert {address(one)[1] for one in listed(OPENSHIFT)} == {"", NAMESPACE, "3scale"}
-
-
-def test_the_image_is_of_this_version() -> None:
-    (deployment,) = [one for one in listed(OPERATOR) if one["kind"] == "Deployment"]
-    (container,) = deployment["spec"]["template"]["spec"]["containers"]
-    assert container["image"].rpartition(":")[2] == __version__
