@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from maas_operator.domain.kinds import MODEL_PLATFORM, MODEL_SERVICE, NAMESPACE, SECRET, Kind
@@ -116,6 +118,26 @@ async def test_what_can_not_be_deleted_is_named_with_its_reason_in_due_time(admi
         code, output = await administrator.make("uninstall")
         assert code == 0, output
     assert world.in_3scale() == []
+    await world.removed(Ref(NAMESPACE, "", HOME))
+
+
+async def test_an_operator_that_ends_meanwhile_is_told_of(administrator: Administrator) -> None:
+    world = administrator.world
+    await administrator.installed()
+    async with administrator.running():
+        await world.apply(sample(HOME))
+        await world.complete(SERVICE)
+    async with asyncio.TaskGroup() as group:
+        uninstall = group.create_task(administrator.make("uninstall", "TIMEOUT_SECONDS=5"))
+        await world.until(SERVICE, lambda live: "deletionTimestamp" in live["metadata"])
+        await administrator.scaled(0)
+    code, output = uninstall.result()
+    assert code != 0
+    assert "after 5 s these are still being deleted, and the operator does not run" in output
+    await administrator.installed()
+    async with administrator.running():
+        code, output = await administrator.make("uninstall")
+        assert code == 0, output
     await world.removed(Ref(NAMESPACE, "", HOME))
 
 
