@@ -6,9 +6,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --qui
 # Compiling on first import instead of at install saves half of a first `make demo`.
 LOCKED := $(PIP) --no-compile --require-hashes
 UV_VERSION := 0.13.9
+CYCLONEDX_VERSION := 7.5.0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox test lint types layers pytest coverage fmt crds rbac docs lock clean
+.PHONY: help setup demo sandbox test lint types layers pytest coverage fmt crds rbac docs install uninstall sbom lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +55,21 @@ rbac: $(VENV)/.dev ## Write deploy/rbac/ from the table of kinds
 docs: $(VENV)/.dev ## Write the reference pages from the models
 	$(BIN)/python docs/generate.py
 
+# Variables: OVERLAY (operator or openshift), IMAGE, THREESCALE_NAMESPACE, TIMEOUT_SECONDS.
+install: ## Install or upgrade the operator in the cluster of your kubeconfig
+	@deploy/scripts/install
+
+uninstall: ## Delete all that the operator made there, and then the operator
+	@deploy/scripts/uninstall
+
+sbom: ## Write dist/sbom.cdx.json: what the image has in it, as CycloneDX
+	@$(PYTHON) -m venv $(VENV)-sbom
+	@$(VENV)-sbom/bin/python -m pip install --quiet cyclonedx-bom==$(CYCLONEDX_VERSION)
+	@mkdir -p dist
+	@$(VENV)-sbom/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+	  --output-format JSON --output-file dist/sbom.cdx.json requirements/runtime.lock
+	@rm -rf $(VENV)-sbom
+
 lock: ## Refresh requirements/*.lock from pyproject.toml
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip install --quiet uv==$(UV_VERSION)
@@ -61,7 +77,7 @@ lock: ## Refresh requirements/*.lock from pyproject.toml
 	rm -rf $(VENV)-lock
 
 clean: ## Remove the virtual environment and all caches
-	rm -rf $(VENV) $(VENV)-lock .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* .sandbox build dist
+	rm -rf $(VENV) $(VENV)-lock $(VENV)-sbom .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* .sandbox build dist
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/.sandbox: requirements/build.lock requirements/sandbox.lock pyproject.toml

@@ -21,6 +21,12 @@ FILES = {
     "ObjectBucketClaim": "object-bucket/objectbucket.io_objectbucketclaims_crd.yaml",
     "APIManager": "3scale-operator/apps.3scale.net_apimanagers.yaml",
 }
+# Of what the operator is delivered with.
+DELIVERED = {
+    "Application": "argo-cd/application-crd.yaml",
+    "AppProject": "argo-cd/appproject-crd.yaml",
+    "ServiceMonitor": "prometheus-operator/monitoring.coreos.com_servicemonitors.yaml",
+}
 
 needs_crds = pytest.mark.skipif(not CRDS.is_dir(), reason="the upstream CRDs are not beside this checkout")
 
@@ -53,7 +59,7 @@ def unknown_fields(value: Any, schema: Mapping[str, Any], path: str = "spec") ->
 
 @cache
 def _schema(kind: str, api_version: str) -> dict[str, Any]:
-    crd = yaml.load((CRDS / FILES[kind]).read_text(), yaml.CSafeLoader)
+    crd = yaml.load((CRDS / (FILES | DELIVERED)[kind]).read_text(), yaml.CSafeLoader)
     group, version = api_version.split("/")
     assert crd["spec"]["group"] == group
     (schema,) = (entry["schema"]["openAPIV3Schema"] for entry in crd["spec"]["versions"] if entry["name"] == version)

@@ -38,16 +38,23 @@ Object = dict[str, Any]
 
 def rbac_files() -> dict[str, str]:
     """Return the files of `deploy/rbac/` by name."""
+    roles = {name: _role(name, rules) for name, rules in rules_by_role().items()}
     return {
-        "minio.yaml": _dump(_role(MINIO_ROLE, minio_rules()), _local_binding(MINIO_ROLE, MINIO_NAMESPACE)),
-        "operator.yaml": _dump(_service_account(), _role(OPERATOR, operator_rules()), _cluster_binding()),
-        "threescale-secrets.yaml": _dump(
-            _role(SECRETS_ROLE, local_rules()), _local_binding(SECRETS_ROLE, THREESCALE_NAMESPACE)
-        ),
-        "threescale-patches.yaml": _dump(
-            _role(PATCHES_ROLE, _patch_rules()), _local_binding(PATCHES_ROLE, THREESCALE_NAMESPACE)
-        ),
+        "minio.yaml": _dump(roles[MINIO_ROLE], _local_binding(MINIO_ROLE, MINIO_NAMESPACE)),
+        "operator.yaml": _dump(_service_account(), roles[OPERATOR], _cluster_binding()),
+        "threescale-secrets.yaml": _dump(roles[SECRETS_ROLE], _local_binding(SECRETS_ROLE, THREESCALE_NAMESPACE)),
+        "threescale-patches.yaml": _dump(roles[PATCHES_ROLE], _local_binding(PATCHES_ROLE, THREESCALE_NAMESPACE)),
         "users.yaml": _dump(*_user_roles()),
+    }
+
+
+def rules_by_role() -> dict[str, list[Object]]:
+    """Return the rules of each role that the operator itself has."""
+    return {
+        OPERATOR: operator_rules(),
+        SECRETS_ROLE: local_rules(),
+        PATCHES_ROLE: _patch_rules(),
+        MINIO_ROLE: minio_rules(),
     }
 
 
@@ -69,7 +76,8 @@ def operator_rules() -> list[Object]:
 def local_rules() -> list[Object]:
     """Return what the operator may do in the 3scale namespaces besides."""
     patch = [_rule(kind.group, [kind.plural], ("patch",)) for kind, use in TABLE.items() if Use.ANNOTATE in use]
-    return [_rule(SECRET.group, [SECRET.plural], _READ), *patch]
+    # Any Secret may be read by its name, there too.
+    return [_rule(SECRET.group, [SECRET.plural], ("list", "watch")), *patch]
 
 
 def minio_rules() -> list[Object]:
@@ -79,7 +87,7 @@ def minio_rules() -> list[Object]:
 
 
 def _verbs(use: Use) -> set[str]:
-    verbs = {"get"}
+    verbs = {"get"} if Use.READ in use else set()
     if Use.WATCH in use:
         verbs |= {"list", "watch"}
     if Use.WRITE in use:
@@ -108,10 +116,16 @@ def _user_roles() -> list[Object]:
         _rule(MODEL_SERVICE.group, models, _EDIT),
         _rule(MODEL_SERVICE.group, [f"{MODEL_SERVICE.plural}/scale"], ("get", "patch", "update")),
     ]
+    # Bound by hand, in a namespace with models: `view` must not write, and `edit` may do so already.
+    consumer = [
+        _rule(MODEL_SUBSCRIPTION.group, [MODEL_SUBSCRIPTION.plural], _EDIT),
+        _rule(MODEL_SERVICE.group, [MODEL_SERVICE.plural], _READ),
+    ]
     viewer = [_rule(MODEL_SERVICE.group, [*models, MODEL_PLATFORM.plural], _READ)]
     platform = [_rule(MODEL_PLATFORM.group, [MODEL_PLATFORM.plural], _EDIT)]
     return [
         _role(f"{OPERATOR}-model-owner", owner, aggregate_to="edit"),
+        _role(f"{OPERATOR}-consumer", consumer),
         _role(f"{OPERATOR}-viewer", viewer, aggregate_to="view"),
         _role(f"{OPERATOR}-platform-admin", platform),
     ]

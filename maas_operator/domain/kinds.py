@@ -131,11 +131,11 @@ TABLE: Final[dict[Kind, Use]] = {
     # By name only: certificates, what ModelServices name, addresses of buckets, and what sets KServe up.
     CONFIG_MAP: Use.READ,
     POD: Use.WATCH,
-    DEPLOYMENT: Use.WATCH,
+    DEPLOYMENT: Use.WATCH | Use.READ,
     # Read by name, and only for models that KEDA scales.
     HORIZONTAL_POD_AUTOSCALER: Use.READ | Use.SWEEP,
     SCALED_OBJECT: Use.WATCH | Use.READ | Use.SWEEP,
-    ROUTE: Use.WATCH | Use.ANNOTATE,
+    ROUTE: Use.WATCH | Use.READ | Use.ANNOTATE,
     NAMESPACE: Use.WATCH | Use.READ,
     CUSTOM_RESOURCE_DEFINITION: Use.WATCH | Use.READ,
 }

@@ -24,7 +24,7 @@ _START_TIMEOUT: Final = 60.0
 _AUDIT_POLICY: Final = (
     "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{level: Metadata}]\n"
 )
-_CONTROLLERS: Final = "namespace,garbagecollector,serviceaccount"
+_CONTROLLERS: Final = "namespace,garbagecollector,serviceaccount,clusterrole-aggregation"
 # Words of newer CRDs that API servers before 1.25 do not know.
 _NEW_WORDS: Final = frozenset({"x-kubernetes-validations", "selectableFields"})
 
@@ -92,6 +92,8 @@ class ControlPlane:
             "disable-admission-plugins": "ServiceAccount",
             "audit-policy-file": str(policy),
             "audit-log-path": str(self.audit_log),
+            # In one file, however long the tests run.
+            "audit-log-maxsize": "2000",
         }
 
     def _controller_options(self, port: int) -> dict[str, str]:

@@ -10,10 +10,26 @@ import pytest_asyncio
 from maas_operator.sandbox.control_plane import ControlPlane
 from maas_operator.sandbox.environment import Cluster, Setup, environment
 from maas_operator.sandbox.operator_process import OperatorProcess
-from tests.e2e.world import PLATFORM, World, sample, service_of
+from tests.e2e.world import LEFT_OUT, PLATFORM, World, sample, service_of
 
 UPSTREAM = Path(__file__).parents[3] / "shared" / "upstream-crds"
 _numbers = count(1)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have the look at all permissions come last, before pytest groups the tests by server and keeps this order."""
+    ours = [item for item in items if item.path.parent == Path(__file__).parent]
+    last = [item for item in ours if item.path.name == "test_permissions.py"]
+    slots = iter([*(item for item in ours if item not in last), *last])
+    items[:] = [next(slots) if item in ours else item for item in items]
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Note that this is no whole run on the server that keeps an audit log."""
+    here = [item for item in items if item.path.parent == Path(__file__).parent]
+    if ours := [item for item in here if "embedded" not in item.name]:
+        ours[0].config.stash[LEFT_OUT] = True
 
 
 @pytest.fixture(scope="package", params=["embedded", "real"])

@@ -22,7 +22,7 @@ from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.sandbox.controllers.faults import PodFault, PortaFault
 from maas_operator.sandbox.controllers.surroundings import THREESCALE_NAMESPACE
 from maas_operator.sandbox.controllers.threescale.context import DEFAULT_SECRET
-from tests.e2e.world import READ, World, condition, is_complete, sample, service_of
+from tests.e2e.world import World, condition, is_complete, sample, service_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -150,13 +150,6 @@ async def test_deleting_ends_although_the_operator_is_killed_meanwhile(world: Wo
     await world.run()
     await world.gone(service_of(model))
     assert world.in_3scale() == []
-
-
-async def test_the_operator_does_only_what_its_role_allows(world: World, model: str) -> None:
-    requests = list(world.audit())
-    assert {one["verb"] for one in requests} >= {*READ, "patch"}
-    refused = [one for one in requests if one["annotations"]["authorization.k8s.io/decision"] != "allow"]
-    assert [(one["verb"], one["requestURI"]) for one in refused] == []
 
 
 def ready(service: Manifest) -> Manifest:

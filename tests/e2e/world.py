@@ -41,6 +41,9 @@ READ = ("get", "list", "watch")
 PLATFORM = Ref(MODEL_PLATFORM, "", "default")
 WATCHED = [kind for kind in TABLE if kind not in (CUSTOM_RESOURCE_DEFINITION, NAMESPACE)]
 
+LEFT_OUT = pytest.StashKey[bool]()
+"""Whether tests of the end-to-end suite were deselected."""
+
 
 def sample(namespace: str) -> list[Manifest]:
     """Return the sample in a namespace of its own, with gateways that keep a configuration for a moment only."""
