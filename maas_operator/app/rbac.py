@@ -11,6 +11,7 @@ import yaml
 
 from maas_operator.domain.kinds import (
     EVENT,
+    LEASE,
     MODEL_PLATFORM,
     MODEL_SERVICE,
     MODEL_SUBSCRIPTION,
@@ -21,6 +22,7 @@ from maas_operator.domain.kinds import (
 from maas_operator.domain.labels import OPERATOR
 
 NAMESPACE: Final = OPERATOR
+LEASE_NAME: Final = OPERATOR
 SECRETS_ROLE: Final = f"{OPERATOR}-threescale-secrets"
 PATCHES_ROLE: Final = f"{OPERATOR}-threescale-patches"
 
@@ -37,6 +39,7 @@ def rbac_files() -> dict[str, str]:
         "operator.yaml": _dump(_service_account(), _role(OPERATOR, operator_rules()), _cluster_binding()),
         "threescale-secrets.yaml": _dump(_role(SECRETS_ROLE, local_rules()), _threescale_binding(SECRETS_ROLE)),
         "threescale-patches.yaml": _dump(_role(PATCHES_ROLE, _patch_rules()), _threescale_binding(PATCHES_ROLE)),
+        "leader-election.yaml": _dump(*_election_role()),
         "users.yaml": _dump(*_user_roles()),
     }
 
@@ -116,6 +119,17 @@ def _cluster_binding() -> Object:
 def _patch_rules() -> list[Object]:
     """Return what `patchAPIManager: true` needs besides; without it this file need not be applied."""
     return [_rule(kind.group, [kind.plural], ("patch",)) for kind, use in TABLE.items() if Use.PATCH in use]
+
+
+def _election_role() -> list[Object]:
+    """Return what `--leader-elect` needs, in the operator's own namespace; without it this file need not be applied."""
+    name = f"{OPERATOR}-leader-election"
+    one = _rule(LEASE.group, [LEASE.plural], ("get", "update")) | {"resourceNames": [LEASE_NAME]}
+    # What is yet to be created has no name that a rule could name.
+    rules = [one, _rule(LEASE.group, [LEASE.plural], ("create",))]
+    role = _object("Role", name, namespace=NAMESPACE) | {"rules": rules}
+    binding = _object("RoleBinding", name, namespace=NAMESPACE) | _binding(name)
+    return [role, binding | {"roleRef": binding["roleRef"] | {"kind": "Role"}}]
 
 
 def _threescale_binding(role: str) -> Object:

@@ -80,6 +80,7 @@ NAMESPACE: Final = Kind("", "v1", "Namespace", "namespaces", namespaced=False)
 NETWORK_POLICY: Final = Kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies")
 DEPLOYMENT: Final = Kind("apps", "v1", "Deployment", "deployments")
 EVENT: Final = Kind("events.k8s.io", "v1", "Event", "events")
+LEASE: Final = Kind("coordination.k8s.io", "v1", "Lease", "leases")
 ROUTE: Final = Kind("route.openshift.io", "v1", "Route", "routes")
 CUSTOM_RESOURCE_DEFINITION: Final = Kind(
     "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False
@@ -133,7 +134,7 @@ GOES_AFTER: Final[dict[Kind, frozenset[Kind]]] = {
 OUTLIVED: Final = frozenset({ACTIVE_DOC})
 """Kinds whose object in 3scale stays when they go. They carry our finalizer until the operator has deleted it there."""
 
-_BY_TYPE: Final = {(kind.api_version, kind.name): kind for kind in [*TABLE, EVENT]}
+_BY_TYPE: Final = {(kind.api_version, kind.name): kind for kind in [*TABLE, EVENT, LEASE]}
 
 
 def kind_of(api_version: str, name: str) -> Kind:
