@@ -185,9 +185,10 @@ async def test_accepting_again_changes_nothing(stage: Stage) -> None:
 
 
 async def test_who_does_not_lead_changes_nothing_in_3scale(stage: Stage) -> None:
-    application = stage.application(stage.product(), approval=True)
+    product = stage.product()
+    application = stage.application(product, approval=True)
     async with AdminApi(lambda: 0.0) as standby:
-        assert len(await standby.applications(stage.tenant, application.plan.product.id)) == 1
+        assert len(await standby.applications(stage.tenant, product.id)) == 1
         with pytest.raises(NotLeading, match="accept is not written"):
             await standby.accept(stage.tenant, application.account_id, application.id)
     assert application.state == "pending"
