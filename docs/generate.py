@@ -12,7 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from maas_operator.api import reasons
+from maas_operator.api import reasons, remedies
 from maas_operator.api.base import API_VERSION, LIST_MAP_KEYS, LIST_TYPE, VALIDATIONS
 from maas_operator.api.crd import DEFINITIONS, Definition
 from maas_operator.api.fields import DURATION_PATTERN, QUANTITY_PATTERN
@@ -150,7 +150,7 @@ def pages() -> dict[str, str]:
     conditions = environment.get_template("conditions.md.j2").render(
         conditions_of=CONDITIONS_OF,
         meanings=attribute_docstrings(reasons.ConditionType),
-        reasons=sorted(reasons.REASONS.items()),
+        reasons=sorted(remedies.REASONS.items()),
     )
     return kinds | {"conditions.md": conditions}
 

@@ -14,6 +14,7 @@ from maas_operator.domain.objects import Ref
 from maas_operator.engine.applier import Applied
 from maas_operator.engine.cache import Cache
 from maas_operator.engine.engine import PassResult
+from maas_operator.engine.fence import WriteSeconds, always
 from maas_operator.engine.queue import WorkQueue
 from maas_operator.engine.triggers import OWN_KINDS
 
@@ -50,10 +51,11 @@ class Metrics:
             f"{_PREFIX}_api_request_duration_seconds", "Duration of those requests.", ["verb"], registry=registry
         )
 
-    def expose(self, cache: Cache, queue: WorkQueue[Ref]) -> None:
-        """Read the state of cache and queue whenever somebody scrapes."""
+    def expose(self, cache: Cache, queue: WorkQueue[Ref], may_write: WriteSeconds = always) -> None:
+        """Read the state of cache, queue and lead whenever somebody scrapes."""
         self.registry.register(_Conditions(cache))
         gauges = {
+            "leader": ("1 if this process may write, 0 if it stands by.", lambda: may_write() > 0),
             "queue_depth": ("Owners that are due and wait for a worker.", lambda: queue.depth),
             "queue_wait_seconds": ("How long the oldest of them waits.", lambda: queue.longest_wait_seconds),
             "queue_longest_running_seconds": ("Age of the oldest pass.", lambda: queue.longest_running_seconds),

@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import importlib
 import sys
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -70,6 +72,18 @@ def main() -> None:
     """
 
 
+class _Duration(click.ParamType[timedelta]):
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        from maas_operator.api.fields import parse_duration
+
+        try:
+            return parse_duration(value)
+        except ValueError as error:
+            self.fail(f"{value}: {error}", param, ctx)
+
+
 @main.command()
 @click.option(
     "--kubeconfig", type=click.Path(path_type=Path), help="Default: the pod's service account, else KUBECONFIG."
@@ -86,17 +100,63 @@ def main() -> None:
     type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False),
     help="Logs are JSON lines on stderr.",
 )
-def run(kubeconfig: Path | None, context: str | None, http_host: str, http_port: int, log_level: str) -> None:
+@click.option("--leader-elect", is_flag=True, help="Of several replicas let one work, and the others stand by.")
+@click.option(
+    "--leader-elect-lease-duration",
+    "lease",
+    default="15s",
+    show_default=True,
+    type=_Duration(),
+    help="How long a standby waits for a leader that says nothing.",
+)
+@click.option(
+    "--leader-elect-renew-deadline",
+    "renew",
+    default="10s",
+    show_default=True,
+    type=_Duration(),
+    help="After this time without a renewal a leader writes nothing more, and exits with 1.",
+)
+@click.option(
+    "--leader-elect-retry-period",
+    "retry",
+    default="2s",
+    show_default=True,
+    type=_Duration(),
+    help="How often a leader renews, and a standby looks.",
+)
+@click.option(
+    "--leader-elect-resource-namespace",
+    "lease_namespace",
+    help="Where the Lease is; default: the pod's own namespace, else maas-operator.",
+)
+def run(
+    kubeconfig: Path | None,
+    context: str | None,
+    http_host: str,
+    http_port: int,
+    log_level: str,
+    leader_elect: bool,
+    lease_namespace: str | None,
+    **terms: timedelta,
+) -> None:
     """Run the operator until SIGTERM or SIGINT.
 
-    Its permissions are in deploy/rbac/; it says which one is missing and exits with 1. Run one replica only.
+    Its permissions are in deploy/rbac/; it says which one is missing and exits with 1. Run one replica, or all of them
+    with --leader-elect.
     """
     from maas_operator.adapters.kubernetes.access import Access, NoAccess
     from maas_operator.app import logs, operator
+    from maas_operator.app.election import elected
     from maas_operator.app.settings import Settings
 
     logs.configure(log_level)
-    settings = Settings(access=Access(kubeconfig=kubeconfig, context=context), http_host=http_host, http_port=http_port)
+    try:
+        election = elected(lease_namespace, **terms) if leader_elect else None
+    except ValueError as error:
+        raise click.UsageError(f"--leader-elect: {error}") from None
+    access = Access(kubeconfig=kubeconfig, context=context)
+    settings = Settings(access=access, election=election, http_host=http_host, http_port=http_port)
     try:
         sys.exit(asyncio.run(operator.run(settings)))
     except (NoAccess, OSError) as error:

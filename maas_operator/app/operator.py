@@ -17,6 +17,7 @@ from maas_operator.adapters.kopf_events import KopfEvents
 from maas_operator.adapters.kubernetes.access import connect
 from maas_operator.adapters.metrics import Metrics
 from maas_operator.adapters.secret_watch import SecretWatches
+from maas_operator.app.election import Lead
 from maas_operator.app.settings import Settings
 from maas_operator.domain import model_platform, model_service, model_subscription
 from maas_operator.domain.kinds import MODEL_PLATFORM, MODEL_SERVICE, MODEL_SUBSCRIPTION, Kind
@@ -55,22 +56,25 @@ class Operator:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._lead = Lead(settings.election)
         self.ready = asyncio.Event()
         self.http_port = 0
 
     async def run(self) -> None:
         """Run until cancelled, or until something happens after which only a new process helps."""
         metrics = Metrics()
-        access = self._settings.access
+        access, lead = self._settings.access, self._lead
         async with (
-            connect(access, on_request=metrics.request_ended) as cluster,
-            self._settings.threescale() as threescale,
+            connect(
+                access, on_request=metrics.request_ended, may_write=lead.may_write, identity=lead.identity
+            ) as cluster,
+            self._settings.threescale(lead.may_write) as threescale,
         ):
             cache = Cache(references)
             inquiries = Inquiries(threescale, Lookup(cache, cluster), now)
             gatherer = Gatherer(cache=cache, cluster=cluster, inquiries=inquiries, now=now)
             engine = Engine(cluster, cache, behaviours(gatherer), metrics, now=now)
-            metrics.expose(cache, engine.queue)
+            metrics.expose(cache, engine.queue, lead.may_write)
 
             def seen(manifest: Manifest, kind: Kind, type_: str | None) -> None:
                 engine.notify(manifest, deleted=type_ == "DELETED", listed=type_ is None)
@@ -78,8 +82,7 @@ class Operator:
                     secrets.platform_seen(manifest, type_)
 
             secrets = SecretWatches(cluster, seen)
-            async with self._serve_http(metrics, engine), asyncio.TaskGroup() as group:
-                logger.info("maas-operator %s starts; metrics and probes on port %d", __version__, self.http_port)
+            async with self._serve_http(metrics, engine), lead.held(cluster, now), asyncio.TaskGroup() as group:
                 lists = await live_lists(cluster)
                 group.create_task(KopfEvents(access, seen).run())
                 group.create_task(secrets.run())
@@ -95,10 +98,12 @@ class Operator:
             return f"a pass has been running for {seconds:.0f} s" if seconds > 2 * PASS_SECONDS else ""
 
         def ready() -> str:
-            return "" if self.ready.is_set() else "the watches have not told yet what there is"
+            # A standby could take over, and a rollout waits until each replica is ready.
+            return "" if self.ready.is_set() or self._lead.stands_by else "the watches have not told yet what there is"
 
         host, port = self._settings.http_host, self._settings.http_port
         async with http.serve(metrics.registry, host=host, port=port, healthy=healthy, ready=ready) as self.http_port:
+            logger.info("maas-operator %s starts; metrics and probes on port %d", __version__, self.http_port)
             yield
 
 

@@ -11,6 +11,7 @@ import yaml
 
 from maas_operator.domain.kinds import (
     EVENT,
+    LEASE,
     MODEL_PLATFORM,
     MODEL_SERVICE,
     MODEL_SUBSCRIPTION,
@@ -22,9 +23,11 @@ from maas_operator.domain.kinds import (
 from maas_operator.domain.labels import OPERATOR
 
 NAMESPACE: Final = OPERATOR
+LEASE_NAME: Final = OPERATOR
 SECRETS_ROLE: Final = f"{OPERATOR}-threescale-secrets"
 PATCHES_ROLE: Final = f"{OPERATOR}-threescale-patches"
 MINIO_ROLE: Final = f"{OPERATOR}-minio"
+ELECTION_ROLE: Final = f"{OPERATOR}-leader-election"
 # The namespaces of default installations; one such binding for each namespace that a ModelPlatform names.
 THREESCALE_NAMESPACE: Final = "3scale"
 MINIO_NAMESPACE: Final = "minio"
@@ -44,6 +47,7 @@ def rbac_files() -> dict[str, str]:
         "operator.yaml": _dump(_service_account(), roles[OPERATOR], _cluster_binding()),
         "threescale-secrets.yaml": _dump(roles[SECRETS_ROLE], _local_binding(SECRETS_ROLE, THREESCALE_NAMESPACE)),
         "threescale-patches.yaml": _dump(roles[PATCHES_ROLE], _local_binding(PATCHES_ROLE, THREESCALE_NAMESPACE)),
+        "leader-election.yaml": _dump(*_election_role()),
         "users.yaml": _dump(*_user_roles()),
     }
 
@@ -55,6 +59,7 @@ def rules_by_role() -> dict[str, list[Object]]:
         SECRETS_ROLE: local_rules(),
         PATCHES_ROLE: _patch_rules(),
         MINIO_ROLE: minio_rules(),
+        ELECTION_ROLE: election_rules(),
     }
 
 
@@ -147,6 +152,20 @@ def _cluster_binding() -> Object:
 def _patch_rules() -> list[Object]:
     """Return what `patchAPIManager: true` needs besides; without it this file need not be applied."""
     return [_rule(kind.group, [kind.plural], ("patch",)) for kind, use in TABLE.items() if Use.PATCH in use]
+
+
+def election_rules() -> list[Object]:
+    """Return what `--leader-elect` needs, in the operator's own namespace."""
+    one = _rule(LEASE.group, [LEASE.plural], ("get", "update")) | {"resourceNames": [LEASE_NAME]}
+    # What is yet to be created has no name that a rule could name.
+    return [one, _rule(LEASE.group, [LEASE.plural], ("create",))]
+
+
+def _election_role() -> list[Object]:
+    """Return the role for it; without `--leader-elect` its file need not be applied."""
+    role = _object("Role", ELECTION_ROLE, namespace=NAMESPACE) | {"rules": election_rules()}
+    binding = _object("RoleBinding", ELECTION_ROLE, namespace=NAMESPACE) | _binding(ELECTION_ROLE)
+    return [role, binding | {"roleRef": binding["roleRef"] | {"kind": "Role"}}]
 
 
 def _local_binding(role: str, namespace: str) -> Object:

@@ -8,14 +8,20 @@ from dataclasses import dataclass, field
 
 from maas_operator.adapters.kubernetes.access import Access
 from maas_operator.adapters.threescale.client import AdminApi
+from maas_operator.app.election import Election
+from maas_operator.engine.fence import WriteSeconds
 from maas_operator.engine.threescale import Threescale
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How to reach Kubernetes and 3scale, and where to serve metrics and probes; port 0 picks a free one."""
+    """How to reach Kubernetes and 3scale, and where to serve metrics and probes; port 0 picks a free one.
+
+    `election`: how this replica and others agree who works; None if it is the only one.
+    """
 
     access: Access = field(default_factory=Access)
-    threescale: Callable[[], AbstractAsyncContextManager[Threescale]] = AdminApi
+    threescale: Callable[[WriteSeconds], AbstractAsyncContextManager[Threescale]] = AdminApi
+    election: Election | None = None
     http_host: str = "0.0.0.0"
     http_port: int = 8080

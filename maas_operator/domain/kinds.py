@@ -93,6 +93,7 @@ STORAGE_CLASS: Final = Kind("storage.k8s.io", "v1", "StorageClass", "storageclas
 HORIZONTAL_POD_AUTOSCALER: Final = Kind("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
 SCALED_OBJECT: Final = Kind("keda.sh", "v1alpha1", "ScaledObject", "scaledobjects")
 EVENT: Final = Kind("events.k8s.io", "v1", "Event", "events")
+LEASE: Final = Kind("coordination.k8s.io", "v1", "Lease", "leases")
 ROUTE: Final = Kind("route.openshift.io", "v1", "Route", "routes")
 CUSTOM_RESOURCE_DEFINITION: Final = Kind(
     "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False
@@ -166,7 +167,7 @@ RETAINED: Final = frozenset({OBJECT_BUCKET_CLAIM})
 """Kinds that hold data. They have no ownerReference and stay when their owner goes, whoever deletes it, unless it says
 otherwise; a later owner of the same name takes them over."""
 
-_BY_TYPE: Final = {(kind.api_version, kind.name): kind for kind in [*TABLE, EVENT]}
+_BY_TYPE: Final = {(kind.api_version, kind.name): kind for kind in [*TABLE, EVENT, LEASE]}
 
 
 def kind_of(api_version: str, name: str) -> Kind:

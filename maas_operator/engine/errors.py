@@ -16,6 +16,7 @@
     │   ├── RemoteNotFound          404
     │   ├── RemoteRefused           409, 422 and what no Admin API would answer: the same call will fail again
     │   └── RemoteUnavailable       5xx, time-outs, TLS, broken connections: the same call may pass later
+    ├── NotLeading              this process may not write: another leads, or may soon
     ├── ForeignObject           an object of our name that is not ours (design rule 6)
     └── InvalidSpec             an object of our kinds that this version can not read
 
@@ -102,6 +103,10 @@ class RemoteRefused(ThreescaleError):
 
 class RemoteUnavailable(ThreescaleError):
     """3scale is busy or can not be reached."""
+
+
+class NotLeading(OperatorError):
+    """Another process leads, or may soon: this one writes nothing more."""
 
 
 class ForeignObject(OperatorError):

@@ -53,6 +53,7 @@ _KINDS: Final = {
     "ServiceAccount": Kind("", "v1", "ServiceAccount", "serviceaccounts"),
     "ClusterRole": Kind(_RBAC, "v1", "ClusterRole", "clusterroles", namespaced=False),
     "ClusterRoleBinding": Kind(_RBAC, "v1", "ClusterRoleBinding", "clusterrolebindings", namespaced=False),
+    "Role": Kind(_RBAC, "v1", "Role", "roles"),
     "RoleBinding": Kind(_RBAC, "v1", "RoleBinding", "rolebindings"),
 }
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from pathlib import Path
 from typing import Final, NoReturn
 
 import aiohttp
+
+from maas_operator.domain.lease import Terms
 
 from .processes import Process, free_ports
 
@@ -18,12 +21,13 @@ _PROGRAM: Final = (sys.executable, "-m", "maas_operator.sandbox.run_operator")
 class OperatorProcess:
     """The operator as a child process; `url` is where it tells its metrics.
 
-    `admin_api_port`: where 3scale's Admin API is on the loopback.
+    `admin_api_port`: where 3scale's Admin API is on the loopback. `terms`: those by which it and others elect a leader.
     """
 
-    def __init__(self, kubeconfig: Path, admin_api_port: int, log: Path) -> None:
+    def __init__(self, kubeconfig: Path, admin_api_port: int, log: Path, *, terms: Terms | None = None) -> None:
         self._kubeconfig = kubeconfig
         self._admin_api_port = admin_api_port
+        self._terms = terms
         self.log = log
         self._process: Process | None = None
         self.url = ""
@@ -33,6 +37,8 @@ class OperatorProcess:
         (port,) = free_ports(1)
         self.url = f"http://127.0.0.1:{port}"
         arguments = [str(self._kubeconfig), str(port), str(self._admin_api_port)]
+        if self._terms:
+            arguments += [f"{one.total_seconds()}" for one in (self._terms.lease, self._terms.renew, self._terms.retry)]
         self._process = await Process.start([*_PROGRAM, *arguments], self.log)
 
     async def ready(self) -> None:
@@ -53,6 +59,18 @@ class OperatorProcess:
     async def kill(self) -> None:
         """End it with SIGKILL."""
         await self._child.kill()
+
+    def pause(self) -> None:
+        """Stop it with SIGSTOP, as a node does that gives it no time."""
+        self._child.signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on as if nothing had happened."""
+        self._child.signal(signal.SIGCONT)
+
+    async def ended(self) -> int:
+        """Wait until it ends by itself, and return its exit code."""
+        return await self._child.ended()
 
     @property
     def running(self) -> bool:

@@ -58,6 +58,14 @@ class Process:
         self.check()
         raise AssertionError("check raises when the child has ended")
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self._child.send_signal(number)
+
+    async def ended(self) -> int:
+        """Wait until the child ends by itself, and return its exit code."""
+        return await self._child.wait()
+
     async def stop(self) -> int:
         """End the child and return its exit code; one that does not go is killed."""
         if self.running:

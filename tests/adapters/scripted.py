@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from aiohttp.test_utils import TestServer
 from kubernetes.aio.client import ApiClient, Configuration
 
 from maas_operator.adapters.kubernetes.client import KubernetesCluster
+from maas_operator.engine.fence import WriteSeconds, always
 
 
 @dataclass(frozen=True)
@@ -29,10 +31,12 @@ class Script:
     answers: list[Answer | None]
     requests: list[web.BaseRequest] = field(default_factory=list)
     bodies: list[Any] = field(default_factory=list)
+    delay_seconds: float = 0.0
 
     async def serve(self, request: web.Request) -> web.Response:
         self.requests.append(request)
         self.bodies.append(json.loads(await request.text() or "null"))
+        await asyncio.sleep(self.delay_seconds)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if answer is None:
             assert request.transport is not None
@@ -48,7 +52,9 @@ def status(code: int, reason: str = "", message: str = "", **details: Any) -> An
 
 
 @asynccontextmanager
-async def scripted(*answers: Answer | None) -> AsyncIterator[tuple[KubernetesCluster, Script]]:
+async def scripted(
+    *answers: Answer | None, may_write: WriteSeconds = always
+) -> AsyncIterator[tuple[KubernetesCluster, Script]]:
     script = Script(list(answers))
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", script.serve)
@@ -57,6 +63,6 @@ async def scripted(*answers: Answer | None) -> AsyncIterator[tuple[KubernetesClu
     configuration = Configuration(host=str(server.make_url("")).rstrip("/"))
     try:
         async with ApiClient(configuration) as client:
-            yield KubernetesCluster(client), script
+            yield KubernetesCluster(client, may_write=may_write), script
     finally:
         await server.close()

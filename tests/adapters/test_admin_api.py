@@ -23,6 +23,7 @@ from maas_operator.adapters.threescale import answers, client
 from maas_operator.adapters.threescale.client import AdminApi
 from maas_operator.domain.gateway.remote import RemoteApplication, RemoteBackend, RemoteMetric, RemoteRule
 from maas_operator.engine.errors import (
+    NotLeading,
     RemoteNotFound,
     RemoteRefused,
     RemoteUnavailable,
@@ -181,6 +182,16 @@ async def test_accepting_again_changes_nothing(stage: Stage) -> None:
     application = stage.application(stage.product())
     await stage.api.accept(stage.tenant, application.account_id, application.id)
     assert application.state == "live"
+
+
+async def test_who_does_not_lead_changes_nothing_in_3scale(stage: Stage) -> None:
+    product = stage.product()
+    application = stage.application(product, approval=True)
+    async with AdminApi(lambda: 0.0) as standby:
+        assert len(await standby.applications(stage.tenant, product.id)) == 1
+        with pytest.raises(NotLeading, match="accept is not written"):
+            await standby.accept(stage.tenant, application.account_id, application.id)
+    assert application.state == "pending"
 
 
 async def test_a_suspended_application_is_not_accepted(stage: Stage) -> None:

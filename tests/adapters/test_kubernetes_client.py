@@ -17,6 +17,7 @@ from maas_operator.engine.errors import (
     KindNotServed,
     NamespaceTerminating,
     NotFound,
+    NotLeading,
     Rejected,
     Unavailable,
     WebhookUnavailable,
@@ -70,6 +71,34 @@ async def test_an_answer_becomes_the_error_that_its_status_and_reason_name(
 async def test_a_passing_failure_is_tried_again(failure: Answer | None) -> None:
     async with scripted(failure, failure, failure, FOUND) as (cluster, _):
         assert (await cluster.get(SERVICE_REF))["metadata"]["name"] == "chat"
+
+
+async def test_who_does_not_lead_reads_and_writes_nothing() -> None:
+    async with scripted(FOUND, may_write=lambda: 0.0) as (cluster, script):
+        await cluster.get(SERVICE_REF)
+        for write in (
+            cluster.apply(FOUND.body),
+            cluster.json_patch(SERVICE_REF, [], resource_version="1"),
+            cluster.delete(SERVICE_REF, uid="u1"),
+        ):
+            with pytest.raises(NotLeading, match="Service llm/chat is not written"):
+                await write
+    assert [request.method for request in script.requests] == ["GET"]
+
+
+async def test_a_write_waits_for_its_answer_no_longer_than_the_lead_lasts() -> None:
+    async with scripted(FOUND, may_write=lambda: 0.05) as (cluster, script):
+        script.delay_seconds = 2.0
+        with pytest.raises((Unavailable, NotLeading)):
+            await cluster.apply(FOUND.body)
+
+
+async def test_a_lead_that_ends_between_two_tries_ends_them() -> None:
+    lead = iter([5.0, 0.0])
+    async with scripted(status(503), FOUND, may_write=lambda: next(lead)) as (cluster, script):
+        with pytest.raises(NotLeading):
+            await cluster.apply(FOUND.body)
+    assert len(script.requests) == 1
 
 
 @pytest.mark.parametrize("failure", [status(503), None])

@@ -66,6 +66,19 @@ def test_an_unusable_kubeconfig_exits_with_2_and_one_line_that_does_not_quote_it
     assert "token-of-somebody" not in output
 
 
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--leader-elect-lease-duration", "15"], "want a duration such as 30s"),
+        (["--leader-elect-renew-deadline", "15s"], "the renew deadline must be shorter than the lease"),
+    ],
+)
+def test_terms_of_an_election_that_are_not_safe_exit_with_2(options: list[str], problem: str) -> None:
+    code, output = invoke("run", "--leader-elect", *options)
+    assert code == 2
+    assert problem in output
+
+
 def test_the_help_names_each_command() -> None:
     code, output = invoke("--help")
     assert code == 0

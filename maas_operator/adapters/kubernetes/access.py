@@ -16,6 +16,7 @@ from kubernetes.aio.config import ConfigException, load_incluster_config, load_k
 from maas_operator import __version__
 from maas_operator.adapters.kubernetes.client import KubernetesCluster, RequestObserver, ignore_request
 from maas_operator.engine.errors import OperatorError
+from maas_operator.engine.fence import WriteSeconds, always
 
 POOL_SIZE = 32
 """Open connections: the engine's workers, and some for lists, the watches of Secrets and events."""
@@ -65,11 +66,20 @@ async def load(access: Access) -> Configuration:
 
 
 @asynccontextmanager
-async def connect(access: Access, *, on_request: RequestObserver = ignore_request) -> AsyncIterator[KubernetesCluster]:
-    """Open the one client of this process; it connects on first use, so a server that is down is no error here."""
+async def connect(
+    access: Access,
+    *,
+    on_request: RequestObserver = ignore_request,
+    may_write: WriteSeconds = always,
+    identity: str = "",
+) -> AsyncIterator[KubernetesCluster]:
+    """Open the one client of this process; it connects on first use, so a server that is down is no error here.
+
+    `identity`: which of several processes the audit log of the server is to name.
+    """
     async with ApiClient(await load(access)) as client:
-        client.user_agent = f"maas-operator/{__version__}"
-        yield KubernetesCluster(client, on_request=on_request)
+        client.user_agent = f"maas-operator/{__version__}" + (f" ({identity})" if identity else "")
+        yield KubernetesCluster(client, on_request=on_request, may_write=may_write)
 
 
 async def login(access: Access) -> kopf.ConnectionInfo:

@@ -15,10 +15,11 @@ from kubernetes.aio.dynamic import DynamicClient
 from kubernetes.aio.dynamic.resource import Resource
 
 from maas_operator.adapters.kubernetes.answers import broken, error_of, refused_name
-from maas_operator.domain.kinds import EVENT, TABLE, Kind
+from maas_operator.domain.kinds import EVENT, LEASE, TABLE, Kind
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.engine.cluster import MANAGER, at_version
-from maas_operator.engine.errors import ApiError, Unavailable
+from maas_operator.engine.errors import ApiError, NotLeading, Unavailable
+from maas_operator.engine.fence import WriteSeconds, always
 
 TRIES: Final = 4
 TRY_SECONDS: Final = 15.0
@@ -29,6 +30,7 @@ PAGE_SIZE: Final = 500
 WATCH_SECONDS: Final = 60
 """The server ends a watch after this time: a connection that died unnoticed is deaf no longer than that."""
 
+_FENCED: Final = frozenset({"apply", "patch", "delete"})
 _PASSING: Final = frozenset({0, 429, 503, 504})
 
 JSON_PATCH: Final = "application/json-patch+json"
@@ -36,7 +38,7 @@ JSON_PATCH: Final = "application/json-patch+json"
 RequestObserver: TypeAlias = Callable[[str, Kind, int, float], None]
 """Told of each try: verb, kind, HTTP status (0 = no answer), seconds."""
 
-_Request: TypeAlias = Callable[[dict[str, Any]], Awaitable[Any]]
+Request: TypeAlias = Callable[[dict[str, Any]], Awaitable[Any]]
 """A call of the dynamic client that still lacks the options that all calls share."""
 
 
@@ -79,14 +81,17 @@ class Listing:
 class KubernetesCluster:
     """A `Cluster` on a real API server. Objects go in and come out as plain dicts."""
 
-    def __init__(self, client: ApiClient, *, on_request: RequestObserver = ignore_request) -> None:
+    def __init__(
+        self, client: ApiClient, *, on_request: RequestObserver = ignore_request, may_write: WriteSeconds = always
+    ) -> None:
         dynamic = DynamicClient(client)
-        self._resources: Final = {kind: _resource(kind, dynamic) for kind in [*TABLE, EVENT]}
+        self.resources: Final = {kind: _resource(kind, dynamic) for kind in [*TABLE, EVENT, LEASE]}
         self._on_request: Final = on_request
+        self._may_write: Final = may_write
 
     async def get(self, ref: Ref) -> Manifest:
         """Read one object live; NotFound if it is not there."""
-        resource = self._resources[ref.kind]
+        resource = self.resources[ref.kind]
         return await self._call("get", ref, lambda options: resource.get(**_address(ref), **options))
 
     async def list(self, kind: Kind, *, namespace: str = "", labels: Mapping[str, str] | None = None) -> list[Manifest]:
@@ -122,7 +127,7 @@ class KubernetesCluster:
     ) -> Manifest:
         """Server-side apply; return the object as it is then, or in a dry run as it would be."""
         ref = ref_of(manifest)
-        resource = self._resources[ref.kind]
+        resource = self.resources[ref.kind]
         target = resource.subresources[subresource] if subresource else resource
         return await self._call(
             "apply",
@@ -141,7 +146,7 @@ class KubernetesCluster:
         self, ref: Ref, operations: Sequence[Manifest], *, resource_version: str, dry_run: bool = False
     ) -> Manifest:
         """Patch an object that is still at this version, else Conflict; return it as it is then."""
-        resource = self._resources[ref.kind]
+        resource = self.resources[ref.kind]
         body = at_version(resource_version, operations)
         return await self._call(
             "patch",
@@ -165,7 +170,7 @@ class KubernetesCluster:
             "propagationPolicy": "Background",
             "preconditions": preconditions,
         }
-        resource = self._resources[ref.kind]
+        resource = self.resources[ref.kind]
         await self._call("delete", ref, lambda options: resource.delete(**_address(ref), body=body, **options))
 
     async def watch(self, scope: Scope, *, since: str) -> AsyncGenerator[tuple[str, Manifest], None]:
@@ -173,7 +178,7 @@ class KubernetesCluster:
 
         Types are ADDED, MODIFIED, DELETED and BOOKMARK. An ApiError with status 410 asks for a new list.
         """
-        resource = self._resources[scope.kind]
+        resource = self.resources[scope.kind]
         response: aiohttp.ClientResponse = await self._try(
             "watch",
             scope.ref,
@@ -193,26 +198,28 @@ class KubernetesCluster:
                 raise broken(scope.ref, error) from None
 
     async def _page(self, scope: Scope, token: str) -> dict[str, Any]:
-        resource = self._resources[scope.kind]
+        resource = self.resources[scope.kind]
         return await self._call(
             "list",
             scope.ref,
             lambda options: resource.get(**scope.options, limit=PAGE_SIZE, _continue=token or None, **options),
         )
 
-    async def _call(self, verb: str, ref: Ref, request: _Request) -> Manifest:
+    async def _call(self, verb: str, ref: Ref, request: Request) -> Manifest:
         """Try until an answer is final, the tries are used up, or the next one would begin after the deadline."""
         if (refusal := refused_name(ref)) is not None:
             raise refusal
         loop = asyncio.get_running_loop()
         deadline = loop.time() + CALL_SECONDS
         for tried in range(1, TRIES + 1):
-            options = {
-                "serializer": lambda _client, body: body,
-                "_request_timeout": min(TRY_SECONDS, deadline - loop.time()),
-            }
+            seconds = min(TRY_SECONDS, deadline - loop.time())
+            if verb in _FENCED:
+                # Not one that may still arrive when another process leads.
+                seconds = min(seconds, self._may_write())
+                if seconds <= 0:
+                    raise NotLeading(f"{ref} is not written: this process does not lead any more")
             try:
-                reply: Manifest = await self._try(verb, ref, request, options)
+                reply: Manifest = await self.attempt(verb, ref, request, seconds=seconds)
             except Unavailable as error:
                 pause = _pause_seconds(tried, error)
                 if error.status not in _PASSING or tried == TRIES or loop.time() + pause >= deadline:
@@ -222,7 +229,13 @@ class KubernetesCluster:
             await asyncio.sleep(pause)
         raise AssertionError("the last try returns or raises")
 
-    async def _try(self, verb: str, ref: Ref, request: _Request, options: dict[str, Any]) -> Any:
+    async def attempt(self, verb: str, ref: Ref, request: Request, *, seconds: float) -> Manifest:
+        """Make one request, and no other if it fails."""
+        options = {"serializer": lambda _client, body: body, "_request_timeout": seconds}
+        reply: Manifest = await self._try(verb, ref, request, options)
+        return reply
+
+    async def _try(self, verb: str, ref: Ref, request: Request, options: dict[str, Any]) -> Any:
         """Make one request; raise an `ApiError` without a cause if it fails, since the client's errors hold bodies."""
         loop = asyncio.get_running_loop()
         started = loop.time()

@@ -21,7 +21,8 @@ from maas_operator.domain.gateway.remote import (
     RemoteProduct,
 )
 from maas_operator.domain.people.remote import RemoteAccess
-from maas_operator.engine.errors import RemoteNotFound, RemoteRefused, RemoteUnavailable
+from maas_operator.engine.errors import NotLeading, RemoteNotFound, RemoteRefused, RemoteUnavailable
+from maas_operator.engine.fence import WriteSeconds, always
 from maas_operator.engine.threescale import Tenant
 
 from . import answers
@@ -43,7 +44,8 @@ class AdminApi:
     `transport` takes the place of the network, for a 3scale that is not on one.
     """
 
-    def __init__(self, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(self, may_write: WriteSeconds = always, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._may_write = may_write
         self._transport = transport
         # By authority: making a TLS context costs more than a call.
         self._clients: dict[str, httpx.AsyncClient] = {}
@@ -188,8 +190,11 @@ class AdminApi:
         # Basic, and never a parameter: URLs end up in the logs of routers.
         credentials = httpx.BasicAuth("", tenant.token.get_secret_value())
         url = f"{tenant.admin_url}/admin/api/{path}.json"
+        seconds = CALL_SECONDS if method == "GET" else min(CALL_SECONDS, self._may_write())
+        if seconds <= 0:
+            raise NotLeading(f"{path} is not written: this process does not lead any more")
         try:
-            async with asyncio.timeout(CALL_SECONDS):
+            async with asyncio.timeout(seconds):
                 answer = await client.request(method, url, params=query or None, auth=credentials)
         except (httpx.HTTPError, TimeoutError) as error:
             raise RemoteUnavailable(f"no answer from 3scale at {tenant.admin_url}: {_cause(error)}") from None

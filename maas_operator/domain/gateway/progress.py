@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from maas_operator.api.reasons import REASONS, ConditionType, Reason
+from maas_operator.api.reasons import ConditionType, Reason
+from maas_operator.api.remedies import REASONS
 from maas_operator.domain.conditions import Condition, Verdict, decide_condition, false, refused, true, unknown
 from maas_operator.domain.objects import Ref, ref_of
 

@@ -11,7 +11,8 @@ from typing import Final
 from maas_operator.api.meta import ConditionStatus
 from maas_operator.api.model_platform import ModelPlatform, RuntimeProfile
 from maas_operator.api.model_service import ManagementPolicy, ModelService
-from maas_operator.api.reasons import REASONS, ConditionType, Reason
+from maas_operator.api.reasons import ConditionType, Reason
+from maas_operator.api.remedies import REASONS
 from maas_operator.domain.conditions import Condition, Verdict, decide_condition, false, refused, true, unknown
 from maas_operator.domain.decision import World
 from maas_operator.domain.kinds import SERVING_RUNTIME
