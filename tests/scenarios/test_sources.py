@@ -146,7 +146,7 @@ async def test_adapters_are_served_beside_the_model() -> None:
         world.around.faults.pods[NAME] = PodFault.GATED_ADAPTER
         await world.break_pods()
         await world.rest(60.0)
-        await assert_told(world, "ModelLoadFailed", "container fetch-adapters", "Cannot access gated repo")
+        await assert_told(world, "ModelAccessDenied", "container fetch-adapters", "Cannot access gated repo")
         world.around.faults.pods.clear()
         await assert_ready(world)
 

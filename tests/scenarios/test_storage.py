@@ -356,12 +356,12 @@ async def test_the_authority_of_an_existing_store_is_looked_for() -> None:
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        (PodFault.WRONG_KEYS, f"does not accept the keys of {CLAIM}"),
-        (PodFault.BUCKET_DENIED, f"does not let the keys of {CLAIM} into bucket"),
-        (PodFault.NO_BUCKET, "at https://s3.openshift-storage.svc: correct"),
-        (PodFault.NO_MODEL, f"no file in spec.model.source.bucketPath {PATH}"),
-        (PodFault.UNTRUSTED_STORE, "is not trusted"),
-        (PodFault.STORE_UNREACHABLE, "does not reach https://s3.openshift-storage.svc"),
+        (PodFault.STORAGE_KEY, f"does not accept the keys of {CLAIM}"),
+        (PodFault.STORAGE_DENIED, f"does not let the keys of {CLAIM} into bucket"),
+        (PodFault.STORAGE_BUCKET, "at https://s3.openshift-storage.svc: correct"),
+        (PodFault.STORAGE_INITIALIZER, f"no file in spec.model.source.bucketPath {PATH}"),
+        (PodFault.STORAGE_TLS, "is not trusted"),
+        (PodFault.STORAGE_UNREACHABLE, "does not reach https://s3.openshift-storage.svc"),
     ],
     ids=str,
 )

@@ -15,19 +15,6 @@ _LAST_LINES: Final = (
     "ValueError: To serve at least one request with the model's max seq len (131072), 16.00 GiB KV cache is needed, "
     "which is larger than the available KV cache memory (3.12 GiB)."
 )
-_DOWNLOAD_LINES: Final = {
-    PodFault.WRONG_KEYS: "RuntimeError: Invalid AWS credentials. Verify AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
-    PodFault.BUCKET_DENIED: "botocore.exceptions.ClientError: An error occurred (403) when calling the HeadBucket"
-    " operation: Forbidden",
-    PodFault.NO_BUCKET: "botocore.errorfactory.NoSuchBucket: An error occurred (NoSuchBucket) when calling the"
-    " ListObjects operation: The specified bucket does not exist",
-    PodFault.NO_MODEL: "RuntimeError: Failed to fetch model. No model found in models/llama/.",
-    PodFault.UNTRUSTED_STORE: "botocore.exceptions.SSLError: SSL validation failed for"
-    " https://s3.openshift-storage.svc/ [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed",
-    PodFault.STORE_UNREACHABLE: "botocore.exceptions.EndpointConnectionError: Could not connect to the endpoint URL:"
-    ' "https://s3.openshift-storage.svc/"',
-}
-"""What the storage initializer says last, by what its S3 client met."""
 _GATED_LINES: Final = (
     "huggingface_hub.errors.GatedRepoError: 401 Client Error. Cannot access gated repo for url "
     "https://huggingface.co/api/models/org/legal/revision/main. Access to model org/legal is restricted."
@@ -50,6 +37,10 @@ _INITIALIZER_LINES: Final = {
     PodFault.STORAGE_TLS: (
         "botocore.exceptions.SSLError: SSL validation failed for https://minio.minio.svc:9000/models"
         " [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate (_ssl.c:1000)"
+    ),
+    PodFault.STORAGE_UNREACHABLE: (
+        "botocore.exceptions.EndpointConnectionError: Could not connect to the endpoint URL:"
+        ' "https://s3.openshift-storage.svc/"'
     ),
     PodFault.STORAGE_GATED: (
         "huggingface_hub.errors.GatedRepoError: 401 Client Error. Cannot access gated repo for url"
@@ -286,7 +277,6 @@ _FAULTS: Final[dict[PodFault, _Fault]] = {
     PodFault.PROBE: _ending("Error", 137, "INFO Loading safetensors checkpoint shards: 12% Completed"),
     PodFault.SECRET_MISSING: _waiting("CreateContainerConfigError", 'secret "hf-token" not found'),
     **{fault: _loader(_INITIALIZER, lines) for fault, lines in _INITIALIZER_LINES.items()},
-    **{fault: _loader(_INITIALIZER, lines) for fault, lines in _DOWNLOAD_LINES.items()},
     PodFault.GATED_ADAPTER: _gated_adapter,
     PodFault.STORAGE_IMAGE: _loader_image(_INITIALIZER),
     PodFault.STORAGE_MEMORY: _loader(_INITIALIZER, "", reason="OOMKilled", code=137),
