@@ -9,7 +9,7 @@ UV_VERSION := 0.13.9
 CYCLONEDX_VERSION := 7.5.0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox test lint types layers pytest coverage fmt crds rbac docs install uninstall sbom lock clean
+.PHONY: help setup demo sandbox test lint types layers pytest pytest-scenarios pytest-rest coverage fmt crds rbac docs install uninstall sbom lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,8 +34,17 @@ types: $(VENV)/.dev
 layers: $(VENV)/.dev
 	$(BIN)/lint-imports
 
+# The scenarios take about as long as all the rest, and one core like that.
 pytest: $(VENV)/.dev
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage erase
+	$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target pytest-scenarios pytest-rest
+	$(BIN)/coverage combine --quiet
+
+pytest-scenarios: $(VENV)/.dev
+	$(BIN)/coverage run --parallel-mode -m pytest tests/scenarios
+
+pytest-rest: $(VENV)/.dev
+	$(BIN)/coverage run --parallel-mode -m pytest --ignore=tests/scenarios
 
 # What decides and what writes is covered branch by branch; the whole has the floor of pyproject.toml.
 coverage: pytest
