@@ -46,7 +46,9 @@ async def test_a_plan_tells_what_an_edit_does_and_then_that_nothing_is_left_to_d
     assert kinds(document) == {
         ("Change", "ModelService"),
         ("Change", "InferenceService"),
-        ("Change", "ServingRuntime"),
+        # Each content has a name of its own: KServe would act on a changed one before it sees the InferenceService.
+        ("Create", "ServingRuntime"),
+        ("Delete", "ServingRuntime"),
         ("Change", "Backend"),
         ("Change", "Product"),
         ("Create", "ProxyConfigPromote"),
