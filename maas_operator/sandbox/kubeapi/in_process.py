@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from kubernetes.aio.client import ApiException
 
@@ -63,8 +62,7 @@ class InProcessCluster:
         ref = ref_of(manifest)
         resource = self._resource(ref.kind)
         options = WriteOptions(manager=manager, force=force, validation=FieldValidation.STRICT, dry_run=dry_run)
-        # The caller may go on to change its manifest; the store must not see that.
-        body = deepcopy(manifest)
+        body = _sent(manifest)
         return await self._do(
             Verb.APPLY,
             ref,
@@ -77,7 +75,7 @@ class InProcessCluster:
         self, ref: Ref, operations: Sequence[Manifest], *, resource_version: str, dry_run: bool = False
     ) -> Manifest:
         """Patch an object that is still at this version, else Conflict; return it as it is then."""
-        resource, body = self._resource(ref.kind), deepcopy(at_version(resource_version, operations))
+        resource, body = self._resource(ref.kind), _sent(at_version(resource_version, operations))
         options = WriteOptions(manager=MANAGER, validation=FieldValidation.STRICT, dry_run=dry_run)
         return await self._do(
             Verb.PATCH,
@@ -116,6 +114,11 @@ class InProcessCluster:
             return await self._faults.around(call, operation)
         except ApiError as error:
             raise _translated(ref, error) from error
+
+
+def _sent(body: Any) -> Any:
+    """Return a body as it would arrive by HTTP: a copy of its own, of plain JSON values."""
+    return json.loads(json.dumps(body))
 
 
 def _translated(ref: Ref, error: ApiError) -> EngineError:
