@@ -41,6 +41,8 @@ from maas_operator.domain.kinds import (
     MODEL_SERVICE,
     MODEL_SUBSCRIPTION,
     NAMESPACE,
+    OBJECT_BUCKET_CLAIM,
+    OF_MINIO,
     POD,
     SECRET,
     Kind,
@@ -79,6 +81,8 @@ ACCOUNT = Ref(SECRET, GATEWAY, "threescale-provider-account")
 CONSUMER_KEY = Ref(SECRET, HOME, f"{NAME}-dev1-key")
 STORED_KEY = Ref(SECRET, GATEWAY, f"{HOME}.{NAME}-dev1.key")
 ADMIN_URL, TOKEN = "https://maas-admin.apps.example.com", "the-canary-of-the-tenant"
+NOT_IN_SAMPLE = {*OF_MINIO, OBJECT_BUCKET_CLAIM}
+"""Kinds that a model without a bucket has none of: test_storage.py, test_minio.py and test_minio_buckets.py have them."""
 QUIET_SECONDS = 720.0
 """Longer than any wait of anybody: the resync, the gateways' cache, the back-offs."""
 STARTED_SECONDS = 3.0

@@ -18,8 +18,6 @@ from maas_operator.domain.kinds import (
     INFERENCE_SERVICE,
     MODEL_SUBSCRIPTION,
     NETWORK_POLICY,
-    OBJECT_BUCKET_CLAIM,
-    OF_MINIO,
     PRODUCT,
     PROXY_CONFIG_PROMOTE,
     SECRET,
@@ -33,12 +31,10 @@ from maas_operator.domain.labels import labels_of, owner_uid_of
 from maas_operator.domain.objects import Manifest, ref_of
 from maas_operator.engine.controller import RESYNC_SECONDS
 from tests.scenarios import harness
-from tests.scenarios.harness import CONSUMER_KEY, World, a_settled_world
+from tests.scenarios.harness import CONSUMER_KEY, NOT_IN_SAMPLE, World, a_settled_world
 from tests.scenarios.snapshot import Snapshot, differences
 
-OF_STORAGE = {*OF_MINIO, OBJECT_BUCKET_CLAIM}
-"""Kinds that a model without a bucket has none of: see test_storage.py and test_minio.py."""
-CHILDREN = [kind for kind, use in TABLE.items() if Use.WRITE in use and kind not in OF_STORAGE]
+CHILDREN = [kind for kind, use in TABLE.items() if Use.WRITE in use and kind not in NOT_IN_SAMPLE]
 DELETABLE = [kind for kind in CHILDREN if kind != DEVELOPER_USER]
 """3scale keeps the last user of an account: one that somebody deletes hangs until its account goes too."""
 

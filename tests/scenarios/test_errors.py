@@ -27,14 +27,14 @@ from maas_operator.engine.errors import Unavailable
 from maas_operator.sandbox.kubeapi.errors import ApiError
 from maas_operator.sandbox.kubeapi.faults import Call, Moment, Verb
 from tests.scenarios import harness
-from tests.scenarios.harness import a_settled_world, a_world, sample
+from tests.scenarios.harness import NOT_IN_SAMPLE, a_settled_world, a_world, sample
 from tests.scenarios.operator import Fault
 from tests.scenarios.snapshot import differences
 from tests.scenarios.undisturbed import QUIET_SECONDS, Undisturbed, create
 
 READ = [MODEL_SERVICE, *[kind for kind, use in TABLE.items() if Use.READ in use]]
-WRITTEN = [kind for kind, use in TABLE.items() if (Use.WRITE | Use.STATUS) & use]
-DELETED = [kind for kind, use in TABLE.items() if Use.WRITE in use]
+WRITTEN = [kind for kind, use in TABLE.items() if (Use.WRITE | Use.STATUS) & use and kind not in NOT_IN_SAMPLE]
+DELETED = [kind for kind, use in TABLE.items() if Use.WRITE in use and kind not in NOT_IN_SAMPLE]
 
 Error = Callable[[], BaseException]
 

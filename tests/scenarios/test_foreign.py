@@ -8,11 +8,21 @@ from maas_operator.domain.kinds import APPLICATION_AUTH, PROXY_CONFIG_PROMOTE, T
 from maas_operator.domain.labels import OWNER_NAME, OWNER_UID, owner_labels, owner_uid_of
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 from tests.scenarios import harness
-from tests.scenarios.harness import HOME, PLATFORM, SERVICE, SUBSCRIPTION, World, a_settled_world, a_world, sample
+from tests.scenarios.harness import (
+    HOME,
+    NOT_IN_SAMPLE,
+    PLATFORM,
+    SERVICE,
+    SUBSCRIPTION,
+    World,
+    a_settled_world,
+    a_world,
+    sample,
+)
 
-ACT_ONCE = (PROXY_CONFIG_PROMOTE, APPLICATION_AUTH)
+ACT_ONCE = {PROXY_CONFIG_PROMOTE, APPLICATION_AUTH}
 """Their names hold a hash of what they do: nobody has such an object by chance."""
-CHILDREN = [kind for kind, use in TABLE.items() if Use.WRITE in use and kind not in ACT_ONCE]
+CHILDREN = [kind for kind, use in TABLE.items() if Use.WRITE in use and kind not in ACT_ONCE | NOT_IN_SAMPLE]
 
 
 async def children(kind: Kind) -> list[Manifest]:
