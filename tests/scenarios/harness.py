@@ -82,7 +82,7 @@ CONSUMER_KEY = Ref(SECRET, HOME, f"{NAME}-dev1-key")
 STORED_KEY = Ref(SECRET, GATEWAY, f"{HOME}.{NAME}-dev1.key")
 ADMIN_URL, TOKEN = "https://maas-admin.apps.example.com", "the-canary-of-the-tenant"
 NOT_IN_SAMPLE = {*OF_MINIO, OBJECT_BUCKET_CLAIM}
-"""Kinds that a model without a bucket has none of: test_storage.py, test_minio.py and test_minio_buckets.py have them."""
+"""Kinds that a model without a bucket has none of: test_storage.py and test_minio*.py have them."""
 QUIET_SECONDS = 720.0
 """Longer than any wait of anybody: the resync, the gateways' cache, the back-offs."""
 STARTED_SECONDS = 3.0
