@@ -105,7 +105,7 @@ async def test_where_events_can_not_be_read_the_pod_still_tells() -> None:
         fault = Fault(lambda call: call.kind == "Event" and call.verb == "list", lambda: Forbidden("no"), times=10**6)
         world.operator.faults.append(fault)
         await world.settle()
-        assert await world.told(PLATFORM, "StorageReady") == ("False", "Unschedulable")
+        assert await world.told(PLATFORM, "StorageReady") == ("False", "VolumeNotReady")
         assert "unbound immediate PersistentVolumeClaims" in await world.message(PLATFORM, "StorageReady")
         world.operator.faults.remove(fault)
         world.around.faults.volumes = ""

@@ -207,7 +207,7 @@ class Course:
     def trouble(self) -> str:
         """Return why the pod of the current attempt does not run; empty if nothing is known."""
         found = find_trouble(self.pods, config_hash=self.task.hash)
-        return found.message if found else ""
+        return found.words if found else ""
 
     @cached_property
     def _jobs(self) -> Mapping[int, Manifest]:

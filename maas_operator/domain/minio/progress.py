@@ -217,7 +217,7 @@ def _broken(it: Server) -> Verdict | None:
     root = it.world.children.get(names.root_ref(it.minio.namespace))
     wanted = server.config_hash(it.minio, _uid(root)) if root else ""
     if (trouble := find_trouble(it.evidence.pods, config_hash=wanted)) is not None:
-        return false(trouble.reason, f"MinIO: {trouble.message}")
+        return false(trouble.reason, f"MinIO: {trouble.words}")
     ref = names.stateful_set_ref(it.minio.namespace)
     said = it.evidence.words.get(ref)
     return false(Reason.PODS_REFUSED, f"{ref}: {said}") if said and not it.evidence.pods else None

@@ -31,10 +31,16 @@ _SIGNALS: Final = frozenset({137, 143})
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A fault of a pod: the reason for a condition, and where and what it is."""
+    """A fault of a pod: the reason for a condition, where and what it is, and the remedy for a model server."""
 
     reason: Reason
-    message: str
+    words: str
+    remedy: str
+
+    @property
+    def message(self) -> str:
+        """Return all of it for a model's condition."""
+        return "; ".join(filter(None, (self.words, self.remedy)))
 
 
 def find_trouble(pods: Iterable[Manifest], *, config_hash: str) -> Trouble | None:
@@ -87,7 +93,7 @@ def _container_troubles(pod: Manifest) -> Iterator[Trouble]:
 
 def _told(pod: Manifest, meaning: Meaning, words: str, container: str = "") -> Trouble:
     where = f"pod {pod['metadata']['name']}" + (f", container {container}" if container else "")
-    return Trouble(meaning.reason, f"{where}: {words}; {meaning.remedy}")
+    return Trouble(meaning.reason, f"{where}: {words}", meaning.remedy)
 
 
 def _container_trouble(container: Mapping[str, Any]) -> tuple[Meaning, str] | None:

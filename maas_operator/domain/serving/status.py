@@ -87,7 +87,7 @@ def _refused(deployment: Manifest | None) -> Trouble | None:
     if message is None:
         return None
     meaning = meaning_of_refusal(message)
-    return Trouble(meaning.reason, f"{quoted(message)}; {meaning.remedy}")
+    return Trouble(meaning.reason, quoted(message), meaning.remedy)
 
 
 def _kserve_trouble(inference_service: Manifest) -> Trouble | None:
@@ -96,10 +96,10 @@ def _kserve_trouble(inference_service: Manifest) -> Trouble | None:
     if model.get("transitionStatus") == "InvalidSpec":
         failure = model.get("lastFailureInfo") or {}
         words = ": ".join(filter(None, (failure.get("reason"), failure.get("message"))))
-        return Trouble(Reason.RUNTIME_REFUSED, quoted(words))
+        return Trouble(Reason.RUNTIME_REFUSED, quoted(words), "")
     predictor = condition_of(inference_service, "PredictorReady")
     if predictor.get("status") == "False" and predictor.get("reason") == "ReconcileFailed":
-        return Trouble(Reason.SERVING_FAILED, quoted(predictor.get("message", "")))
+        return Trouble(Reason.SERVING_FAILED, quoted(predictor.get("message", "")), "")
     return None
 
 
