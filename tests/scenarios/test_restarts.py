@@ -20,6 +20,11 @@ from tests.scenarios.harness import HOME, NAME, PLATFORM, SERVICE, World, a_sett
 PREDICTOR = Ref(DEPLOYMENT, HOME, f"{NAME}-predictor")
 RUNS = {name for name in EDITS if name.startswith(("model.", "serving."))} - {"model.tasks"}
 """What the pods run, and what decides how many there are."""
+OF_SCALING = {name for name in RUNS if name.startswith("serving.autoscaling.")} | {
+    "serving.replicas",
+    "serving.rolloutStrategy",
+}
+"""What is about how many pods there are, and how they change: see test_scaling.py for what that restarts."""
 HARMLESS = sorted(EDITS.keys() - RUNS)
 OF_PLATFORM: dict[str, Any] = {
     "gateway": {"namespaces": ["elsewhere"], "configurationCache": "20s"},
@@ -63,7 +68,7 @@ async def settled(world: World, **spec: Any) -> int:
 
 
 @pytest.mark.matrix
-@pytest.mark.parametrize("field", sorted(RUNS - {"serving.replicas"}))
+@pytest.mark.parametrize("field", sorted(RUNS - OF_SCALING))
 async def test_an_edit_of_what_runs_replaces_the_pods_once(field: str) -> None:
     async with a_world(ends=False) as world:
         before = await settled(world)
