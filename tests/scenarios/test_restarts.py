@@ -73,6 +73,7 @@ async def test_an_edit_of_what_runs_replaces_the_pods_once(field: str) -> None:
     async with a_world(ends=False) as world:
         before = await settled(world)
         spec = edited(sample()[-1]["spec"], field, EDITS[field])
+        spec = edited(spec, *TOGETHER[field]) if field in TOGETHER else spec
         after = await settled(world, **{field.partition(".")[0]: spec[field.partition(".")[0]]})
         assert after == before + 1
 
