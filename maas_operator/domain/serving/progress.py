@@ -142,7 +142,7 @@ class Serving:
         return self.deployment_mode not in (None, RAW_DEPLOYMENT, STANDARD)
 
     def _children(self) -> Iterable[Manifest]:
-        profile, template = self.profile, self.template_hash
+        profile, template, replicas = self.profile, self.template_hash, self.scaling
         if isinstance(profile, UnknownRuntime) or name_violation(self.service) is not None or self.lacks_bucket:
             return
         if self.release is Release.TOO_OLD or self.is_of_wrong_mode:
@@ -151,9 +151,9 @@ class Serving:
             return
         if isinstance(template, Verdict) or self.refused_setting is not None:
             return
-        replicas, runtime = self.scaling, self.runtime_ref.name
         if isinstance(replicas, Unscalable):
             return
+        runtime = self.runtime_ref.name
         if not isinstance(profile, ReferredRuntime):
             yield serving_runtime(self.service, profile, name=runtime)
         policy = network_policy(self.service, self.platform)
