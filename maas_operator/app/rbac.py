@@ -16,6 +16,7 @@ from maas_operator.domain.kinds import (
     MODEL_SERVICE,
     MODEL_SUBSCRIPTION,
     OF_MINIO,
+    PERSISTENT_VOLUME_CLAIM,
     SECRET,
     TABLE,
     Use,
@@ -87,8 +88,11 @@ def local_rules() -> list[Object]:
 
 def minio_rules() -> list[Object]:
     """Return what the operator may do in the namespaces of a MinIO besides: who may make Jobs there has all buckets."""
+    # The volume outlives the platform: it is nobody's to delete but a person's.
+    runs = ("create", "delete", "patch")
+    verbs = {kind: ("create", "patch") if kind == PERSISTENT_VOLUME_CLAIM else runs for kind in OF_MINIO}
     # The kinds in order, so that the file is the same each time.
-    return [_rule(kind.group, [kind.plural], ("create", "delete", "patch")) for kind in sorted(OF_MINIO)]
+    return [_rule(kind.group, [kind.plural], verbs[kind]) for kind in sorted(OF_MINIO)]
 
 
 def _verbs(use: Use) -> set[str]:
