@@ -34,7 +34,7 @@ from maas_operator.sandbox.demo import SAMPLE
 from maas_operator.sandbox.environment import Environment
 from maas_operator.sandbox.operator_process import OperatorProcess
 
-LIMIT_SECONDS = 60.0
+LIMIT_SECONDS = 180.0
 LOOK_SECONDS = 0.1
 QUIET_SECONDS = 2.0
 USER = "system:serviceaccount:maas-operator:maas-operator"
