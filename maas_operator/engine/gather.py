@@ -285,7 +285,6 @@ class Gatherer:
 
     async def _autoscalers(self, service: ModelService, told: Manifest | None) -> Autoscalers:
         return Autoscalers(
-            told=told,
             keda=needs_keda(service) and await self._is_served(SCALED_OBJECT),
             scaled_object=self.cache.get(scaled_object_ref(service)),
             leftover=await self._leftover(service, told),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from maas_operator.domain.emitted import Emitted
-from maas_operator.domain.serving.pod import ContainerPort, EnvVar, Probe, SecurityContext, VolumeMount
+from maas_operator.domain.serving.pod import ClaimVolume, ContainerPort, EnvVar, Probe, SecurityContext, VolumeMount
 
 
 class SecretKey(Emitted):
@@ -61,19 +61,6 @@ class Container(Emitted):
     security_context: SecurityContext = SecurityContext()
     termination_message_policy: Literal["FallbackToLogsOnError"] = "FallbackToLogsOnError"
     volume_mounts: tuple[DataMount, ...] | None = None
-
-
-class ClaimSource(Emitted):
-    """A volume that is claimed."""
-
-    claim_name: str
-
-
-class ClaimVolume(Emitted):
-    """A volume of the pod."""
-
-    name: str
-    persistent_volume_claim: ClaimSource
 
 
 class PodSpec(Emitted):

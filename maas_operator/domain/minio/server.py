@@ -24,13 +24,11 @@ from maas_operator.domain.serving.network_policy import (
     PolicyPort,
     Requirement,
 )
-from maas_operator.domain.serving.pod import ContainerPort, EnvVar, HttpGet, Probe
+from maas_operator.domain.serving.pod import ClaimReference, ClaimVolume, ContainerPort, EnvVar, HttpGet, Probe
 from maas_operator.domain.serving.service import ServicePort, ServiceSpec
 
 from . import names
 from .pod import (
-    ClaimSource,
-    ClaimVolume,
     Container,
     DataMount,
     PodMetadata,
@@ -120,7 +118,7 @@ def config_hash(minio: MinIO, root_uid: str) -> str:
 
 
 def _pod(minio: MinIO) -> PodSpec:
-    source = ClaimSource(claim_name=names.claim_ref(minio.namespace).name)
+    source = ClaimReference(claim_name=names.claim_ref(minio.namespace).name)
     return PodSpec(
         restart_policy="Always",
         containers=(_container(minio),),

@@ -13,7 +13,7 @@ from maas_operator.api.model_service import ModelService
 from maas_operator.api.sources import Adapter
 from maas_operator.domain.emitted import Emitted
 
-from .pod import EnvVar, ResourceRequirements, SecurityContext, VolumeMount
+from .pod import ClaimReference, ClaimVolume, EnvVar, ResourceRequirements, SecurityContext, VolumeMount
 from .sources import MODEL_DIRECTORY, claim_of, scheme_of
 
 FETCHER: Final = "fetch-adapters"
@@ -42,19 +42,6 @@ _ENVIRONMENT: Final = (
 _RESOURCES: Final = ResourceRequirements(
     requests={"cpu": "100m", "memory": "256Mi"}, limits={"cpu": "1", "memory": "1Gi"}
 )
-
-
-class ClaimReference(Emitted):
-    """A PersistentVolumeClaim of the same namespace."""
-
-    claim_name: str
-
-
-class ClaimVolume(Emitted):
-    """A volume that a claim stands for."""
-
-    name: str
-    persistent_volume_claim: ClaimReference
 
 
 class Scratch(Emitted):

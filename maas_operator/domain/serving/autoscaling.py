@@ -120,12 +120,10 @@ class Unscalable:
 class Autoscalers:
     """What is known of the autoscalers of one model.
 
-    `told`: the InferenceService as it was before this pass. `keda`: whether KEDA's kinds are there; asked only if one
-    is needed. `scaled_object`: KServe's, as the cache has it. `leftover`: the autoscaler of a class that the
-    InferenceService names no more, which KServe forgets to delete.
+    `keda`: whether KEDA's kinds are there; asked only if one is needed. `scaled_object`: KServe's, as the cache has it.
+    `leftover`: the autoscaler of a class that the InferenceService names no more, which KServe forgets to delete.
     """
 
-    told: Manifest | None = None
     keda: bool = False
     scaled_object: Manifest | None = None
     leftover: Ref | None = None

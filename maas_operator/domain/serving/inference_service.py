@@ -19,7 +19,6 @@ from maas_operator.domain.names import inference_service_ref
 from maas_operator.domain.objects import Manifest
 
 from .adapters import (
-    ClaimVolume,
     DirectoryMount,
     InitContainer,
     ScratchVolume,
@@ -32,7 +31,7 @@ from .chat_template import NO_TEMPLATE
 from .engine_settings import arguments, environment, mounts, startup_probe, volumes
 from .kserve import Release
 from .placement import affinity, hardware_annotations, node_selector, tolerations
-from .pod import EnvVar, Probe, ResourceRequirements, Toleration, Volume, VolumeMount
+from .pod import ClaimVolume, EnvVar, Probe, ResourceRequirements, Toleration, Volume, VolumeMount
 from .referred_runtime import ReferredRuntime
 from .resources import accelerator, of_replica
 from .serving_runtime import MODEL_FORMAT, serving_runtime_spec

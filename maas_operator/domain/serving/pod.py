@@ -98,6 +98,19 @@ class Volume(Emitted):
     config_map: ConfigMapVolume | None = None
 
 
+class ClaimReference(Emitted):
+    """A PersistentVolumeClaim of the same namespace."""
+
+    claim_name: str
+
+
+class ClaimVolume(Emitted):
+    """A volume that a claim stands for."""
+
+    name: str
+    persistent_volume_claim: ClaimReference
+
+
 class Container(Emitted):
     """A container; when it fails, its last log lines become its termination message."""
 

@@ -106,18 +106,19 @@ class Serving:
         if isinstance(profile, UnknownRuntime):
             return None
         wanted = scaling(self.service, self.platform, profile, keda=self.autoscalers.keda)
-        if isinstance(wanted, Scaling) and self._keeps_default_class(profile):
+        if isinstance(wanted, Scaling) and self._keeps_default_class:
             return replace(wanted, autoscaler=None)
         return wanted
 
-    def _keeps_default_class(self, profile: RuntimeProfile) -> bool:
+    @property
+    def _keeps_default_class(self) -> bool:
         """Tell whether the class stays unsaid: older versions did not say it, and saying it would restart the pods."""
-        told = self.autoscalers.told
+        told = self.inference_service
         return (
             told is not None
             and not needs_keda(self.service)
             and AUTOSCALER_CLASS not in annotations_of(told)
-            and told_config_hash(told) == self._hash_of_spec(profile)
+            and told_config_hash(told) == self._hash_of_spec
         )
 
     @property
@@ -197,13 +198,13 @@ class Serving:
             return serving_runtime_ref(self.service, name)
         if isinstance(profile, ReferredRuntime):
             return serving_runtime_ref(self.service, profile.name)
-        if told and name and told_config_hash(told) == self._hash_of_spec(profile):
+        if told and name and told_config_hash(told) == self._hash_of_spec:
             return serving_runtime_ref(self.service, name)
         return serving_runtime_ref(self.service, runtime_name(self.service, profile))
 
     def sweep(self) -> Mapping[Ref, str]:
         """Return what KServe has left behind of another class of autoscaler: two would fight over the replicas."""
-        leftover, told = self.autoscalers.leftover, self.autoscalers.told
+        leftover, told = self.autoscalers.leftover, self.inference_service
         return {leftover: told["metadata"]["uid"]} if leftover is not None and told is not None else {}
 
     @cached_property
@@ -216,24 +217,24 @@ class Serving:
             config_hash=self.wanted_hash,
         )
 
-    def _config_hash(self, profile: RuntimeProfile) -> str:
-        """Return what the pods should run: while nothing is changed, what KServe was told at last."""
-        found = self.world.children.get(inference_service_ref(self.service))
-        if found is not None and self.service.spec.management_policy is ManagementPolicy.OBSERVE:
-            return told_config_hash(found)
-        return self._hash_of_spec(profile)
-
-    def _hash_of_spec(self, profile: RuntimeProfile) -> str:
-        template = self.template_hash
-        if self.lacks_bucket or isinstance(template, Verdict):
+    @cached_property
+    def _hash_of_spec(self) -> str:
+        profile, template = self.profile, self.template_hash
+        if isinstance(profile, UnknownRuntime) or self.lacks_bucket or isinstance(template, Verdict):
             return ""
         return config_hash(self.service, profile, self.source, template_hash=template)
 
     @cached_property
     def wanted_hash(self) -> str:
-        """Return the hash of what the pods should run; empty for an unknown runtime, of which no pod is."""
-        profile = self.profile
-        return "" if isinstance(profile, UnknownRuntime) else self._config_hash(profile)
+        """Return the hash of what the pods should run: while nothing is changed, what KServe was told at last.
+
+        It is empty for an unknown runtime, of which no pod is.
+        """
+        found = self.world.children.get(inference_service_ref(self.service))
+        observes = self.service.spec.management_policy is ManagementPolicy.OBSERVE
+        if found is None or not observes or isinstance(self.profile, UnknownRuntime):
+            return self._hash_of_spec
+        return told_config_hash(found)
 
     @property
     def unready_since(self) -> datetime | None:

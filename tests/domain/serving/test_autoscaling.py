@@ -192,29 +192,31 @@ def test_a_stopped_model_asks_for_no_autoscaler() -> None:
     assert "autoScaling" not in manifest["spec"]["predictor"]
 
 
-def the_service_told(service: ModelService, world_autoscalers: Autoscalers) -> dict[str, Any]:
-    decision = settle(decide, a_model_world(service, autoscalers=world_autoscalers))
+def the_service_told(service: ModelService, before: dict[str, Any] | None = None) -> dict[str, Any]:
+    decision = settle(decide, a_model_world(service, inference_service=before))
     return dict(next(one for one in decision.children if one["kind"] == "InferenceService"))
 
 
 @pytest.mark.parametrize("serving", [{}, {"autoscaling": {"maxReplicas": 3, "metric": "CPU"}}], ids=["fixed", "cpu"])
 def test_pods_that_know_no_class_keep_knowing_none_until_they_go_anyway(serving: dict[str, Any]) -> None:
-    before = the_service_told(a_stored_service(), Autoscalers())
+    before = the_service_told(a_stored_service())
     del before["metadata"]["annotations"][CLASS]
     service = a_stored_service(serving=serving)
-    assert CLASS not in the_service_told(service, Autoscalers(told=before))["metadata"]["annotations"]
+    assert CLASS not in the_service_told(service, before)["metadata"]["annotations"]
     other = before | {"spec": {"predictor": before["spec"]["predictor"] | {"annotations": {CONFIG_HASH: "other"}}}}
-    assert CLASS in the_service_told(service, Autoscalers(told=other))["metadata"]["annotations"]
-    assert CLASS in the_service_told(service, Autoscalers())["metadata"]["annotations"]
+    assert CLASS in the_service_told(service, other)["metadata"]["annotations"]
+    assert CLASS in the_service_told(service)["metadata"]["annotations"]
 
 
 def test_what_kserve_left_behind_is_swept_if_our_inference_service_controls_it() -> None:
     service = a_stored_service()
-    found = with_status(the_service_told(service, Autoscalers()))
+    found = with_status(the_service_told(service))
     for ref in (scaled_object_ref(service), horizontal_pod_autoscaler_ref(service)):
-        decision = settle(decide, a_model_world(service, autoscalers=Autoscalers(told=found, leftover=ref)))
+        decision = settle(
+            decide, a_model_world(service, autoscalers=Autoscalers(leftover=ref), inference_service=found)
+        )
         assert decision.sweep == {ref: "uid-tiny"}
-    assert settle(decide, a_model_world(service, autoscalers=Autoscalers(told=found))).sweep == {}
+    assert settle(decide, a_model_world(service, inference_service=found)).sweep == {}
 
 
 @pytest.mark.parametrize(

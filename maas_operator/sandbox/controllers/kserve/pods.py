@@ -47,9 +47,10 @@ _INITIALIZER_LINES: Final = {
         " https://huggingface.co/meta-llama/x/resolve/main/config.json. Access to model meta-llama/x is restricted."
     ),
 }
+UNBOUND: Final = "0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims."
 _NO_VOLUME: Final = {
     PodFault.VOLUME_MISSING: '0/3 nodes are available: persistentvolumeclaim "models" not found.',
-    PodFault.VOLUME_PENDING: "0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims.",
+    PodFault.VOLUME_PENDING: UNBOUND,
 }
 _NO_NODE: Final = (
     "0/3 nodes are available: 1 node(s) had untolerated taint {node-role.kubernetes.io/master: }, "

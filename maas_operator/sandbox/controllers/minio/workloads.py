@@ -16,7 +16,7 @@ from maas_operator.engine.errors import NotFound
 from ..client import Change, Client
 from ..conditions import Clock, condition, merged_conditions, timestamp, write_status
 from ..faults import Delays, Faults, MinIOFault, PodFault
-from ..kserve.pods import REFUSALS, is_ready, status_of_pod
+from ..kserve.pods import REFUSALS, UNBOUND, is_ready, status_of_pod
 from ..runner import Trigger, itself
 from ..violations import Rule, Violations
 from .shell import BadScript, Shell
@@ -24,7 +24,6 @@ from .store import Refused, Store
 from .volumes import of_claims, tell
 
 _POLL_SECONDS: Final = 5.0
-_UNBOUND: Final = "0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims."
 _HASH: Final = "controller-revision-hash"
 _JOB_NAME: Final = "job-name"
 
@@ -96,7 +95,7 @@ class Workloads:
         found = [await self._find(ref) for ref in of_claims(claims, pod["metadata"]["namespace"])]
         since = pod["metadata"]["creationTimestamp"]
         if not all(one and one.get("status", {}).get("phase") == "Bound" for one in found):
-            scheduled = condition("PodScheduled", False, reason="Unschedulable", message=_UNBOUND)
+            scheduled = condition("PodScheduled", False, reason="Unschedulable", message=UNBOUND)
             conditions = merged_conditions(pod, [scheduled], self._clock())
             return await write_status(self._client, pod, {"phase": "Pending", "conditions": conditions})
         try:
