@@ -21,11 +21,13 @@ RUN: dict[str, tuple[str, ...]] = {
     "README.md": (),
     "docs/install.md": (),
     "docs/gitops.md": (),
+    "docs/consumers.md": ("deploy/examples/gitops/platform", "deploy/examples/gitops/teams/search"),
     "docs/failure-modes.md": (SAMPLE,),
     "docs/kserve.md": (SAMPLE,),
     "docs/plan.md": ("models/llama.yaml",),
     "docs/scaling.md": ("deploy/samples/llama-31-8b-instruct.yaml",),
     "docs/storage.md": ("storage.yaml",),
+    "docs/upgrade.md": (SAMPLE,),
 }
 """Pages with commands, in any order, each with what is applied before them."""
 
@@ -39,6 +41,7 @@ ELSEWHERE = {
 
 EXCUSED = {
     "docker push": "it needs a registry",
+    "curl": "it needs a gateway and a model",
     "aws s3": "it needs an S3 store and its program",
     "mc alias": "it needs an S3 store and its program",
     "rclone": "it needs an S3 store and its program",

@@ -13,7 +13,7 @@ import yaml
 
 from maas_operator.domain.kinds import MODEL_PLATFORM, MODEL_SERVICE, MODEL_SUBSCRIPTION, NAMESPACE
 from maas_operator.domain.objects import Ref, ref_of
-from tests.docs.commands import RUN, SAMPLE, Block, blocks
+from tests.docs.commands import RUN, SAMPLE, blocks
 from tests.install.conftest import ROOT, UPSTREAM, Administrator
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -25,24 +25,30 @@ PLACES = {"NAMESPACE": "llm-hosting", "NAME": "llama-32-1b-instruct-cpu"}
 """What the words that a reader replaces stand for here."""
 
 
-async def run(administrator: Administrator, block: Block) -> None:
-    """Type what a block shows, in one shell."""
-    script = "set -e\n"
-    for command in block.to_run:
+async def run(administrator: Administrator, page: str) -> None:
+    """Type what a page shows, in one shell up to the next installation."""
+    typed: list[str] = []
+    for command in (command for block in blocks(ROOT / page) for command in block.to_run):
         if command.startswith("make install"):
+            await in_a_shell(administrator, typed)
             await administrator.installed(command.removeprefix("make install"))
+            typed = []
         else:
-            script += re.sub(r"\b(NAMESPACE|NAME)\b", lambda word: PLACES[word[0]], command) + "\n"
+            typed.append(re.sub(r"\b(NAMESPACE|NAME)\b", lambda word: PLACES[word[0]], command))
+    await in_a_shell(administrator, typed)
+
+
+async def in_a_shell(administrator: Administrator, commands: list[str]) -> None:
+    script = "\n".join(["set -eE", """trap 'echo "failed: $BASH_COMMAND"' ERR""", *commands])
     code, output = await administrator.shell(script)
-    assert code == 0, f"{script}\n{output}"
+    assert code == 0, output
 
 
 async def test_the_page_on_installing(administrator: Administrator) -> None:
     # Once before, since the operator needs an account to run as.
     await administrator.installed()
     async with administrator.running():
-        for block in blocks(ROOT / "docs/install.md"):
-            await run(administrator, block)
+        await run(administrator, "docs/install.md")
     # The sample's namespace is its user's.
     await administrator.world.removed(Ref(NAMESPACE, "", "llm-hosting"))
 
@@ -54,8 +60,7 @@ async def test_the_page_on_gitops(administrator: Administrator) -> None:
     await administrator.world.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "argocd"}}])
     await administrator.installed()
     async with administrator.running():
-        for block in blocks(ROOT / "docs/gitops.md"):
-            await run(administrator, block)
+        await run(administrator, "docs/gitops.md")
         await administrator.make("uninstall")
     for name in ("argocd", "search", "support"):
         await administrator.world.removed(Ref(NAMESPACE, "", name))
@@ -86,10 +91,10 @@ async def test_a_page(reader: Administrator, page: str) -> None:
     if "jq " in (ROOT / page).read_text() and not shutil.which("jq"):
         pytest.skip("there is no jq")
     for file in RUN[page]:
-        code, output = await reader.shell(f"kubectl apply --server-side --force-conflicts -f {file}")
+        flag = "-k" if (reader.checkout / file).is_dir() else "-f"
+        code, output = await reader.shell(f"kubectl apply --server-side --force-conflicts {flag} {file}")
         assert code == 0, output
-    for block in blocks(ROOT / page):
-        await run(reader, block)
+    await run(reader, page)
     for kind in (MODEL_SERVICE, MODEL_SUBSCRIPTION, MODEL_PLATFORM):
         for one in await reader.around.client.list(kind):
             await reader.world.removed(ref_of(one))
