@@ -147,6 +147,9 @@ async def test_an_operator_that_ends_meanwhile_is_told_of(administrator: Adminis
 
 
 async def test_a_cluster_that_does_not_answer_is_not_taken_for_an_empty_one(administrator: Administrator) -> None:
+    code, output = await administrator.shell("KUBECONFIG=/nonexistent make --no-print-directory install")
+    assert code != 0
+    assert "does not answer, or not to you; nothing was changed" in output
     code, output = await administrator.shell("KUBECONFIG=/nonexistent make --no-print-directory uninstall")
     assert code != 0
     assert "nothing was deleted" in output
