@@ -34,6 +34,9 @@ RUN: dict[str, tuple[str, ...]] = {
 ELSEWHERE = {
     "make demo": "tests/sandbox/test_demo.py::test_the_demo_shows_each_stage_and_leaves_nothing",
     "make sandbox": "tests/sandbox/test_environment.py::test_ctrl_c_ends_the_sandbox_in_order",
+    ".venv/bin/maas-operator sandbox start --kubeconfig": (
+        "tests/sandbox/test_environment.py::test_a_cluster_is_left_as_it_was"
+    ),
     "docker build": "tests/deploy/test_image_steps.py::test_the_operator_becomes_ready_and_ends_in_order",
     "make install OVERLAY=openshift": "tests/deploy/test_kustomizations.py::test_a_folder_is_built_from_what_it_lists",
 }
