@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from docs.generate import HERE
+from maas_operator import __version__
 from maas_operator.api.parse import parse
 
 ROOT = HERE.parent
@@ -56,6 +57,16 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
         seen.add(page)
         waiting += {target for target, _ in links(page) if target.suffix == ".md" and target not in seen}
     assert [page for page in PAGES if page not in seen] == []
+
+
+@EVERY_PAGE
+def test_images_have_the_version_of_this_checkout(page: Path) -> None:
+    assert set(re.findall(r"/maas-operator:(\S+)", page.read_text())) <= {__version__}
+
+
+def test_the_changelog_begins_with_the_version_of_this_checkout() -> None:
+    (newest, *_) = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert __version__ in newest
 
 
 @EVERY_PAGE
