@@ -68,7 +68,7 @@ class Operator:
             connect(
                 access, on_request=metrics.request_ended, may_write=lead.may_write, identity=lead.identity
             ) as cluster,
-            self._settings.threescale(lead.may_write) as threescale,
+            self._settings.threescale(lead.may_write, metrics.threescale_answered) as threescale,
         ):
             cache = Cache(references)
             inquiries = Inquiries(threescale, Lookup(cache, cluster), now)

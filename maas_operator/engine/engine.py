@@ -10,13 +10,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
+from maas_operator.domain.kinds import Kind
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 
 from .applier import Applier
 from .cache import Cache
 from .cluster import Cluster
 from .controller import ApplyObserver, Behaviour, Controller, Tools
-from .errors import OperatorError, Unavailable
+from .convergence import Convergence
+from .errors import OperatorError, Unavailable, reason_of
 from .informer import Informer
 from .pruner import Pruner
 from .queue import WorkQueue, spread
@@ -43,8 +45,14 @@ class PassResult(StrEnum):
 class Observer(ApplyObserver, RelistObserver, Protocol):
     """Told what the engine does, to count it."""
 
-    def pass_ended(self, key: Ref, result: PassResult, seconds: float) -> None:
-        """Count a pass and its duration."""
+    def waited(self, seconds: float) -> None:
+        """Count how long an owner was due before a worker took it."""
+
+    def pass_ended(self, key: Ref, result: PassResult, seconds: float, error: str) -> None:
+        """Count a pass, its duration and, in one word, the error that it failed with; empty for none."""
+
+    def became_ready(self, kind: Kind, seconds: float) -> None:
+        """Count how long it took from a new spec until Ready was True for it."""
 
 
 class Engine:
@@ -63,7 +71,7 @@ class Engine:
         now: Callable[[], datetime],
         rng: Callable[[], float] = random.random,
     ) -> None:
-        self.queue: WorkQueue[Ref] = WorkQueue(rng)
+        self.queue: WorkQueue[Ref] = WorkQueue(rng, waited=observer.waited)
         self._cache = cache
         self._informer = Informer(cache, self.queue)
         self._relists = Relists(cluster, cache, self._informer, observer)
@@ -71,6 +79,7 @@ class Engine:
         tools = Tools(cluster, cache, learn, Applier(cluster, cache, learn), Pruner(cluster), observer, now)
         self._controllers = {behaviour.kind: Controller(behaviour, tools) for behaviour in behaviours}
         self._observer = observer
+        self._convergence = Convergence(observer.became_ready)
         self._rng = rng
 
     def notify(self, manifest: Manifest, *, deleted: bool = False, listed: bool = False) -> None:
@@ -98,14 +107,17 @@ class Engine:
     async def _pass(self, key: Ref) -> None:
         clock = asyncio.get_running_loop().time
         started = clock()
+        error = ""
+        self._convergence.look(key, self._cache.get(key))
         try:
             async with asyncio.timeout(PASS_SECONDS):
                 again_after = await self._controllers[key.kind].reconcile(key)
-        except Exception as error:
-            result = self._retry(key, error)
+        except Exception as failure:
+            result, error = self._retry(key, failure), reason_of(failure)
         else:
             result = self._plan(key, again_after)
-        self._observer.pass_ended(key, result, clock() - started)
+        self._convergence.look(key, self._cache.get(key))
+        self._observer.pass_ended(key, result, clock() - started, error)
 
     def _plan(self, key: Ref, again_after: float | None) -> PassResult:
         if again_after is None:

@@ -136,10 +136,21 @@ class Counts:
     applied: Counter[Applied] = field(default_factory=Counter)
     ghosts: Counter[Kind] = field(default_factory=Counter)
     lists: Counter[Kind] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
+    waits: list[float] = field(default_factory=list)
+    ready_after: list[int] = field(default_factory=list)
 
-    def pass_ended(self, key: Ref, result: PassResult, seconds: float) -> None:
+    def pass_ended(self, key: Ref, result: PassResult, seconds: float, error: str) -> None:
         assert seconds >= 0
         self.passes[key.name, result] += 1
+        if error:
+            self.errors[error] += 1
+
+    def waited(self, seconds: float) -> None:
+        self.waits.append(seconds)
+
+    def became_ready(self, kind: Kind, seconds: float) -> None:
+        self.ready_after.append(round(seconds))
 
     def child_applied(self, kind: Kind, applied: Applied) -> None:
         self.applied[applied] += 1

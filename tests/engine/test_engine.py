@@ -237,3 +237,43 @@ async def test_a_creation_costs_few_writes(stage: Stage) -> None:
     await stage.run(60)
     children, status, hold = 5, 6, 1
     assert len(stage.writes) <= children + status + hold
+
+
+async def test_the_errors_of_passes_are_named_by_their_types(stage: Stage) -> None:
+    failures = iter([api.ApiError(503, "ServiceUnavailable", "down"), api.ApiError(503, "ServiceUnavailable", "down")])
+
+    async def fail(call: Call) -> None:
+        if call.verb is Verb.APPLY and call.moment is Moment.BEFORE and (failure := next(failures, None)):
+            raise failure
+
+    await stage.user.apply(toy())
+    stage.kubeapi.faults.add(fail)
+    await run_for(31, stage.run(30), later(20, stage.user.apply(toy(crash=True))))
+    assert stage.counts.errors == {"Unavailable": 2, "InternalError": 4}
+
+
+async def test_from_a_new_spec_to_ready_is_measured_once_for_each_spec(stage: Stage) -> None:
+    async def edit() -> None:
+        await asyncio.sleep(100)
+        await stage.user.apply(toy(text="b"))
+        await asyncio.sleep(100)
+        stage.gateway_works = False
+        await stage.user.apply(toy(text="c"))
+        await asyncio.sleep(30)
+        await stage.user.apply(toy(text="d"))
+        await asyncio.sleep(40)
+        stage.gateway_works = True
+        stage.sync(BACK)
+
+    await stage.user.apply(toy(text="a"))
+    await run_for(1501, stage.run(1500), edit())
+    assert await stage.ready() == ("True", "Ready")
+    assert stage.counts.ready_after == [2, 2, 41]
+
+
+async def test_of_an_owner_that_goes_before_it_is_ready_nothing_is_measured(stage: Stage) -> None:
+    stage.gateway_works = False
+    await stage.user.apply(toy(text="a"))
+    await run_for(61, stage.run(60), later(10, stage.user.delete(OWNER)))
+    assert stage.counts.ready_after == []
+    assert stage.counts.waits
