@@ -114,11 +114,11 @@ class Metrics:
         for name, (text, read) in gauges.items():
             Gauge(f"{_PREFIX}_{name}", text, registry=self.registry).set_function(read)
 
-    def child_applied(self, kind: Kind, applied: Applied) -> None:
+    def child_applied(self, ref: Ref, applied: Applied) -> None:
         """Count what became of a child."""
-        self._applies.labels(kind.name, applied).inc()
+        self._applies.labels(ref.kind.name, applied).inc()
         if applied in _CORRECTED:
-            self._corrections.labels(kind.name, _CORRECTED[applied]).inc()
+            self._corrections.labels(ref.kind.name, _CORRECTED[applied]).inc()
 
     def relisted(self, kind: Kind, ghosts: int) -> None:
         """Count a fresh list and the ghosts that it found."""

@@ -47,7 +47,10 @@ async def run(settings: Settings) -> int:
         return 0
     except BaseExceptionGroup as failures:
         for error in _leaves(failures):
-            logger.critical("%s", error, exc_info=None if isinstance(error, OperatorError) else error)
+            if isinstance(error, OperatorError):
+                logger.critical("%s", error)
+            else:
+                logger.critical("a fault of the operator", exc_info=error)
     return 1
 
 

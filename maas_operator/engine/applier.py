@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from maas_operator.domain.decision import Annotation, Patch
 from maas_operator.domain.emitted import digest
@@ -49,7 +49,17 @@ class Applied(StrEnum):
     NOOP = "noop"
     SKIPPED = "skipped"
     DELETING = "deleting"
+    """Its name is not free yet."""
+    DELETED = "deleted"
+    """Not wanted any more, and told to go."""
     REFUSED = "refused"
+
+
+class ApplyObserver(Protocol):
+    """Told what became of each child."""
+
+    def child_applied(self, ref: Ref, applied: Applied) -> None:
+        """Count it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,10 +28,10 @@ def owner(status: str) -> dict[str, Any]:
 
 def test_what_the_engine_and_the_client_do_is_counted() -> None:
     metrics = Metrics()
-    metrics.child_applied(BACKEND, Applied.CREATED)
+    metrics.child_applied(Ref(BACKEND, "3scale", "chat"), Applied.CREATED)
     metrics.relisted(BACKEND, 2)
-    metrics.child_applied(BACKEND, Applied.CORRECTED)
-    metrics.child_applied(BACKEND, Applied.CORRECTED_IN_3SCALE)
+    metrics.child_applied(Ref(BACKEND, "3scale", "chat"), Applied.CORRECTED)
+    metrics.child_applied(Ref(BACKEND, "3scale", "chat"), Applied.CORRECTED_IN_3SCALE)
     metrics.pass_ended(Ref(MODEL_SERVICE, "llm", "chat"), PassResult.DONE, 0.1, "")
     metrics.pass_ended(Ref(MODEL_SERVICE, "llm", "chat"), PassResult.RETRIED, 0.1, "Conflict")
     metrics.waited(40)

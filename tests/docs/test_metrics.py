@@ -36,7 +36,7 @@ def after_everything_has_happened() -> Metrics:
     metadata = {"name": "chat", "namespace": "llm", "uid": "u1", "resourceVersion": "1"}
     status = {"conditions": [{"type": "Ready", "status": "True"}]}
     cache.put({"apiVersion": MODEL_SERVICE.api_version, "kind": "ModelService", "metadata": metadata, "status": status})
-    metrics.child_applied(BACKEND, Applied.CORRECTED)
+    metrics.child_applied(Ref(BACKEND, "3scale", "chat"), Applied.CORRECTED)
     metrics.relisted(BACKEND, 1)
     metrics.waited(1)
     metrics.became_ready(MODEL_SERVICE, 1)

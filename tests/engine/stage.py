@@ -40,7 +40,7 @@ from maas_operator.domain.observed import is_fresh
 from maas_operator.engine.applier import Applied
 from maas_operator.engine.cache import Cache
 from maas_operator.engine.controller import Behaviour
-from maas_operator.engine.engine import Engine, PassResult
+from maas_operator.engine.engine import Engine, Observer, PassResult
 from maas_operator.engine.errors import NotFound
 from maas_operator.engine.triggers import references
 from maas_operator.sandbox.kubeapi.faults import Call, Moment
@@ -152,7 +152,7 @@ class Counts:
     def became_ready(self, kind: Kind, seconds: float) -> None:
         self.ready_after.append(round(seconds))
 
-    def child_applied(self, kind: Kind, applied: Applied) -> None:
+    def child_applied(self, ref: Ref, applied: Applied) -> None:
         self.applied[applied] += 1
 
     def relisted(self, kind: Kind, ghosts: int) -> None:
@@ -192,12 +192,14 @@ class Stage:
     def user(self) -> User:
         return User(self)
 
-    def restart(self) -> Engine:
+    def restart(self, observer: Observer | None = None) -> Engine:
         """Begin anew with empty memory, and list everything as a watch does."""
         self.counts = Counts()
         self.cache = Cache(references)
         behaviour = Behaviour(MODEL_SERVICE, self.gather, decide)
-        self._engine = Engine(self.cluster, self.cache, [behaviour], self.counts, now=self.now, rng=lambda: 0.5)
+        self._engine = Engine(
+            self.cluster, self.cache, [behaviour], observer or self.counts, now=self.now, rng=lambda: 0.5
+        )
         return self._engine
 
     async def run(self, seconds: float, engine: Engine | None = None) -> None:

@@ -91,7 +91,7 @@ class Records:
     def became_ready(self, kind: Kind, seconds: float) -> None:
         """Of no interest here."""
 
-    def child_applied(self, kind: Kind, applied: Applied) -> None:
+    def child_applied(self, ref: Ref, applied: Applied) -> None:
         """Of no interest here: what counts is what the store has."""
 
     def relisted(self, kind: Kind, ghosts: int) -> None:
