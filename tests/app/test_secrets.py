@@ -33,7 +33,7 @@ answers = st.builds(ApiError, st.sampled_from([400, 403, 409, 413, 422, 429, 500
 @given(
     st.lists(st.tuples(st.sampled_from(["get", "apply"]), answers | faults), max_size=3), st.lists(faults, max_size=2)
 )
-@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_key_gets_out(of_secrets: list[tuple[str, Exception]], of_passes: list[Exception]) -> None:
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         said = runner.run(all_that_is_said(of_secrets, of_passes))
