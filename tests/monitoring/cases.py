@@ -10,6 +10,8 @@ Series = Mapping[str, str]
 
 CHAT = 'kind="ModelService",namespace="llm",name="chat"'
 ON_OPENSHIFT = 'kind="ModelService",namespace="maas-operator",exported_namespace="llm",name="chat"'
+SUBSCRIPTION = 'kind="ModelSubscription",namespace="team",name="chat"'
+PLATFORM = 'kind="ModelPlatform",name="default"'
 MODEL = 'namespace="llm",model_name="chat"'
 PRODUCT = 'namespace="3scale",service_id="7",service_system_name="chat-1a2b3c"'
 
@@ -150,15 +152,55 @@ OPERATOR = (
         quiet={condition("Ready", "False"): "1x240", condition("Reconciling", "False"): "1x240"},
     ),
     Case(
-        "MaasTokenPolicyNotReady",
-        {condition("TokenPolicyReady", "Unknown", 'kind="ModelPlatform",name="default"'): "1x90"},
-        fires=30,
-        labels={"kind": "ModelPlatform", "name": "default"},
-        summary="The gateways of ModelPlatform default can not count tokens",
-        quiet={
-            condition("TokenPolicyReady", "False", 'kind="ModelPlatform",name="default"'): "1x25 stale",
-            condition("TokenPolicyReady", "True", 'kind="ModelPlatform",name="default"'): "_x26 1x200",
+        "MaasObjectNotReady",
+        {
+            condition("Reconciling", "True"): "1x90",
+            condition("DevelopersReady", "False"): "1x90",
+            condition("ModelReady", "False"): "1x90",
         },
+        fires=30,
+        labels={"kind": "ModelService", "namespace": "llm", "name": "chat"},
+        summary="ModelService llm/chat has not been ready for 30 minutes",
+        # Neither a subscription that waits for approval, nor a model that waits for it alone.
+        quiet={
+            condition("Reconciling", "True"): "1x240",
+            condition("DevelopersReady", "False"): "1x240",
+            condition("ModelReady", "True"): "1x240",
+            condition("Reconciling", "True", SUBSCRIPTION): "1x240",
+            condition("Approved", "False", SUBSCRIPTION): "1x240",
+            condition("KeyReady", "Unknown", SUBSCRIPTION): "1x240",
+        },
+    ),
+    Case(
+        "MaasObjectNotReady",
+        {
+            condition("Reconciling", "True", SUBSCRIPTION): "1x90",
+            condition("Approved", "Unknown", SUBSCRIPTION): "1x90",
+            condition("AccountReady", "False", SUBSCRIPTION): "1x90",
+        },
+        fires=30,
+        labels={"kind": "ModelSubscription", "namespace": "team", "name": "chat"},
+        summary="ModelSubscription team/chat has not been ready for 30 minutes",
+        quiet={condition("Reconciling", "True", SUBSCRIPTION): "1x29 stale"},
+    ),
+    Case(
+        "MaasObjectNotReady",
+        {condition("Reconciling", "True", 'kind="ModelPlatform",namespace="maas-operator",name="default"'): "1x90"},
+        fires=30,
+        labels={"kind": "ModelPlatform", "namespace": "maas-operator", "name": "default"},
+        summary="ModelPlatform default has not been ready for 30 minutes",
+        quiet={condition("Reconciling", "False", PLATFORM): "1x240"},
+    ),
+    Case(
+        "MaasTokenPolicyLost",
+        {
+            condition("TokenPolicyReady", "True", PLATFORM): "1x9",
+            condition("TokenPolicyReady", "False", PLATFORM): "_x10 1x90",
+        },
+        fires=40,
+        labels={"kind": "ModelPlatform", "name": "default"},
+        summary="The gateways of the ModelPlatform default have lost the metering policy",
+        quiet={condition("TokenPolicyReady", "False", PLATFORM): "1x240"},
     ),
 )
 

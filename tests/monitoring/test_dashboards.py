@@ -24,9 +24,15 @@ def panels(dashboard: dict[str, Any], *, rows: bool = False) -> list[dict[str, A
     return [one for one in dashboard["panels"] if rows or one["type"] != "row"]
 
 
+def values(dashboard: dict[str, Any]) -> list[str]:
+    """Return what the variables are looked up by, as expressions."""
+    found = [one["definition"] for one in dashboard["templating"]["list"] if one["type"] == "query"]
+    return [re.sub(r"label_values\((.*), (\w+)\)", r"sum by (\2) (\1)", one) for one in found]
+
+
 def expressions(dashboard: dict[str, Any]) -> list[str]:
-    """Return every query of the panels, with values for variables."""
-    found = [target["expr"] for panel in panels(dashboard) for target in panel["targets"]]
+    """Return every query of panels and variables, with values for variables."""
+    found = [target["expr"] for panel in panels(dashboard) for target in panel["targets"]] + values(dashboard)
     for pattern, value in _VARIABLES.items():
         found = [re.sub(pattern, value, one) for one in found]
     return found
