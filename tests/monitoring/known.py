@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import product
 
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
@@ -41,6 +42,23 @@ def of_others() -> Metrics:
     for name, type_, labels, _ in _FOREIGN.findall((HERE / "monitoring.md").read_text()):
         suffixes = ("_bucket", "_sum", "_count") if type_ == "histogram" else ("",)
         found |= {name + suffix: frozenset(re.findall(r"\w+", labels)) for suffix in suffixes}
+    return found
+
+
+def busy_world() -> list[str]:
+    """Return series of every metric, in two pods each, with values for the labels that queries choose by."""
+    chosen: dict[str, tuple[str, ...]] = {
+        "le": ("1", "+Inf"),
+        "status": ("True", "False"),
+        "type": ("Ready", "Stalled", "Reconciling", "total", "prompt"),
+        "code": ("200", "404"),
+    }
+    found = []
+    for name, of_it in all_of_them().items():
+        labels = sorted(of_it | ({"le"} if name.endswith("_bucket") else set()))
+        for pod, *values in product(("a", "b"), *(chosen.get(label, ("x",)) for label in labels)):
+            pairs = zip(("pod", *labels), (pod, *values), strict=True)
+            found.append(name + "{" + ",".join(f'{label}="{value}"' for label, value in pairs) + "}")
     return found
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from docs.generate import HERE
+from tests.monitoring.known import busy_world
 from tests.monitoring.rules import MONITORING, needs_promtool, promtool, written
 
 FILES = sorted((MONITORING / "dashboards").glob("*.json"))
@@ -43,6 +44,19 @@ def expressions(dashboard: dict[str, Any]) -> list[str]:
 def test_every_query_is_promql(dashboard: dict[str, Any], tmp_path: Path) -> None:
     rules = [{"record": f"query:{number}", "expr": one} for number, one in enumerate(expressions(dashboard))]
     assert promtool("check", "rules", written(tmp_path, "r.yaml", {"groups": [{"name": "a", "rules": rules}]})) == ""
+
+
+@needs_promtool
+@EACH
+async def test_every_query_finds_something_when_much_goes_on(dashboard: dict[str, Any], tmp_path: Path) -> None:
+    inputs = [{"series": series, "values": "0+1x60"} for series in busy_world()]
+    asked = expressions(dashboard)
+    checks = [{"expr": one, "eval_time": "1h", "exp_samples": []} for one in asked]
+    content = {"rule_files": [], "tests": [{"interval": "1m", "input_series": inputs, "promql_expr_test": checks}]}
+    told = promtool("test", "rules", written(tmp_path, "test.yaml", content))
+    # Nothing is expected, so that promtool tells of each query that finds something, and of each that fails.
+    assert " err: " not in told
+    assert told.count("got:") - told.count("got: nil") == len(asked)
 
 
 @EACH
