@@ -5,21 +5,21 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
-import yaml
 
 from maas_operator.domain.kinds import MODEL_PLATFORM, MODEL_SERVICE, MODEL_SUBSCRIPTION, NAMESPACE
 from maas_operator.domain.objects import Ref, ref_of
 from tests.docs.commands import RUN, SAMPLE, blocks
 from tests.install.conftest import ROOT, UPSTREAM, Administrator
+from tests.upstream import definition
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ARGO_CD = [UPSTREAM / "argo-cd" / name for name in ("application-crd.yaml", "appproject-crd.yaml")]
-FROM_NOTHING = ("docs/install.md", "docs/gitops.md")
+MONITORS = sorted((UPSTREAM / "prometheus-operator").glob("*.yaml"))
+FROM_NOTHING = ("docs/install.md", "docs/gitops.md", "docs/monitoring.md")
 """Pages that begin without an operator."""
 PLACES = {"NAMESPACE": "llm-hosting", "NAME": "llama-32-1b-instruct-cpu"}
 """What the words that a reader replaces stand for here."""
@@ -56,13 +56,27 @@ async def test_the_page_on_installing(administrator: Administrator) -> None:
 async def test_the_page_on_gitops(administrator: Administrator) -> None:
     if administrator.real or not UPSTREAM.is_dir():
         pytest.skip("it needs the upstream CRDs, and a server that is new enough for them")
-    await administrator.world.apply([_loaded(path) for path in ARGO_CD])
+    await administrator.world.apply([definition(path) for path in ARGO_CD])
     await administrator.world.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "argocd"}}])
     await administrator.installed()
     async with administrator.running():
         await run(administrator, "docs/gitops.md")
         await administrator.make("uninstall")
     for name in ("argocd", "search", "support"):
+        await administrator.world.removed(Ref(NAMESPACE, "", name))
+
+
+async def test_the_page_on_monitoring(administrator: Administrator) -> None:
+    if administrator.real or not UPSTREAM.is_dir():
+        pytest.skip("it needs the upstream CRDs, and a server that is new enough for them")
+    await administrator.world.apply([definition(path) for path in MONITORS])
+    others = ("llm-hosting", "grafana")
+    for name in others:
+        await administrator.world.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}])
+    await administrator.installed("OVERLAY=openshift")
+    await run(administrator, "docs/monitoring.md")
+    await in_a_shell(administrator, ["kubectl delete -k deploy/monitoring", "make uninstall OVERLAY=openshift"])
+    for name in others:
         await administrator.world.removed(Ref(NAMESPACE, "", name))
 
 
@@ -98,8 +112,3 @@ async def test_a_page(reader: Administrator, page: str) -> None:
     for kind in (MODEL_SERVICE, MODEL_SUBSCRIPTION, MODEL_PLATFORM):
         for one in await reader.around.client.list(kind):
             await reader.world.removed(ref_of(one))
-
-
-def _loaded(path: Path) -> dict[str, object]:
-    loaded: dict[str, object] = yaml.safe_load(path.read_text())
-    return loaded
