@@ -62,6 +62,13 @@ class Leadership:
         self._lease: Manifest | None = None
         self._record: Record = {}
         self._changed_at = 0.0
+        self._looked_at = 0.0
+
+    @property
+    def stands_by(self) -> bool:
+        """Tell whether another leads, and this process would see it if that ended."""
+        another_leads = self.holder not in ("", self._identity)
+        return another_leads and _clock() - self._looked_at <= self._terms.lease.total_seconds()
 
     @property
     def holder(self) -> str:
@@ -134,6 +141,7 @@ class Leadership:
         except NotFound:
             # Who held it may not know yet that it is gone: what was seen of it holds as long as it would have.
             self._lease = None
+        self._looked_at = _clock()
 
     def _may_take(self) -> bool:
         unchanged = timedelta(seconds=_clock() - self._changed_at)
