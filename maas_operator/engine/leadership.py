@@ -102,8 +102,9 @@ class Leadership:
             async with asyncio.timeout(RELEASE_SECONDS):
                 # As it is now: the end may have cut off a renewal that the server has taken.
                 lease = await self._leases.get(self._ref)
-                if lease["spec"]["holderIdentity"] == self._identity:
-                    await self._leases.replace(lease | {"spec": released(lease["spec"], self._now())})
+                record = lease.get("spec") or {}
+                if record.get("holderIdentity") == self._identity:
+                    await self._leases.replace(lease | {"spec": released(record, self._now())})
         except (ApiError, TimeoutError) as error:
             logger.warning("%s is not released, and free when it has run out: %s", self._ref, error or "no answer")
 
