@@ -125,6 +125,8 @@ async def test_a_leader_that_was_stopped_writes_nothing_when_it_wakes(pair: Pair
     pair.leader.pause()
     await pair.taken_over(first)
     pair.networks[0].release_answers()
+    # They have arrived before it wakes.
+    await asyncio.sleep(LOOK_SECONDS * 5)
     pair.leader.resume()
     assert await asyncio.wait_for(pair.leader.ended(), 20) == 1
     await proved(pair, namespace)
