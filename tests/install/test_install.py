@@ -167,6 +167,12 @@ async def test_a_cluster_that_takes_requests_and_never_answers_is_not_waited_for
             assert code != 0
 
 
+async def test_a_kubectl_that_is_not_there_is_told_of(administrator: Administrator) -> None:
+    code, output = await administrator.shell("PATH=/nonexistent /bin/bash deploy/scripts/install")
+    assert code != 0
+    assert "there is no kubectl in your PATH; nothing was changed" in output
+
+
 async def test_a_cluster_that_does_not_answer_is_not_taken_for_an_empty_one(administrator: Administrator) -> None:
     code, output = await administrator.shell("KUBECONFIG=/nonexistent make --no-print-directory install")
     assert code != 0
