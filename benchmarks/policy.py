@@ -1,6 +1,6 @@
 """What the token policy costs in a real nginx: latency, CPU and memory, against the same chain without it.
 
-Run `python -m benchmarks.policy` in the root of the repository, with the packages of requirements/debian-policy.txt.
+Run `python -m benchmarks.policy` in the root of the repository, with the packages of requirements/debian.txt.
 """
 
 from __future__ import annotations

@@ -9,6 +9,21 @@ import pytest_asyncio
 
 from maas_operator.sandbox.control_plane import ControlPlane
 
+ON_BOTH = ("test_life.py", "test_pages.py")
+"""What the embedded API is held to by the end-to-end tests where the real servers take all of them."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what would run on both servers, but for a part; `SERVERS=all` takes it all, as does naming it."""
+    if os.environ.get("SERVERS") == "all" or not os.environ.get("KUBEBUILDER_ASSETS"):
+        return
+    on_real = {item.nodeid for item in items}
+    twice = [one for one in items if "[embedded" in one.name and one.nodeid.replace("[embedded", "[real") in on_real]
+    left_out = {one for one in twice if one.path.parent.name in ("e2e", "install") and one.path.name not in ON_BOTH}
+    config.hook.pytest_deselected(items=list(left_out))
+    items[:] = [item for item in items if item not in left_out]
+
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def control_plane(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ControlPlane]:

@@ -24,6 +24,9 @@ from maas_operator.engine.errors import OperatorError
 Seen: TypeAlias = Callable[[Manifest, Kind, str | None], None]
 """Told of each object: type None means listed, else ADDED, MODIFIED or DELETED."""
 
+OUTAGE_BACKOFFS: Final = (1, 1, 2, 3, *(5,) * 120)
+"""The pauses of a watch while a server answers by errors: a watch that gives up takes the process along."""
+
 NOTICE_SECONDS: Final = 10.0
 """How long kopf may take to begin to watch a new kind, before we hold that it has missed it."""
 
@@ -137,6 +140,7 @@ def settings() -> kopf.OperatorSettings:
     result.watching.chunk_size = 500
     result.networking.request_timeout = 30
     result.networking.connect_timeout = 10
+    result.networking.error_backoffs = OUTAGE_BACKOFFS
     result.queueing.exit_timeout = 5
     result.process.ultimate_exiting_timeout = 25
     for kind, selector in SELECTORS.items():

@@ -59,7 +59,7 @@ class Lead:
     @property
     def stands_by(self) -> bool:
         """Tell whether another leads, and this one waits to take over."""
-        return self._leadership is not None and self._leadership.holder not in ("", self.identity)
+        return self._leadership is not None and self._leadership.stands_by
 
     @asynccontextmanager
     async def held(self, cluster: KubernetesCluster, now: Callable[[], datetime]) -> AsyncIterator[None]:

@@ -1,12 +1,20 @@
-"""Logs as one JSON object per line. Secrets are kept out at their source: no body of a request or answer is logged."""
+"""Logs as one JSON object per line.
+
+Secrets are kept out at their source: no body of a request or answer is logged. Of errors that nobody thought of the
+place is told, and not the words: those may quote anything.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
 import sys
+import traceback
 from datetime import UTC, datetime
 from typing import Final, TextIO
+
+from maas_operator.engine.errors import OperatorError
+from maas_operator.engine.pass_log import pass_fields
 
 _QUIET: Final = {
     # One line per event and object.
@@ -22,7 +30,7 @@ _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asc
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats a record as one JSON object; what was passed as `extra` becomes fields."""
+    """Formats a record as one JSON object, with fields for the pass that runs and for what was passed as `extra`."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -36,8 +44,19 @@ class JsonFormatter(logging.Formatter):
             key: value for key, value in vars(record).items() if key not in _STANDARD and record.name[:4] != "kopf"
         }
         if record.exc_info:
-            extra["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line | extra, default=str, ensure_ascii=False)
+            extra["exception"] = _trace(record.exc_info[1])
+        return json.dumps({**line, **pass_fields(), **extra}, default=str, ensure_ascii=False)
+
+
+def _trace(error: BaseException | None) -> str:
+    """Return where an error was raised, and before it those that led to it."""
+    if error is None:
+        return ""
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    parts = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+    words = f": {error}" if isinstance(error, OperatorError) else ""
+    own = f"{''.join(traceback.format_tb(error.__traceback__))}{type(error).__qualname__}{words}"
+    return "\n".join(filter(None, [_trace(before), own, *map(_trace, parts)]))
 
 
 def configure(level: str, stream: TextIO = sys.stderr) -> None:

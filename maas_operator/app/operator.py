@@ -47,7 +47,10 @@ async def run(settings: Settings) -> int:
         return 0
     except BaseExceptionGroup as failures:
         for error in _leaves(failures):
-            logger.critical("%s", error, exc_info=None if isinstance(error, OperatorError) else error)
+            if isinstance(error, OperatorError):
+                logger.critical("%s", error)
+            else:
+                logger.critical("a fault of the operator", exc_info=error)
     return 1
 
 
@@ -68,7 +71,7 @@ class Operator:
             connect(
                 access, on_request=metrics.request_ended, may_write=lead.may_write, identity=lead.identity
             ) as cluster,
-            self._settings.threescale(lead.may_write) as threescale,
+            self._settings.threescale(lead.may_write, metrics.threescale_answered) as threescale,
         ):
             cache = Cache(references)
             inquiries = Inquiries(threescale, Lookup(cache, cluster), now)

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 from maas_operator.adapters.kubernetes.access import Access
-from maas_operator.adapters.threescale.client import AdminApi
+from maas_operator.adapters.threescale.client import AdminApi, CallObserver
 from maas_operator.app.election import Election
 from maas_operator.engine.fence import WriteSeconds
 from maas_operator.engine.threescale import Threescale
@@ -21,7 +21,7 @@ class Settings:
     """
 
     access: Access = field(default_factory=Access)
-    threescale: Callable[[WriteSeconds], AbstractAsyncContextManager[Threescale]] = AdminApi
+    threescale: Callable[[WriteSeconds, CallObserver], AbstractAsyncContextManager[Threescale]] = AdminApi
     election: Election | None = None
     http_host: str = "0.0.0.0"
     http_port: int = 8080

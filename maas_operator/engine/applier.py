@@ -7,12 +7,20 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from maas_operator.domain.decision import Annotation, Patch
 from maas_operator.domain.emitted import digest
 from maas_operator.domain.kinds import RETAINED, TABLE, Use
-from maas_operator.domain.labels import OWNER_UID, is_left_behind, is_owned_by, labels_of, owner_labels
+from maas_operator.domain.labels import (
+    CORRECTED_AT,
+    OWNER_UID,
+    annotations_of,
+    is_left_behind,
+    is_owned_by,
+    labels_of,
+    owner_labels,
+)
 from maas_operator.domain.objects import Manifest, Ref, Refusal, ref_of
 
 from .cache import Cache, version_of, without_managed_fields
@@ -36,10 +44,22 @@ class Applied(StrEnum):
     CHANGED = "changed"
     CORRECTED = "corrected"
     """Changed back, after somebody else had changed it."""
+    CORRECTED_IN_3SCALE = "corrected_in_3scale"
+    """Touched, so that the 3scale-operator puts back what somebody changed in 3scale itself."""
     NOOP = "noop"
     SKIPPED = "skipped"
     DELETING = "deleting"
+    """Its name is not free yet."""
+    DELETED = "deleted"
+    """Not wanted any more, and told to go."""
     REFUSED = "refused"
+
+
+class ApplyObserver(Protocol):
+    """Told what became of each child."""
+
+    def child_applied(self, ref: Ref, applied: Applied) -> None:
+        """Count it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +211,13 @@ def _outcome(known: Manifest | None, live: Manifest, *, again: bool) -> Outcome:
         return Outcome(Applied.CREATED, live)
     if version_of(known) == version_of(live):
         return Outcome(Applied.NOOP, live)
+    if _mark(known) < _mark(live):
+        return Outcome(Applied.CORRECTED_IN_3SCALE, live)
     return Outcome(Applied.CORRECTED if again else Applied.CHANGED, live)
+
+
+def _mark(child: Manifest) -> str:
+    return annotations_of(child).get(CORRECTED_AT, "")
 
 
 def adopted(child: Manifest, owner: Manifest) -> Manifest:

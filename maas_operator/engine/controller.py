@@ -8,10 +8,10 @@ Each step may be the last one before a crash: the next pass begins anew and ends
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from maas_operator.api.meta import ConditionStatus
 from maas_operator.api.model_service import ManagementPolicy
@@ -22,11 +22,12 @@ from maas_operator.domain.kinds import OUTLIVED, Kind
 from maas_operator.domain.labels import FINALIZER, is_owned_by
 from maas_operator.domain.objects import Children, Manifest, Ref, Refusal, ref_of
 
-from .applier import Applied, Applier, Learn, Outcome
+from .applier import Applied, Applier, ApplyObserver, Learn, Outcome
 from .cache import Cache, version_of, without_managed_fields
 from .cluster import FINALIZER_MANAGER, STATUS_MANAGER, Cluster
 from .errors import ApiError, Conflict, InvalidSpec, NotFound, OperatorError, Rejected
 from .events import tell_left_behind, tell_transitions
+from .pass_log import changed
 from .pruner import Pruned, Pruner
 from .rehearsal import NobodyCounts, Rehearsal
 from .status import Status, inventory_of, merge, same, status_after, status_of, with_intents
@@ -53,13 +54,6 @@ class Behaviour(Generic[AnyWorld]):
     """Has 3scale accept an application; returns nothing, or why that failed."""
     withdraw: Callable[[AnyWorld, Manifest], Awaitable[str]] | None = None
     """Deletes in 3scale what a child under deletion would leave there; returns nothing, or why it is still there."""
-
-
-class ApplyObserver(Protocol):
-    """Told what became of each child."""
-
-    def child_applied(self, kind: Kind, applied: Applied) -> None:
-        """Count it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +284,7 @@ class Pass(Generic[AnyWorld]):
         self._note(patch.ref, await self._tools.applier.patch(self._owner, patch, self.guard))
 
     def _note(self, ref: Ref, outcome: Outcome) -> None:
-        self._tools.observer.child_applied(ref.kind, outcome.applied)
+        self._tools.observer.child_applied(ref, outcome.applied)
         self._live.pop(ref, None)
         self._refused.pop(ref, None)
         if outcome.live is not None:
@@ -337,6 +331,8 @@ class Pass(Generic[AnyWorld]):
             return None
         pruned = await self._tools.pruner.prune(unwanted, decision.namespaces, self.guard, at_once=decision.forced)
         self._refused |= pruned.refused
+        for ref in pruned.deleted:
+            self._tools.observer.child_applied(ref, Applied.DELETED)
         gone = unwanted.keys() - pruned.remaining.keys()
         self._gone |= gone - pruned.refused.keys()
         for ref in gone:
@@ -355,6 +351,7 @@ class Pass(Generic[AnyWorld]):
         # The API takes it for the version that this pass believes in, and for no other: that is proof as well.
         self._proven = True
         if now is not None:
+            _note_transitions(before, status["conditions"])
             await tell_transitions(self._tools.cluster, self._owner, before, status["conditions"], now)
 
     async def _hold(self) -> None:
@@ -372,6 +369,7 @@ class Pass(Generic[AnyWorld]):
             await tell_left_behind(self._tools.cluster, self._owner, left, now)
         reply = await self._tools.cluster.apply(_identity(self._owner), manager=FINALIZER_MANAGER)
         self._tools.learn(without_managed_fields(reply), self._key)
+        changed("let go")
 
     def _next(self, decision: Decision, *, waits: bool) -> float:
         wishes = [RESYNC_SECONDS]
@@ -400,6 +398,13 @@ def _status_of_failure(owner: Manifest, reason: Reason, message: str, now: datet
     others = [condition for condition in before if condition["type"] not in truths]
     conditions = merge(before, told, generation, now)
     return {**status_of(owner), "observedGeneration": generation, "conditions": [*conditions, *others]}
+
+
+def _note_transitions(before: Iterable[Manifest], after: Iterable[Manifest]) -> None:
+    known = {(one["type"], one["status"], one["reason"]) for one in before}
+    for one in after:
+        if (one["type"], one["status"], one["reason"]) not in known:
+            changed(f"{one['type']} is {one['status']} ({one['reason']})")
 
 
 def _left(pruned: Pruned | None) -> Mapping[Ref, Manifest | None]:

@@ -10,14 +10,17 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
+from maas_operator.domain.kinds import Kind
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 
-from .applier import Applier
+from .applier import Applier, ApplyObserver
 from .cache import Cache
 from .cluster import Cluster
-from .controller import ApplyObserver, Behaviour, Controller, Tools
-from .errors import OperatorError, Unavailable
+from .controller import Behaviour, Controller, Tools
+from .convergence import Convergence
+from .errors import OperatorError, Unavailable, reason_of
 from .informer import Informer
+from .pass_log import Noting, PassLog, pass_log
 from .pruner import Pruner
 from .queue import WorkQueue, spread
 from .relist import RelistObserver, Relists
@@ -43,8 +46,14 @@ class PassResult(StrEnum):
 class Observer(ApplyObserver, RelistObserver, Protocol):
     """Told what the engine does, to count it."""
 
-    def pass_ended(self, key: Ref, result: PassResult, seconds: float) -> None:
-        """Count a pass and its duration."""
+    def waited(self, seconds: float) -> None:
+        """Count how long an owner was due before a worker took it."""
+
+    def pass_ended(self, key: Ref, result: PassResult, seconds: float, error: str) -> None:
+        """Count a pass, its duration and, in one word, the error that it failed with; empty for none."""
+
+    def became_ready(self, kind: Kind, seconds: float) -> None:
+        """Count how long it took from a new spec until Ready was True for it."""
 
 
 class Engine:
@@ -63,14 +72,16 @@ class Engine:
         now: Callable[[], datetime],
         rng: Callable[[], float] = random.random,
     ) -> None:
-        self.queue: WorkQueue[Ref] = WorkQueue(rng)
+        self.queue: WorkQueue[Ref] = WorkQueue(rng, waited=observer.waited)
         self._cache = cache
         self._informer = Informer(cache, self.queue)
         self._relists = Relists(cluster, cache, self._informer, observer)
         learn = self._informer.learn
-        tools = Tools(cluster, cache, learn, Applier(cluster, cache, learn), Pruner(cluster), observer, now)
+        applier, noting = Applier(cluster, cache, learn), Noting(observer)
+        tools = Tools(cluster, cache, learn, applier, Pruner(cluster), noting, now)
         self._controllers = {behaviour.kind: Controller(behaviour, tools) for behaviour in behaviours}
         self._observer = observer
+        self._convergence = Convergence(observer.became_ready)
         self._rng = rng
 
     def notify(self, manifest: Manifest, *, deleted: bool = False, listed: bool = False) -> None:
@@ -98,14 +109,25 @@ class Engine:
     async def _pass(self, key: Ref) -> None:
         clock = asyncio.get_running_loop().time
         started = clock()
-        try:
-            async with asyncio.timeout(PASS_SECONDS):
-                again_after = await self._controllers[key.kind].reconcile(key)
-        except Exception as error:
-            result = self._retry(key, error)
-        else:
-            result = self._plan(key, again_after)
-        self._observer.pass_ended(key, result, clock() - started)
+        error = ""
+        owner = self._cache.get(key)
+        self._convergence.look(key, owner)
+        with pass_log(key, owner) as log:
+            try:
+                async with asyncio.timeout(PASS_SECONDS):
+                    again_after = await self._controllers[key.kind].reconcile(key)
+            except Exception as failure:
+                result, error = self._retry(key, failure, log, clock() - started), reason_of(failure)
+            else:
+                result = self._plan(key, again_after)
+                self._tell(key, result, log, clock() - started)
+        self._convergence.look(key, self._cache.get(key))
+        self._observer.pass_ended(key, result, clock() - started, error)
+
+    def _tell(self, key: Ref, result: PassResult, log: PassLog, seconds: float) -> None:
+        """Log a pass that changed something."""
+        if log.changes:
+            logger.info("%s: %s", key, log, extra={"outcome": result, "duration": round(seconds, 3)})
 
     def _plan(self, key: Ref, again_after: float | None) -> PassResult:
         if again_after is None:
@@ -114,11 +136,15 @@ class Engine:
         self.queue.succeed(key, again_after_seconds=spread(again_after, self._rng))
         return PassResult.DONE
 
-    def _retry(self, key: Ref, error: Exception) -> PassResult:
+    def _retry(self, key: Ref, error: Exception, log: PassLog, seconds: float) -> PassResult:
         wish = error.retry_after_seconds if isinstance(error, Unavailable) else None
         delay = self.queue.fail(key, at_least_seconds=wish or 0.0)
         expected = isinstance(error, OperatorError | TimeoutError)
+        result = PassResult.RETRIED if expected else PassResult.CRASHED
         words = f"{type(error).__name__}: {error}" if expected else "a fault of the operator"
+        if log.changes:
+            words += f", after this: {log}"
         level, trace = (logging.INFO, None) if expected else (logging.ERROR, error)
-        logger.log(level, "%s: %s; again in %.0f s", key, words, delay, exc_info=trace)
-        return PassResult.RETRIED if expected else PassResult.CRASHED
+        fields = {"outcome": result, "duration": round(seconds, 3)}
+        logger.log(level, "%s: %s; again in %.0f s", key, words, delay, exc_info=trace, extra=fields)
+        return result

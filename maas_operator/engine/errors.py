@@ -26,7 +26,16 @@ Messages never hold request bodies: those may be Secrets.
 
 from __future__ import annotations
 
+from typing import Final
+
 from maas_operator.domain.objects import Ref
+
+INTERNAL_ERROR: Final = "InternalError"
+
+
+def reason_of(error: Exception) -> str:
+    """Name an error in one word out of a closed set: its type, or InternalError if nobody thought of it."""
+    return type(error).__name__ if isinstance(error, OperatorError | TimeoutError) else INTERNAL_ERROR
 
 
 class OperatorError(Exception):

@@ -62,6 +62,13 @@ class Leadership:
         self._lease: Manifest | None = None
         self._record: Record = {}
         self._changed_at = 0.0
+        self._looked_at = 0.0
+
+    @property
+    def stands_by(self) -> bool:
+        """Tell whether another leads, and this process would see it if that ended."""
+        another_leads = self.holder not in ("", self._identity)
+        return another_leads and _clock() - self._looked_at <= self._terms.lease.total_seconds()
 
     @property
     def holder(self) -> str:
@@ -95,8 +102,9 @@ class Leadership:
             async with asyncio.timeout(RELEASE_SECONDS):
                 # As it is now: the end may have cut off a renewal that the server has taken.
                 lease = await self._leases.get(self._ref)
-                if lease["spec"]["holderIdentity"] == self._identity:
-                    await self._leases.replace(lease | {"spec": released(lease["spec"], self._now())})
+                record = lease.get("spec") or {}
+                if record.get("holderIdentity") == self._identity:
+                    await self._leases.replace(lease | {"spec": released(record, self._now())})
         except (ApiError, TimeoutError) as error:
             logger.warning("%s is not released, and free when it has run out: %s", self._ref, error or "no answer")
 
@@ -134,6 +142,7 @@ class Leadership:
         except NotFound:
             # Who held it may not know yet that it is gone: what was seen of it holds as long as it would have.
             self._lease = None
+        self._looked_at = _clock()
 
     def _may_take(self) -> bool:
         unchanged = timedelta(seconds=_clock() - self._changed_at)

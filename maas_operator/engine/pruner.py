@@ -17,10 +17,11 @@ from .refusals import refusal_of
 
 @dataclass(slots=True)
 class Pruned:
-    """What is still there, as read live, and what could not be read or deleted."""
+    """What is still there, as read live, what could not be read or deleted, and what was told to go."""
 
     remaining: dict[Ref, Manifest] = field(default_factory=dict)
     refused: dict[Ref, Refusal] = field(default_factory=dict)
+    deleted: list[Ref] = field(default_factory=list, compare=False)
 
 
 class Pruner:
@@ -92,6 +93,7 @@ class Pruner:
     async def _delete(self, ref: Ref, pruned: Pruned) -> None:
         try:
             await self._cluster.delete(ref, uid=pruned.remaining[ref]["metadata"]["uid"])
+            pruned.deleted.append(ref)
         except (NotFound, Conflict):
             pass  # Gone, or replaced since: the look that follows tells.
         except ApiError as error:

@@ -26,11 +26,14 @@ class WorkQueue(Generic[Key]):
     """Keys that wait for a moment, for a worker, or for their own back-off.
 
     A pass sees all that is known when it starts. So it takes over whatever was planned for its key before, and what is
-    added while it runs comes after it.
+    added while it runs comes after it. `waited` is told how long each key was due before a worker took it.
     """
 
-    def __init__(self, rng: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self, rng: Callable[[], float] = random.random, *, waited: Callable[[float], None] = lambda seconds: None
+    ) -> None:
         self._rng = rng
+        self._waited = waited
         # The loop keeps its timers in a heap: there is no need for one of our own.
         self._planned: dict[Key, asyncio.TimerHandle] = {}
         self._ready: asyncio.Queue[Key] = asyncio.Queue()
@@ -39,6 +42,7 @@ class WorkQueue(Generic[Key]):
         self._again: dict[Key, bool] = {}
         self._failures: dict[Key, int] = {}
         self._not_before: dict[Key, float] = {}
+        self._unsuccessful_since: dict[Key, float] = {}
 
     def add(self, key: Key, *, after_seconds: float = 0.0, urgent: bool = False) -> None:
         """Have the key worked on after a delay; of several wishes the earliest wins.
@@ -46,6 +50,7 @@ class WorkQueue(Generic[Key]):
         Only an urgent one ends a back-off; it knows no delay.
         """
         now = _now()
+        self._unsuccessful_since.setdefault(key, now)
         if urgent:
             self._not_before.pop(key, None)
         due = now if urgent else max(now + after_seconds, self._not_before.get(key, now))
@@ -59,8 +64,8 @@ class WorkQueue(Generic[Key]):
     async def get(self) -> Key:
         """Wait for a key that is due and give it to the caller, who says `succeed`, `fail` or `forget`, then `done`."""
         key = await self._ready.get()
-        self._running_since[key] = _now()
-        del self._ready_since[key]
+        self._running_since[key] = now = _now()
+        self._waited(now - self._ready_since.pop(key))
         planned = self._planned.pop(key, None)
         if planned is not None:
             planned.cancel()
@@ -82,7 +87,8 @@ class WorkQueue(Generic[Key]):
         return delay
 
     def forget(self, key: Key) -> None:
-        """Drop the key's history of failures."""
+        """Drop the key's history."""
+        self._unsuccessful_since.pop(key, None)
         self._failures.pop(key, None)
         self._not_before.pop(key, None)
 
@@ -107,6 +113,11 @@ class WorkQueue(Generic[Key]):
     def longest_running_seconds(self) -> float:
         """Tell how long the oldest pass has been running."""
         return _age(self._running_since)
+
+    @property
+    def longest_unsuccessful_seconds(self) -> float:
+        """Tell how long ago the last success of that key was which has been without one for longest."""
+        return _age(self._unsuccessful_since)
 
     def _arrive(self, key: Key, urgent: bool) -> None:
         del self._planned[key]

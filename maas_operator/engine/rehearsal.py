@@ -111,7 +111,7 @@ class Rehearsal:
 class NobodyCounts:
     """An observer of children that were not written."""
 
-    def child_applied(self, kind: Kind, applied: Applied) -> None:
+    def child_applied(self, ref: Ref, applied: Applied) -> None:
         """Count nothing."""
 
 

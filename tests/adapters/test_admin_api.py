@@ -287,6 +287,33 @@ async def test_an_answer_is_an_error_of_ours_without_its_body(
         assert "canary" not in str(caught.value)
 
 
+async def test_each_request_is_observed_with_the_code_of_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "CALL_SECONDS", 0.2)
+    seen: list[tuple[str, int]] = []
+    forever = asyncio.Event()
+
+    async def handle(request: web.Request) -> web.Response:
+        if "active_docs" not in request.path:
+            return web.json_response({"backend_apis": []})
+        if request.method == "DELETE":
+            return web.Response(status=403)
+        await forever.wait()
+        return web.Response()
+
+    def observe(verb: str, code: int, seconds: float) -> None:
+        assert seconds >= 0
+        seen.append((verb, code))
+
+    async with somebody(handle) as tenant, AdminApi(on_call=observe) as api:
+        await api.check(tenant)
+        with pytest.raises(TokenRefused):
+            await api.delete_document(tenant, 1)
+        with pytest.raises(RemoteUnavailable):
+            await api.documents(tenant)
+        forever.set()
+    assert seen == [("get", 200), ("delete", 403), ("get", 0)]
+
+
 async def test_the_token_is_sent_as_a_password_and_never_in_a_url() -> None:
     seen: list[web.Request] = []
 

@@ -15,7 +15,7 @@ import pytest_asyncio
 
 from maas_operator.adapters import secret_watch
 from maas_operator.adapters.first_lists import caught_up, live_lists
-from maas_operator.adapters.kopf_events import EventsLost, KopfEvents
+from maas_operator.adapters.kopf_events import EventsLost, KopfEvents, settings
 from maas_operator.adapters.kubernetes.access import Access, connect
 from maas_operator.adapters.kubernetes.client import KubernetesCluster
 from maas_operator.adapters.secret_watch import SecretWatches
@@ -307,6 +307,13 @@ async def test_a_secret_that_goes_while_no_platform_names_it_is_told_as_deleted_
         await cluster.delete(ref_of(first), uid=first["metadata"]["uid"])
         watches.platform_seen(platform(namespace, "first"), "MODIFIED")
         await told.until(("DELETED", ref_of(first)))
+
+
+def test_a_server_that_answers_by_errors_for_minutes_ends_no_watch() -> None:
+    backoffs = settings().networking.error_backoffs
+    assert isinstance(backoffs, tuple)
+    assert sum(backoffs) >= 600
+    assert max(backoffs) <= 5, "so that it goes on soon after"
 
 
 async def test_a_missing_permission_on_secrets_is_logged_once_and_cured_when_it_is_given(

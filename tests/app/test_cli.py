@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,8 @@ from click.testing import CliRunner
 from maas_operator import __version__
 from maas_operator.app.cli import main
 from maas_operator.sandbox.kubeapi.kubeapi import write_kubeconfig
+
+SAMPLE = Path(__file__).parents[2] / "deploy" / "samples" / "llama-32-1b-instruct-cpu.yaml"
 
 
 def invoke(*arguments: str) -> tuple[int, str]:
@@ -64,6 +68,16 @@ def test_an_unusable_kubeconfig_exits_with_2_and_one_line_that_does_not_quote_it
     assert output.startswith(f"Error: no access to Kubernetes by {kubeconfig}: ")
     assert output.count("\n") == 1
     assert "token-of-somebody" not in output
+
+
+def test_without_any_kubeconfig_the_file_and_the_options_are_named(tmp_path: Path) -> None:
+    # Where the default is, the client's library looks up once per process.
+    missing = str(tmp_path / "missing")
+    command = [sys.executable, "-c", "from maas_operator.app.cli import main; main()", "plan", "-f", str(SAMPLE)]
+    done = subprocess.run(command, env={"KUBECONFIG": missing}, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"by {missing}: there is no such file; name one with --kubeconfig or KUBECONFIG" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,10 @@ from typing import Any
 import yaml
 
 from maas_operator import __version__
+from maas_operator.adapters.kopf_events import settings
 from maas_operator.app.rbac import NAMESPACE
 from maas_operator.domain.labels import OPERATOR
+from maas_operator.engine.leadership import RELEASE_SECONDS
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 
@@ -42,6 +44,36 @@ def test_the_pod_is_restricted_and_names_no_user() -> None:
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
+
+
+def test_the_pod_has_the_time_to_end_that_the_process_takes() -> None:
+    pod = deployment()["spec"]["template"]["spec"]
+    seconds = settings().process.ultimate_exiting_timeout
+    assert seconds is not None
+    assert seconds + RELEASE_SECONDS < pod["terminationGracePeriodSeconds"]
+
+
+def test_a_blocked_loop_is_ended_and_a_slow_answer_is_not() -> None:
+    (container,) = deployment()["spec"]["template"]["spec"]["containers"]
+    assert {
+        name: (one["httpGet"]["path"], one["timeoutSeconds"]) for name, one in container.items() if "Probe" in name
+    } == {
+        "startupProbe": ("/healthz", 10),
+        "livenessProbe": ("/healthz", 10),
+        "readinessProbe": ("/readyz", 5),
+    }
+
+
+def test_it_asks_for_little_and_may_take_what_a_fresh_list_takes() -> None:
+    (container,) = deployment()["spec"]["template"]["spec"]["containers"]
+    assert container["resources"] == {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}}
+
+
+def test_what_it_writes_goes_to_a_small_volume_for_itself() -> None:
+    pod = deployment()["spec"]["template"]["spec"]
+    (container,), (volume,) = pod["containers"], pod["volumes"]
+    assert container["volumeMounts"] == [{"name": volume["name"], "mountPath": "/tmp"}]
+    assert volume["emptyDir"] == {"sizeLimit": "16Mi"}
 
 
 def test_every_file_is_part_of_the_installation() -> None:

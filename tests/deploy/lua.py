@@ -19,7 +19,7 @@ def interpreter() -> str:
     """Return a Lua 5.1, which is the language of Argo CD's checks; skips where there is none."""
     found = next(filter(None, map(shutil.which, _INTERPRETERS)), None)
     if found is None:
-        pytest.skip("no Lua interpreter: apt-get install $(cat requirements/debian-policy.txt)")
+        pytest.skip("no Lua interpreter: apt-get install $(cat requirements/debian.txt)")
     return found
 
 

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from docs.generate import HERE
+from maas_operator import __version__
 from maas_operator.api.parse import parse
 
 ROOT = HERE.parent
@@ -24,11 +25,48 @@ def test_an_example_is_valid(document: dict[str, object]) -> None:
     assert parse(document).kind == document["kind"]
 
 
+def links(page: Path) -> list[tuple[Path, str]]:
+    """Return the file and the anchor that each relative link of a page leads to."""
+    prose = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(), flags=re.DOTALL)
+    found = re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", prose)
+    return [((page.parent / path).resolve() if path else page, anchor) for path, anchor in found]
+
+
+def anchors(page: Path) -> set[str]:
+    """Return what GitHub calls the titles of a page."""
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    titles = (re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", title) for title in re.findall(r"^#+ (.*)$", text, re.MULTILINE))
+    return {re.sub(r"[^\w\- ]", "", title.strip().lower()).replace(" ", "-") for title in titles}
+
+
 @EVERY_PAGE
 def test_links_lead_somewhere(page: Path) -> None:
-    prose = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(), flags=re.DOTALL)
-    links = re.findall(r"\]\((?!https?:)([^)#]+)", prose)
-    assert not [link for link in links if not (page.parent / link).exists()]
+    assert [target for target, _ in links(page) if not target.exists()] == []
+
+
+@EVERY_PAGE
+def test_anchors_are_titles(page: Path) -> None:
+    assert [(target.name, anchor) for target, anchor in links(page) if anchor and anchor not in anchors(target)] == []
+
+
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    seen: set[Path] = set()
+    waiting = [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        seen.add(page)
+        waiting += {target for target, _ in links(page) if target.suffix == ".md" and target not in seen}
+    assert [page for page in PAGES if page not in seen] == []
+
+
+@EVERY_PAGE
+def test_images_have_the_version_of_this_checkout(page: Path) -> None:
+    assert set(re.findall(r"/maas-operator:(\S+)", page.read_text())) <= {__version__}
+
+
+def test_the_changelog_begins_with_the_version_of_this_checkout() -> None:
+    (newest, *_) = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert __version__ in newest
 
 
 @EVERY_PAGE

@@ -97,9 +97,14 @@ class World:
         return await self.environment.client.merge_patch(ref, content)
 
     async def remove(self, namespace: str) -> None:
-        """Delete the model of the sample and its namespace, if they are there."""
+        """Delete the model of the sample and its namespace, if they are there.
+
+        An empty namespace ends by itself: a real control plane looks at it 5 s later, and nobody uses its name again.
+        """
         await self.removed(service_of(namespace))
-        await self.removed(Ref(NAMESPACE, "", namespace))
+        found = await self.find(Ref(NAMESPACE, "", namespace))
+        if found and "deletionTimestamp" not in found["metadata"]:
+            await self.delete(ref_of(found))
 
     async def removed(self, ref: Ref) -> None:
         if await self.find(ref):

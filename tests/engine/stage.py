@@ -40,7 +40,7 @@ from maas_operator.domain.observed import is_fresh
 from maas_operator.engine.applier import Applied
 from maas_operator.engine.cache import Cache
 from maas_operator.engine.controller import Behaviour
-from maas_operator.engine.engine import Engine, PassResult
+from maas_operator.engine.engine import Engine, Observer, PassResult
 from maas_operator.engine.errors import NotFound
 from maas_operator.engine.triggers import references
 from maas_operator.sandbox.kubeapi.faults import Call, Moment
@@ -136,12 +136,23 @@ class Counts:
     applied: Counter[Applied] = field(default_factory=Counter)
     ghosts: Counter[Kind] = field(default_factory=Counter)
     lists: Counter[Kind] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
+    waits: list[float] = field(default_factory=list)
+    ready_after: list[int] = field(default_factory=list)
 
-    def pass_ended(self, key: Ref, result: PassResult, seconds: float) -> None:
+    def pass_ended(self, key: Ref, result: PassResult, seconds: float, error: str) -> None:
         assert seconds >= 0
         self.passes[key.name, result] += 1
+        if error:
+            self.errors[error] += 1
 
-    def child_applied(self, kind: Kind, applied: Applied) -> None:
+    def waited(self, seconds: float) -> None:
+        self.waits.append(seconds)
+
+    def became_ready(self, kind: Kind, seconds: float) -> None:
+        self.ready_after.append(round(seconds))
+
+    def child_applied(self, ref: Ref, applied: Applied) -> None:
         self.applied[applied] += 1
 
     def relisted(self, kind: Kind, ghosts: int) -> None:
@@ -181,12 +192,14 @@ class Stage:
     def user(self) -> User:
         return User(self)
 
-    def restart(self) -> Engine:
+    def restart(self, observer: Observer | None = None) -> Engine:
         """Begin anew with empty memory, and list everything as a watch does."""
         self.counts = Counts()
         self.cache = Cache(references)
         behaviour = Behaviour(MODEL_SERVICE, self.gather, decide)
-        self._engine = Engine(self.cluster, self.cache, [behaviour], self.counts, now=self.now, rng=lambda: 0.5)
+        self._engine = Engine(
+            self.cluster, self.cache, [behaviour], observer or self.counts, now=self.now, rng=lambda: 0.5
+        )
         return self._engine
 
     async def run(self, seconds: float, engine: Engine | None = None) -> None:

@@ -64,6 +64,11 @@ def backend(text: str = "a") -> Manifest:
     return manifest(BACK, spec={"text": text})
 
 
+def marked(mark: str) -> Manifest:
+    child = backend()
+    return child | {"metadata": {**child["metadata"], "annotations": {labels.CORRECTED_AT: mark}}}
+
+
 @contextmanager
 def failing(stage: Stage, error: Exception, verb: Verb = Verb.APPLY, moment: Moment = Moment.BEFORE) -> Iterator[None]:
     async def fail(call: Call) -> None:
@@ -128,6 +133,25 @@ async def test_what_somebody_else_changed_is_changed_back(bench: Bench) -> None:
     outcome = await bench.apply(backend())
     assert outcome.applied is Applied.CORRECTED
     assert (await bench.stage.cluster.get(BACK))["spec"] == {"text": "a"}
+
+
+async def test_what_another_spec_changes_is_no_correction(bench: Bench) -> None:
+    await bench.apply(backend("a"))
+    assert (await bench.apply(backend("b"))).applied is Applied.CHANGED
+    assert (await bench.apply(backend("a"))).applied is Applied.CHANGED
+
+
+async def test_what_another_process_did_is_no_correction(bench: Bench) -> None:
+    await bench.apply(backend("a"))
+    bench.restart()
+    assert (await bench.apply(backend("b"))).applied is Applied.CHANGED
+
+
+async def test_a_child_that_is_touched_since_3scale_has_something_else_is_a_correction_there(bench: Bench) -> None:
+    await bench.apply(backend())
+    assert (await bench.apply(marked("2026-01-01T00:00:00Z"))).applied is Applied.CORRECTED_IN_3SCALE
+    assert (await bench.apply(marked("2026-01-01T00:00:00Z"))).applied is Applied.SKIPPED
+    assert (await bench.apply(marked("2026-01-01T00:10:00Z"))).applied is Applied.CORRECTED_IN_3SCALE
 
 
 async def test_what_somebody_else_adds_is_left_to_them(bench: Bench) -> None:

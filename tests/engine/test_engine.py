@@ -9,6 +9,7 @@ import pytest
 
 from maas_operator.domain.kinds import BACKEND, MODEL_SERVICE, PRODUCT
 from maas_operator.domain.objects import Ref
+from maas_operator.engine import engine as engine_module
 from maas_operator.engine.applier import Applied
 from maas_operator.engine.engine import PASS_SECONDS, WORKERS, PassResult
 from maas_operator.sandbox.kubeapi import errors as api
@@ -165,6 +166,87 @@ async def test_a_crash_is_logged_with_its_trace_and_expected_errors_without(
     assert "s3cret" not in record.getMessage()
 
 
+def of_passes(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.name == engine_module.__name__]
+
+
+async def test_each_pass_that_changes_something_is_one_line_and_the_others_are_none(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    await stage.user.apply(toy(text="a"))
+    await stage.run(3000)
+    made = ["created Secret 3scale/toy.key", "created Backend 3scale/toy", "created ServingRuntime llm/toy"]
+    assert of_passes(caplog) == [
+        f"{OWNER}: {', '.join([*made, 'Ready is False (Waiting)'])}",
+        f"{OWNER}: created Product 3scale/toy",
+        f"{OWNER}: created Secret llm/toy-key, Ready is True (Ready)",
+    ]
+    [first, *_] = [record for record in caplog.records if record.name == engine_module.__name__]
+    assert (first.outcome, first.levelno) == (PassResult.DONE, logging.INFO)
+    assert first.duration >= 0
+
+
+async def test_corrections_deletions_and_the_end_are_told(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    await stage.user.apply(toy(text="a", backends=["more"]))
+    await stage.run(10)
+    engine = stage.restart()
+
+    async def meddle() -> None:
+        await asyncio.sleep(10)
+        caplog.set_level(logging.INFO)
+        await stage.user.apply(manifest(BACK, spec={"text": "theirs"}))
+        await asyncio.sleep(10)
+        await stage.user.apply(toy(text="a"))
+        await asyncio.sleep(10)
+        caplog.clear()
+        await stage.user.delete(OWNER)
+
+    async def look() -> None:
+        await asyncio.sleep(29)
+        told = " ".join(of_passes(caplog))
+        assert "corrected Backend 3scale/toy" in told
+        assert "deleted Backend 3scale/more" in told
+
+    await run_for(61, stage.run(60, engine), meddle(), look())
+    assert of_passes(caplog)[-1].endswith(", let go")
+
+
+async def test_what_a_pass_changed_before_it_failed_is_told_with_the_failure(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(call: Call) -> None:
+        if call.kind == BACKEND.name and call.verb is Verb.APPLY and call.moment is Moment.BEFORE and now() < 1:
+            raise api.ApiError(503, "ServiceUnavailable", "down")
+
+    caplog.set_level(logging.INFO)
+    await stage.user.apply(toy(text="a"))
+    stage.kubeapi.faults.add(fail)
+    await stage.run(0.9)
+    [line] = of_passes(caplog)
+    assert line == (
+        f"{OWNER}: Unavailable: Backend 3scale/toy: ServiceUnavailable: down,"
+        " after this: created Secret 3scale/toy.key; again in 1 s"
+    )
+
+
+async def test_many_changes_do_not_make_a_long_line(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    await stage.user.apply(toy(text="a", backends=[f"back-{number}" for number in range(30)]))
+    await stage.run(0.9)
+    [line] = of_passes(caplog)
+    assert line.endswith("and 14 more")
+
+
+async def test_an_owner_that_is_only_observed_changes_nothing_in_the_log(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    await stage.user.apply(toy(text="a", managementPolicy="Observe"))
+    await stage.run(10)
+    assert not any("created" in line for line in of_passes(caplog))
+
+
 async def test_poisoned_keys_do_not_delay_the_others(stage: Stage) -> None:
     for number in range(WORKERS + 2):
         poisoned = Ref(MODEL_SERVICE, HOME, f"poisoned-{number}")
@@ -237,3 +319,43 @@ async def test_a_creation_costs_few_writes(stage: Stage) -> None:
     await stage.run(60)
     children, status, hold = 5, 6, 1
     assert len(stage.writes) <= children + status + hold
+
+
+async def test_the_errors_of_passes_are_named_by_their_types(stage: Stage) -> None:
+    failures = iter([api.ApiError(503, "ServiceUnavailable", "down"), api.ApiError(503, "ServiceUnavailable", "down")])
+
+    async def fail(call: Call) -> None:
+        if call.verb is Verb.APPLY and call.moment is Moment.BEFORE and (failure := next(failures, None)):
+            raise failure
+
+    await stage.user.apply(toy())
+    stage.kubeapi.faults.add(fail)
+    await run_for(31, stage.run(30), later(20, stage.user.apply(toy(crash=True))))
+    assert stage.counts.errors == {"Unavailable": 2, "InternalError": 4}
+
+
+async def test_from_a_new_spec_to_ready_is_measured_once_for_each_spec(stage: Stage) -> None:
+    async def edit() -> None:
+        await asyncio.sleep(100)
+        await stage.user.apply(toy(text="b"))
+        await asyncio.sleep(100)
+        stage.gateway_works = False
+        await stage.user.apply(toy(text="c"))
+        await asyncio.sleep(30)
+        await stage.user.apply(toy(text="d"))
+        await asyncio.sleep(40)
+        stage.gateway_works = True
+        stage.sync(BACK)
+
+    await stage.user.apply(toy(text="a"))
+    await run_for(1501, stage.run(1500), edit())
+    assert await stage.ready() == ("True", "Ready")
+    assert stage.counts.ready_after == [2, 2, 41]
+
+
+async def test_of_an_owner_that_goes_before_it_is_ready_nothing_is_measured(stage: Stage) -> None:
+    stage.gateway_works = False
+    await stage.user.apply(toy(text="a"))
+    await run_for(61, stage.run(60), later(10, stage.user.delete(OWNER)))
+    assert stage.counts.ready_after == []
+    assert stage.counts.waits

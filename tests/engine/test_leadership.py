@@ -165,6 +165,26 @@ async def test_a_dead_leader_is_followed_when_its_lease_has_run_out(server: Serv
     assert server.holder == "b"
 
 
+async def test_a_standby_that_can_not_see_whether_the_leader_lives_does_not_claim_to_be_one(
+    a: Candidate, b: Candidate
+) -> None:
+    task = await leading(a)
+    assert not a.leadership.stands_by
+    assert not b.leadership.stands_by
+    other = await leading_soon(b)
+    assert b.leadership.stands_by
+    b.connection.error = Unavailable("no answer")
+    await asyncio.sleep(14)
+    assert b.leadership.stands_by
+    await asyncio.sleep(4)
+    assert not b.leadership.stands_by
+    b.connection.error = None
+    await asyncio.sleep(3)
+    assert b.leadership.stands_by
+    task.cancel()
+    other.cancel()
+
+
 async def test_a_released_lease_is_taken_within_a_retry(server: Server, a: Candidate, b: Candidate) -> None:
     task = await leading(a)
     standby = await leading_soon(b)
@@ -355,6 +375,39 @@ async def test_a_lease_of_another_is_not_released(server: Server, a: Candidate) 
     server.store(server.lease | {"spec": server.lease["spec"] | {"holderIdentity": "b"}})
     await a.leadership.release()
     assert server.holder == "b"
+
+
+async def test_a_lease_that_a_person_emptied_is_left_to_who_comes_first(
+    server: Server, a: Candidate, b: Candidate
+) -> None:
+    task = await leading(a)
+    assert server.lease is not None
+    server.store({key: value for key, value in server.lease.items() if key != "spec"})
+    await a.leadership.release()
+    assert "spec" not in server.lease
+    await asyncio.sleep(3)
+    assert "was taken by somebody who let it go" in str(a.ended)
+    other = await leading(b)
+    assert server.lease["spec"]["leaseTransitions"] == 0
+    await task
+    other.cancel()
+
+
+async def test_a_person_who_names_another_holder_ends_the_leader_and_makes_others_wait_as_long_as_written(
+    server: Server, a: Candidate, b: Candidate
+) -> None:
+    task = await leading(a)
+    assert server.lease is not None
+    written = {"holderIdentity": "me", "leaseDurationSeconds": 60}
+    server.store(server.lease | {"spec": written})
+    other = asyncio.ensure_future(b.run())
+    await asyncio.sleep(59)
+    assert a.ended is not None
+    assert b.began is None
+    await asyncio.sleep(5)
+    assert b.began is not None
+    await task
+    other.cancel()
 
 
 @pytest.mark.parametrize("seconds", [0, 10])

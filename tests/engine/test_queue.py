@@ -138,6 +138,35 @@ async def test_how_long_keys_wait_and_run_is_known(queue: WorkQueue[str]) -> Non
     assert (queue.depth, queue.longest_wait_seconds, queue.longest_running_seconds) == (0, 0, 3)
 
 
+async def test_each_key_that_a_worker_takes_tells_how_long_it_was_due() -> None:
+    waits: list[float] = []
+    queue: WorkQueue[str] = WorkQueue(no_jitter, waited=waits.append)
+    queue.add("a", after_seconds=5)
+    queue.add("b")
+    await asyncio.sleep(7)
+    assert {await queue.get(), await queue.get()} == {"a", "b"}
+    assert waits == [7, 2]
+
+
+async def test_the_key_that_has_been_without_success_for_longest_is_known_until_it_is_forgotten(
+    queue: WorkQueue[str],
+) -> None:
+    assert queue.longest_unsuccessful_seconds == 0
+    queue.add("a")
+    await asyncio.sleep(1)
+    queue.add("b")
+    assert {await queue.get(), await queue.get()} == {"a", "b"}
+    queue.fail("a")
+    queue.succeed("b", again_after_seconds=600)
+    await asyncio.sleep(4)
+    assert queue.longest_unsuccessful_seconds == 5
+    queue.succeed("a", again_after_seconds=600)
+    assert queue.longest_unsuccessful_seconds == 4
+    queue.forget("b")
+    queue.forget("a")
+    assert queue.longest_unsuccessful_seconds == 0
+
+
 @given(st.floats(0, 1, exclude_max=True))
 def test_the_jitter_stays_within_a_tenth(value: float) -> None:
     assert 89.999 <= spread(100, lambda: value) <= 110.001

@@ -104,4 +104,4 @@ async def test_what_is_in_a_namespace_that_is_still_to_be_made_is_taken_as_it_is
 
 
 def test_nobody_counts_what_was_not_written() -> None:
-    NobodyCounts().child_applied(BACKEND, Applied.CREATED)
+    NobodyCounts().child_applied(Ref(BACKEND, "3scale", "chat"), Applied.CREATED)

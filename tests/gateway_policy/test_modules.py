@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.debian import needs
 from tests.gateway_policy import vectors
-from tests.gateway_policy.tools import POLICY, needs
+from tests.gateway_policy.tools import POLICY
 
 SPECS = Path(__file__).with_name("specs")
 

@@ -1,30 +1,17 @@
-"""Where the policy lies, and which programs of the system its tests need (see README.md here)."""
+"""Where the policy lies, and the nginx that its tests need (see README.md here)."""
 
 from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
 
-import pytest
+from tests.debian import missing
 
 ROOT = Path(__file__).parents[2]
 POLICY = ROOT / "maas_operator" / "gateway_policy"
-PACKAGES = ROOT / "requirements" / "debian-policy.txt"
-
-
-def missing(*programs: str) -> str:
-    """Say what is missing and how to get it, or nothing."""
-    absent = [program for program in programs if not shutil.which(program)]
-    return f"no {', '.join(absent)}: apt-get install $(cat {PACKAGES.relative_to(ROOT)})" if absent else ""
-
-
-def needs(*programs: str) -> pytest.MarkDecorator:
-    reason = missing(*programs)
-    return pytest.mark.skipif(bool(reason), reason=reason)
 
 
 @cache
@@ -41,4 +28,4 @@ def lua_modules() -> tuple[Path, ...]:
 
 
 def no_gateway() -> str:
-    return missing("nginx") or ("" if lua_modules() else "nginx has no Lua module: see requirements/debian-policy.txt")
+    return missing("nginx") or ("" if lua_modules() else "nginx has no Lua module: see requirements/debian.txt")

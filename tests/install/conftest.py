@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -51,11 +52,14 @@ class Administrator:
     async def shell(self, command: str) -> tuple[int | None, str]:
         """Return exit code and output of a command that somebody types in the checkout."""
         assets = os.environ.get("KUBEBUILDER_ASSETS", "")
-        child = await asyncio.create_subprocess_shell(
+        child = await asyncio.create_subprocess_exec(
+            "bash",
+            "-c",
             command,
             cwd=self.checkout,
             env={
-                "PATH": f"{assets}:{os.environ['PATH']}",
+                "PATH": f"{Path(sys.executable).parent}:{assets}:{os.environ['PATH']}",
+                "EDITOR": "true",
                 "HOME": str(self.checkout),
                 "KUBECONFIG": str(self.around.cluster.kubeconfig),
             },

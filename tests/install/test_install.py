@@ -14,6 +14,7 @@ from maas_operator.sandbox.controllers.faults import PortaFault
 from maas_operator.sandbox.controllers.surroundings import THREESCALE_NAMESPACE
 from maas_operator.sandbox.controllers.threescale.context import DEFAULT_SECRET
 from tests.deploy.kustomizations import DEPLOY, address, listed
+from tests.e2e.network import Network
 from tests.e2e.world import LIMIT_SECONDS, PLATFORM, condition, is_true, sample, service_of
 from tests.install.conftest import Administrator
 
@@ -43,6 +44,7 @@ async def test_an_installation_serves_the_example_and_goes_without_a_trace(admin
         ):
             if one["apiVersion"] == MODEL_PLATFORM.api_version:
                 await world.until(ref_of(one), lambda live: is_true(live, "Ready"))
+        await nothing_differs_from_git(administrator)
         code, output = await administrator.make("uninstall")
         assert code == 0, output
     # Roles of the example are not the operator's; KServe's pods are collected by Kubernetes, in its own time.
@@ -56,6 +58,15 @@ async def test_an_installation_serves_the_example_and_goes_without_a_trace(admin
     assert world.in_3scale() == []
     for one in namespaces:
         await world.removed(ref_of(one))
+
+
+async def nothing_differs_from_git(administrator: Administrator) -> None:
+    """So that Argo CD, which asks the server the same, needs no `ignoreDifferences`."""
+    for folder in ("platform", "teams/search", "teams/support"):
+        code, output = await administrator.shell(f"kubectl diff --server-side -k deploy/examples/gitops/{folder}")
+        assert (code, output) == (0, ""), folder
+    installed = "kubectl diff --server-side --field-manager=maas-operator-install -k deploy/operator"
+    assert await administrator.shell(installed) == (0, "")
 
 
 async def test_both_can_be_run_again(administrator: Administrator) -> None:
@@ -146,7 +157,26 @@ async def test_an_operator_that_ends_meanwhile_is_told_of(administrator: Adminis
     await world.removed(Ref(NAMESPACE, "", HOME))
 
 
+async def test_a_cluster_that_takes_requests_and_never_answers_is_not_waited_for(administrator: Administrator) -> None:
+    network = Network(administrator.around.cluster.kubeconfig, "deaf")
+    async with network:
+        network.cut()
+        for command in ("install", "uninstall"):
+            variables = f"KUBECONFIG={network.kubeconfig} TIMEOUT_SECONDS=1"
+            code, _ = await administrator.shell(f"{variables} make --no-print-directory {command}")
+            assert code != 0
+
+
+async def test_a_kubectl_that_is_not_there_is_told_of(administrator: Administrator) -> None:
+    code, output = await administrator.shell("PATH=/nonexistent /bin/bash deploy/scripts/install")
+    assert code != 0
+    assert "there is no kubectl in your PATH; nothing was changed" in output
+
+
 async def test_a_cluster_that_does_not_answer_is_not_taken_for_an_empty_one(administrator: Administrator) -> None:
+    code, output = await administrator.shell("KUBECONFIG=/nonexistent make --no-print-directory install")
+    assert code != 0
+    assert "does not answer, or not to you; nothing was changed" in output
     code, output = await administrator.shell("KUBECONFIG=/nonexistent make --no-print-directory uninstall")
     assert code != 0
     assert "nothing was deleted" in output

@@ -1,10 +1,20 @@
 """`sandbox demo`, for real."""
 
 import os
+import re
 from pathlib import Path
 
 from maas_operator.sandbox.view import STAGES
 from tests.sandbox.commands import ended, started
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def shown() -> list[str]:
+    """Return patterns for the lines that the README shows of it; times and ids differ."""
+    lines = re.findall(r"^(?: *[\d.]+ s )?(✓ .*)$", README.read_text(), re.MULTILINE)
+    assert lines
+    return [re.sub(r"\d+", r"\\d+", re.escape(line)) for line in lines]
 
 
 async def test_the_demo_shows_each_stage_and_leaves_nothing(tmp_path: Path) -> None:
@@ -16,6 +26,7 @@ async def test_the_demo_shows_each_stage_and_leaves_nothing(tmp_path: Path) -> N
         assert f"✓ {child} " in output
     assert "Secret llm-hosting/llama-32-1b-instruct-cpu-dev1-key: MODEL, OPENAI_API_KEY, OPENAI_BASE_URL\n" in output
     assert "nothing of ours is left" in output
+    assert [line for line in shown() if not re.search(line, output)] == []
     assert os.listdir(tmp_path) == []
 
 

@@ -82,10 +82,16 @@ class Records:
         numbered = list(enumerate(self.calls))[since:]
         return [(call, n in self.effects) for n, call in numbered if is_write(call)]
 
-    def pass_ended(self, key: Ref, result: PassResult, seconds: float) -> None:
+    def pass_ended(self, key: Ref, result: PassResult, seconds: float, error: str) -> None:
         self.passes.append((now(), key, result))
 
-    def child_applied(self, kind: Kind, applied: Applied) -> None:
+    def waited(self, seconds: float) -> None:
+        """Of no interest here."""
+
+    def became_ready(self, kind: Kind, seconds: float) -> None:
+        """Of no interest here."""
+
+    def child_applied(self, ref: Ref, applied: Applied) -> None:
         """Of no interest here: what counts is what the store has."""
 
     def relisted(self, kind: Kind, ghosts: int) -> None:

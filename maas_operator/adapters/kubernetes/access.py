@@ -11,7 +11,12 @@ from pathlib import Path
 import kopf
 import yaml
 from kubernetes.aio.client import ApiClient, Configuration
-from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
+from kubernetes.aio.config import (
+    KUBE_CONFIG_DEFAULT_LOCATION,
+    ConfigException,
+    load_incluster_config,
+    load_kube_config,
+)
 
 from maas_operator import __version__
 from maas_operator.adapters.kubernetes.client import KubernetesCluster, RequestObserver, ignore_request
@@ -38,15 +43,29 @@ class Access:
         """Tell whether the pod's service account is used."""
         return self.kubeconfig is None and self.context is None and "KUBERNETES_SERVICE_HOST" in os.environ
 
+    @property
+    def source(self) -> str:
+        """Return what address and credentials come from."""
+        if self.in_cluster:
+            return "the pod's service account"
+        return str(self.kubeconfig or KUBE_CONFIG_DEFAULT_LOCATION)
+
+    @property
+    def is_there(self) -> bool:
+        """Tell whether there is any file to read; KUBECONFIG may name several."""
+        return self.in_cluster or any(Path(one).expanduser().is_file() for one in self.source.split(os.pathsep))
+
 
 async def load(access: Access) -> Configuration:
     """Read address and credentials afresh, into a configuration of our own; NoAccess if that fails."""
     # `Configuration()` copies a process-wide default if somebody has set one; ours must not depend on that.
     configuration: Configuration = type.__call__(Configuration)
     configuration.connection_pool_maxsize = POOL_SIZE
-    source = "the pod's service account" if access.in_cluster else str(access.kubeconfig or "the default kubeconfig")
-    if access.kubeconfig is not None and not access.kubeconfig.is_file():
-        raise NoAccess(f"no access to Kubernetes by {source}: there is no such file")
+    source = access.source
+    if not access.is_there:
+        raise NoAccess(
+            f"no access to Kubernetes by {source}: there is no such file; name one with --kubeconfig or KUBECONFIG"
+        )
     try:
         if access.in_cluster:
             load_incluster_config(client_configuration=configuration)

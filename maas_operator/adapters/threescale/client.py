@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import httpx
 from pydantic import SecretStr
@@ -35,7 +35,14 @@ CALL_SECONDS: Final = 20.0
 """One request from beginning to end; well below the time-out of a pass."""
 CONNECTIONS: Final = 8
 
+CallObserver: TypeAlias = Callable[[str, int, float], None]
+"""Told of each request: verb, HTTP status (0 = no answer), seconds."""
+
 Read = TypeVar("Read")
+
+
+def ignore_call(verb: str, code: int, seconds: float) -> None:
+    """Observe nothing."""
 
 
 class AdminApi:
@@ -44,8 +51,15 @@ class AdminApi:
     `transport` takes the place of the network, for a 3scale that is not on one.
     """
 
-    def __init__(self, may_write: WriteSeconds = always, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        may_write: WriteSeconds = always,
+        on_call: CallObserver = ignore_call,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
         self._may_write = may_write
+        self._on_call = on_call
         self._transport = transport
         # By authority: making a TLS context costs more than a call.
         self._clients: dict[str, httpx.AsyncClient] = {}
@@ -193,15 +207,21 @@ class AdminApi:
         seconds = CALL_SECONDS if method == "GET" else min(CALL_SECONDS, self._may_write())
         if seconds <= 0:
             raise NotLeading(f"{path} is not written: this process does not lead any more")
+        observed = partial(self._observe, method.lower(), asyncio.get_running_loop().time())
         try:
             async with asyncio.timeout(seconds):
                 answer = await client.request(method, url, params=query or None, auth=credentials)
         except (httpx.HTTPError, TimeoutError) as error:
+            observed(0)
             raise RemoteUnavailable(f"no answer from 3scale at {tenant.admin_url}: {_cause(error)}") from None
+        observed(answer.status_code)
         if not answer.is_success:
             raise answers.error_of(path, answer)
         # A deletion is answered by nothing.
         return _read(path, answer.json) if answer.content else None
+
+    def _observe(self, verb: str, started: float, code: int) -> None:
+        self._on_call(verb, code, asyncio.get_running_loop().time() - started)
 
     def _client(self, authority: str) -> httpx.AsyncClient:
         if authority not in self._clients:
