@@ -63,7 +63,7 @@ class KServe:
         self._faults = faults
         self._clock = clock
         self._settings = settings or Settings()
-        self._rollout = Rollout(client, clock, delays)
+        self._rollout = Rollout(client, clock, delays, self._settings)
         self._autoscaling = Autoscaling(client)
         self._users: dict[Ref, set[Ref]] = {}
         self.pods_started = self._rollout.pods_started
