@@ -229,7 +229,7 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
     ),
     Reason.MODEL_ACCESS_DENIED: ReasonDoc(
         "Whoever keeps the model's files refuses the credentials, or these do not suffice.",
-        "Correct the Secret of spec.model.credentialsSecretRef, or the permissions of its user, as the message says.",
+        "Correct the Secret that the message names, or the permissions of its user, as it says.",
     ),
     Reason.MODEL_NOT_FOUND: ReasonDoc(
         "There is no model where spec.model.source says.",

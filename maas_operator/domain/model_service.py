@@ -47,8 +47,6 @@ POLL: Final = timedelta(seconds=30)
 _LONGEST: Final = 1024
 """The longest message in the status that is not a condition's."""
 
-_LOAD_FAILURES: Final = frozenset({Reason.MODEL_LOAD_FAILED, Reason.MODEL_ACCESS_DENIED, Reason.MODEL_NOT_FOUND})
-
 _OF_PROMOTION: Final = (
     "stagingVersion",
     "productionVersion",
@@ -135,7 +133,7 @@ def _on_platform(world: ModelServiceWorld, platform: ModelPlatform) -> Decision:
     people = [subscription(world.service, developer) for developer in world.service.spec.developers]
     stages = (
         _platform_ready(platform),
-        *storage.conditions(_load_failure(serving)),
+        *storage.conditions(serving.state.message if serving.state.of_origin else ""),
         model_ready(serving),
         *gateway_progress.stages(publication),
         documentation.condition,
@@ -174,6 +172,7 @@ def _serving(world: ModelServiceWorld, platform: ModelPlatform, storage: BucketS
         pods=world.pods,
         found=world.prerequisites,
         bucket=storage.bucket,
+        origin=storage.origin,
         runtimes=world.runtimes,
         config_map=world.chat_template,
         autoscalers=world.autoscalers,
@@ -182,11 +181,6 @@ def _serving(world: ModelServiceWorld, platform: ModelPlatform, storage: BucketS
 
 def _retirement(world: ModelServiceWorld) -> Retirement:
     return Retirement(service=world.service, platform=world.platform, world=world, found=world.storage)
-
-
-def _load_failure(serving: Serving) -> str:
-    state = serving.state
-    return state.message if state.reason in _LOAD_FAILURES else ""
 
 
 def _publication(world: ModelServiceWorld, platform: ModelPlatform) -> Publication:

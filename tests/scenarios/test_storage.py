@@ -370,12 +370,12 @@ async def test_the_authority_of_an_existing_store_is_looked_for() -> None:
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        (PodFault.STORAGE_KEY, f"does not accept the keys of {CLAIM}"),
-        (PodFault.STORAGE_DENIED, f"does not let the keys of {CLAIM} into bucket"),
-        (PodFault.STORAGE_BUCKET, "at https://s3.openshift-storage.svc: correct"),
-        (PodFault.STORAGE_INITIALIZER, f"no file in spec.model.source.bucketPath {PATH}"),
-        (PodFault.STORAGE_TLS, "is not trusted"),
-        (PodFault.STORAGE_UNREACHABLE, "does not reach https://s3.openshift-storage.svc"),
+        (PodFault.STORAGE_KEY, f"see the provisioner of {CLAIM}"),
+        (PodFault.STORAGE_DENIED, f"see the provisioner of {CLAIM}"),
+        (PodFault.STORAGE_BUCKET, f"see the provisioner of {CLAIM}"),
+        (PodFault.STORAGE_INITIALIZER, f"upload the model to {PATH} in bucket"),
+        (PodFault.STORAGE_TLS, "that signed the certificate of https://s3.openshift-storage.svc"),
+        (PodFault.STORAGE_UNREACHABLE, "see whether https://s3.openshift-storage.svc answers"),
     ],
     ids=str,
 )
@@ -389,6 +389,7 @@ async def test_a_pod_that_the_store_does_not_serve_is_explained_and_heals(fault:
         message = await world.message(SERVICE, "StorageReady")
         assert words in message
         assert "storage-initializer" in message
+        assert await world.message(SERVICE, "ModelReady") == message
         del world.around.faults.pods[NAME]
         await world.settle()
         assert await world.told(SERVICE, "Ready") == ("True", "Ready")

@@ -120,6 +120,11 @@ class MinIOBucket(Backend):
         return self.found.secrets.get(self.keys) if self._course.done else None
 
     @property
+    def renewal(self) -> str:
+        """Return that another key brings the bucket and the right to it along."""
+        return f"delete {self.keys}: another key is made, and with it the bucket and what the key may do there"
+
+    @property
     def keys(self) -> Ref:
         """Return the Secret with the key."""
         return key_ref(self.service, self._minio)

@@ -40,6 +40,7 @@ from .inference_service import (
 )
 from .kserve import TOO_OLD_MESSAGE, Release
 from .network_policy import network_policy
+from .origins import Origin, origins_of
 from .pods import current_pods
 from .prerequisites import prerequisite_problem
 from .referred_runtime import ReferredRuntime, chosen_runtime
@@ -61,7 +62,8 @@ class Serving:
 
     `inference_service` is as it was before this pass; `deployment` and `pods` are as the cache has them.
     `runtimes`: what there is where the runtime of spec.serving.runtimeRef may be. `config_map`: that of its chat
-    template, if there is one. `found`: what the model refers to, as far as it exists.
+    template, if there is one. `found`: what the model refers to, as far as it exists. `origin`: that of a model in a
+    bucket.
     """
 
     service: ModelService
@@ -76,6 +78,7 @@ class Serving:
     config_map: Manifest | None = None
     found: Prerequisites = NO_PREREQUISITES
     bucket: Bucket | None = None
+    origin: Origin | None = None
     autoscalers: Autoscalers = NO_AUTOSCALERS
 
     @cached_property
@@ -215,6 +218,7 @@ class Serving:
             self.deployment,
             self.pods,
             config_hash=self.wanted_hash,
+            origins=origins_of(self.service, self.origin),
         )
 
     @cached_property

@@ -11,23 +11,33 @@ from maas_operator.domain.observed import condition_of, is_fresh, status_of, tru
 
 from .inference_service import CONFIG_HASH, STOP
 from .meanings import meaning_of_refusal
+from .origins import NO_ORIGINS, Origins
 from .pods import Trouble, find_trouble, runs
 from .words import quoted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelState:
-    """A model's state: `ready` when all replicas of this configuration serve, `failed` when waiting will not help."""
+    """A model's state: `ready` when all replicas of this configuration serve, `failed` when waiting will not help.
+
+    `of_origin`: the model can not be had from where it is.
+    """
 
     ready: bool = False
     failed: bool = False
     reason: Reason
     message: str = ""
     replicas: int = 0
+    of_origin: bool = False
 
 
 def model_state(
-    inference_service: Manifest | None, deployment: Manifest | None, pods: Sequence[Manifest], *, config_hash: str
+    inference_service: Manifest | None,
+    deployment: Manifest | None,
+    pods: Sequence[Manifest],
+    *,
+    config_hash: str,
+    origins: Origins = NO_ORIGINS,
 ) -> ModelState:
     """Read a model's objects; None is one that does not exist yet. `config_hash`: what the pods should run."""
     replicas = status_of(deployment).get("availableReplicas", 0) if deployment else 0
@@ -37,9 +47,15 @@ def model_state(
         return _stopping(deployment, replicas)
     if deployment is not None and _serves(deployment, inference_service, pods, config_hash):
         return ModelState(ready=True, reason=Reason.READY, replicas=replicas)
-    trouble = find_trouble(pods, config_hash=config_hash) or _refused(deployment) or _kserve_trouble(inference_service)
-    if trouble:
-        return ModelState(failed=True, reason=trouble.reason, message=trouble.message, replicas=replicas)
+    found = find_trouble(pods, config_hash=config_hash, origins=origins)
+    if trouble := found or _refused(deployment) or _kserve_trouble(inference_service):
+        return ModelState(
+            failed=True,
+            reason=trouble.reason,
+            message=trouble.message,
+            replicas=replicas,
+            of_origin=trouble.of_origin,
+        )
     return ModelState(reason=_progress(deployment, pods, replicas), replicas=replicas)
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from maas_operator.api.reasons import Reason
 from maas_operator.domain.serving.inference_service import CONFIG_HASH, POD_LABEL
+from maas_operator.domain.serving.origins import origins_of
 from maas_operator.domain.serving.status import ModelState, model_state
 from tests.domain.children import a_service, children_of
 
@@ -55,7 +56,10 @@ def a_container(name: str = "kserve-container", *, restarts: int = 0, **state: A
 
 def starting_with(*pods: dict[str, Any], **deployment: Any) -> ModelState:
     wanted = {"availableReplicas": 0} | deployment
-    return model_state(an_inference_service(ready=False), a_deployment(**wanted), pods, config_hash=HASH)
+    origins = origins_of(a_service(), None)
+    return model_state(
+        an_inference_service(ready=False), a_deployment(**wanted), pods, config_hash=HASH, origins=origins
+    )
 
 
 def test_a_model_whose_replicas_all_run_this_configuration_is_ready() -> None:
@@ -153,8 +157,15 @@ def test_a_finished_init_container_is_no_trouble() -> None:
 def test_a_model_that_can_not_be_fetched_is_told_at_once() -> None:
     container = a_container("storage-initializer", last={"exitCode": 1, "message": "NoSuchBucket: models"})
     state = starting_with(a_pod(initContainerStatuses=[container]))
-    assert (state.failed, state.reason) == (True, Reason.MODEL_NOT_FOUND)
+    assert (state.failed, state.reason, state.of_origin) == (True, Reason.MODEL_NOT_FOUND, True)
     assert "NoSuchBucket" in state.message
+
+
+def test_an_adapter_that_can_not_be_fetched_says_nothing_of_where_the_model_is() -> None:
+    container = a_container("fetch-adapters", last={"exitCode": 1, "message": "403 Client Error: Forbidden"})
+    state = starting_with(a_pod(initContainerStatuses=[container]))
+    assert (state.reason, state.of_origin) == (Reason.MODEL_ACCESS_DENIED, False)
+    assert "spec.model.adapters" in state.message
 
 
 def test_a_container_that_can_not_be_made_is_refused() -> None:
