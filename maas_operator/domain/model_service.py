@@ -140,7 +140,10 @@ def _on_platform(world: ModelServiceWorld, platform: ModelPlatform) -> Decision:
         developers_ready(world.service, world.children),
     )
     remote_settled = publication.change.step is None and not world.remote.look_again
-    settled = remote_settled and retirement.done and all(stage.status is ConditionStatus.TRUE for stage in stages)
+    # No watch tells of HorizontalPodAutoscalers: their status is written every few seconds.
+    scales = not world.autoscalers.failure_of_kubernetes
+    ready = all(stage.status is ConditionStatus.TRUE for stage in stages)
+    settled = remote_settled and retirement.done and scales and ready
     return Decision(
         conditions=(*_summary(stages, in_bucket=world.service.spec.model.source.bucket_path is not None), *stages),
         children=(

@@ -54,6 +54,7 @@ from maas_operator.domain.serving.autoscaling import (
     Autoscalers,
     horizontal_pod_autoscaler_ref,
     needs_keda,
+    needs_kubernetes,
     scaled_object_ref,
     tells_keda,
 )
@@ -284,9 +285,13 @@ class Gatherer:
         )
 
     async def _autoscalers(self, service: ModelService, told: Manifest | None) -> Autoscalers:
+        of_kubernetes = told is not None and needs_kubernetes(service) and _is_looked_at(service)
         return Autoscalers(
             keda=needs_keda(service) and await self._is_served(SCALED_OBJECT),
             scaled_object=self.cache.get(scaled_object_ref(service)),
+            horizontal_pod_autoscaler=await self._lookup.live(horizontal_pod_autoscaler_ref(service))
+            if of_kubernetes
+            else None,
             leftover=await self._leftover(service, told),
         )
 

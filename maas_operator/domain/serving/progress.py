@@ -24,8 +24,7 @@ from maas_operator.domain.names import (
     network_policy_ref,
     serving_runtime_ref,
 )
-from maas_operator.domain.objects import Manifest, Ref, ref_of
-from maas_operator.domain.observed import condition_of
+from maas_operator.domain.objects import Manifest, Ref
 from maas_operator.domain.storage.bucket import Bucket
 
 from .autoscaling import AUTOSCALER_CLASS, NO_AUTOSCALERS, Autoscalers, Scaling, Unscalable, needs_keda, scaling
@@ -54,6 +53,8 @@ from .status import ModelState, carries, model_state
 _MODE_REFUSED: Final = "deploymentMode cannot be changed"
 """KServe's words."""
 _KSERVE_PATIENCE: Final = timedelta(minutes=5)
+_METRICS_PATIENCE: Final = timedelta(minutes=2)
+"""How long after the start of a pod there may be no metrics of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,8 +244,16 @@ class Serving:
     @property
     def unready_since(self) -> datetime | None:
         """Return since when ModelReady has been False, as its status says."""
+        return self._since(ConditionStatus.FALSE)
+
+    @property
+    def ready_since(self) -> datetime | None:
+        """Return since when ModelReady has been True, as its status says."""
+        return self._since(ConditionStatus.TRUE)
+
+    def _since(self, status: ConditionStatus) -> datetime | None:
         told = [one for one in self.service.status.conditions if one.type == ConditionType.MODEL_READY]
-        return next((one.last_transition_time for one in told if one.status is ConditionStatus.FALSE), None)
+        return next((one.last_transition_time for one in told if one.status is status), None)
 
     @property
     def waiting_since(self) -> datetime | None:
@@ -386,13 +395,8 @@ def _not_serving(serving: Serving) -> Verdict | None:
 
 
 def _autoscaler_failing(serving: Serving) -> Verdict | None:
-    """Tell, of a model that answers, that KEDA can not do its work."""
-    found = serving.autoscalers.scaled_object
-    problem = condition_of(found, "Ready") if found is not None else {}
-    if found is None or problem.get("status") != "False":
-        return None
-    return true(
-        Reason.AUTOSCALER_FAILING,
-        f"the model answers inside the cluster, but {ref_of(found)} does not scale it:"
-        f" {problem.get('reason', '')}: {problem.get('message', '')}",
-    )
+    """Tell, of a model that answers, that its autoscaler can not do its work."""
+    metered = serving.ready_since is not None and serving.world.now >= serving.ready_since + _METRICS_PATIENCE
+    autoscalers = serving.autoscalers
+    failure = autoscalers.failure_of_keda or (autoscalers.failure_of_kubernetes if metered else "")
+    return true(Reason.AUTOSCALER_FAILING, f"the model answers inside the cluster, but {failure}") if failure else None
