@@ -121,8 +121,8 @@ class MinIOBucket(Backend):
 
     @property
     def renewal(self) -> str:
-        """Return that another key brings the bucket and the right to it along."""
-        return f"delete {self.keys}: another key is made, and with it the bucket and what the key may do there"
+        """Return that the Job which makes all of it is to run again."""
+        return f"delete {ref_of(self._course.job)}: it runs again, and makes what is missing of bucket, policy and user"
 
     @property
     def keys(self) -> Ref:
