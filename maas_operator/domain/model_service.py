@@ -61,7 +61,6 @@ _OF_PROMOTION: Final = (
 class ModelServiceWorld(World):
     """What a pass knows.
 
-    `deployment_mode`: KServe's word for how it runs this model; None before it has said one.
     `release`: the installed KServe's, if anything tells it.
     `inference_service`: the one that was there before this pass.
     `deployment`, `pods`: KServe's, as the cache has them. `routes`: the Product's, to production and staging.
@@ -79,7 +78,6 @@ class ModelServiceWorld(World):
     service: ModelService
     platform: ModelPlatform | None
     threescale_namespaces: frozenset[str]
-    deployment_mode: str | None
     release: Release | None
     inference_service: Manifest | None
     deployment: Manifest | None
@@ -168,7 +166,6 @@ def _serving(world: ModelServiceWorld, platform: ModelPlatform, storage: BucketS
         service=world.service,
         platform=platform,
         world=world,
-        deployment_mode=world.deployment_mode,
         release=world.release,
         inference_service=world.inference_service,
         deployment=world.deployment,

@@ -25,6 +25,7 @@ from maas_operator.domain.names import (
     serving_runtime_ref,
 )
 from maas_operator.domain.objects import Manifest, Ref
+from maas_operator.domain.observed import status_of
 from maas_operator.domain.storage.bucket import Bucket
 
 from .autoscaling import AUTOSCALER_CLASS, NO_AUTOSCALERS, Autoscalers, Scaling, Unscalable, needs_keda, scaling
@@ -70,7 +71,6 @@ class Serving:
     service: ModelService
     platform: ModelPlatform
     world: World
-    deployment_mode: str | None
     release: Release | None
     inference_service: Manifest | None
     deployment: Manifest | None
@@ -142,9 +142,14 @@ class Serving:
         return tuple(self._children())
 
     @property
+    def told_mode(self) -> str | None:
+        """Return KServe's word for how it runs this model; None before it has said one."""
+        return status_of(self.inference_service or {}).get("deploymentMode")
+
+    @property
     def is_of_wrong_mode(self) -> bool:
         """Tell whether KServe runs the model as something else than a plain Deployment."""
-        return self.deployment_mode not in (None, RAW_DEPLOYMENT, STANDARD)
+        return self.told_mode not in (None, RAW_DEPLOYMENT, STANDARD)
 
     def _children(self) -> Iterable[Manifest]:
         profile, template, replicas = self.profile, self.template_hash, self.scaling
@@ -168,7 +173,7 @@ class Serving:
         yield inference_service(
             self.service,
             profile,
-            deployment_mode=deployment_mode(self.deployment_mode, self.release),
+            deployment_mode=deployment_mode(self.told_mode, self.release),
             source=self.source,
             template_hash=template,
             runtime=runtime,
@@ -320,7 +325,7 @@ def _wrong_mode(serving: Serving) -> Verdict | None:
     words = refusal.message if refusal and _MODE_REFUSED in refusal.message else ""
     if not words and not serving.is_of_wrong_mode:
         return None
-    found = words or f"{ref} runs as {serving.deployment_mode}, and not as a plain Deployment"
+    found = words or f"{ref} runs as {serving.told_mode}, and not as a plain Deployment"
     return false(
         Reason.DEPLOYMENT_MODE_FIXED,
         f"{found}; KServe changes no mode of an InferenceService: delete this one, and it is made anew",
