@@ -55,7 +55,12 @@ def find_trouble(pods: Iterable[Manifest], *, config_hash: str) -> Trouble | Non
 def current_pods(pods: Iterable[Manifest], *, config_hash: str) -> Sequence[Manifest]:
     """Return the pods that run what they should and are not on their way out, the newest first."""
     current = [pod for pod in pods if runs(pod, config_hash) and "deletionTimestamp" not in pod["metadata"]]
-    return sorted(current, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")), reverse=True)
+    return sorted(current, key=_age, reverse=True)
+
+
+def _age(pod: Manifest) -> tuple[str, str]:
+    # By name as well: replicas are made in the same second, and the one that speaks must be the same each time.
+    return str(pod["metadata"].get("creationTimestamp", "")), str(pod["metadata"]["name"])
 
 
 def runs(pod: Manifest, config_hash: str) -> bool:

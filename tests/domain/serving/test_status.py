@@ -170,6 +170,25 @@ def test_the_newest_pod_with_a_fault_speaks() -> None:
     assert starting_with(older, newer).message.startswith("pod tiny-new")
 
 
+def test_of_pods_that_are_made_in_the_same_second_always_the_same_one_speaks() -> None:
+    pulling = [a_container(waiting={"reason": "ImagePullBackOff"})]
+    first, second = a_pod("tiny-1", containerStatuses=pulling), a_pod("tiny-2", containerStatuses=pulling)
+    assert starting_with(first, second) == starting_with(second, first)
+
+
+def test_what_kserve_itself_waits_for_is_told_when_the_pods_are_ready() -> None:
+    conditions = [
+        {"type": "PredictorReady", "status": "True"},
+        {"type": "IngressReady", "status": "False", "reason": "Unprogrammed", "message": "no Gateway"},
+        {"type": "Ready", "status": "False", "reason": "Unprogrammed"},
+        {"type": "Stopped", "status": "False"},
+    ]
+    waiting = an_inference_service(conditions=conditions)
+    state = model_state(waiting, a_deployment(), [a_pod(phase="Running")], config_hash=HASH)
+    assert (state.ready, state.failed, state.reason) == (False, False, Reason.ROLLING_OUT)
+    assert state.message == "IngressReady: Unprogrammed: no Gateway"
+
+
 def test_pods_on_their_way_out_are_not_heard() -> None:
     pulling = [a_container(waiting={"reason": "ImagePullBackOff"})]
     other = a_pod(hash_="old", containerStatuses=pulling)
