@@ -23,6 +23,10 @@ _CREATE_REASONS: Final = frozenset({"CreateContainerConfigError", "CreateContain
 _INITIALIZER: Final = "storage-initializer"
 _MODELCARS: Final = frozenset({"modelcar", "modelcar-init"})
 _LOADERS: Final = frozenset({_INITIALIZER, "modelcar-init", FETCHER})
+# A hardware profile of OpenShift AI may put the pods into a queue of Kueue, which holds them by a gate.
+_GATED: Final = Meaning(
+    Reason.UNSCHEDULABLE, "wait for room in its queue (see its Workload), or ask for less"
+)
 _CRASHES: Final = 3
 """KServe's model container may start before its sidecar has the model: up to two restarts are no fault."""
 _SIGNALS: Final = frozenset({137, 143})
@@ -82,6 +86,8 @@ def _loss(pod: Manifest) -> Trouble | None:
 
 def _trouble(pod: Manifest) -> Trouble | None:
     scheduled = condition_of(pod, "PodScheduled")
+    if scheduled.get("status") == "False" and scheduled.get("reason") == "SchedulingGated":
+        return _told(pod, _GATED, quoted(str(scheduled.get("message", ""))))
     if scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable":
         words = quoted(str(scheduled.get("message", "")))
         return _told(pod, meaning_of_waiting(words), words)

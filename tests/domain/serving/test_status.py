@@ -113,6 +113,14 @@ def test_the_schedulers_words_are_passed_on() -> None:
     assert words in state.message
 
 
+def test_a_pod_that_waits_in_a_queue_is_told() -> None:
+    words = "Scheduling is blocked due to non-empty scheduling gates"
+    gated = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": words}
+    state = starting_with(a_pod(conditions=[gated]))
+    assert (state.failed, state.reason) == (True, Reason.UNSCHEDULABLE)
+    assert f"{words}; wait for room in its queue" in state.message
+
+
 def test_out_of_memory_is_told_at_the_first_kill() -> None:
     killed = {"exitCode": 137, "reason": "OOMKilled"}
     state = starting_with(a_pod(containerStatuses=[a_container(restarts=1, running={}, last=killed)]))
