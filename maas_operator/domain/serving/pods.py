@@ -24,9 +24,7 @@ _INITIALIZER: Final = "storage-initializer"
 _MODELCARS: Final = frozenset({"modelcar", "modelcar-init"})
 _LOADERS: Final = frozenset({_INITIALIZER, "modelcar-init", FETCHER})
 # A hardware profile of OpenShift AI may put the pods into a queue of Kueue, which holds them by a gate.
-_GATED: Final = Meaning(
-    Reason.UNSCHEDULABLE, "wait for room in its queue (see its Workload), or ask for less"
-)
+_GATED: Final = Meaning(Reason.UNSCHEDULABLE, "wait for room in its queue (see its Workload), or ask for less")
 _CRASHES: Final = 3
 """KServe's model container may start before its sidecar has the model: up to two restarts are no fault."""
 _SIGNALS: Final = frozenset({137, 143})
