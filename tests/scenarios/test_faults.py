@@ -82,6 +82,24 @@ async def test_a_pod_that_does_not_come_up_is_explained_and_given_up_on_in_time(
         assert await world.told(SERVICE, "Stalled") == ("False", "Settled")
 
 
+async def test_a_correction_after_the_timeout_has_its_whole_time_to_start() -> None:
+    async with a_world() as world:
+        world.around.faults.pods[NAME] = PodFault.IMAGE_PULL
+        await world.apply(*sample())
+        await world.rest(3600.0)
+        assert await world.told(SERVICE, "Stalled") == ("True", "StartupTimeout")
+        # What was wrong is corrected, and KServe takes a minute to begin with it.
+        del world.around.faults.pods[NAME]
+        world.around.faults.kserve_down = True
+        await world.edit(SERVICE, {"spec": {"serving": {"env": [{"name": "ANOTHER", "value": "1"}]}}})
+        await world.rest(60.0)
+        assert await world.told(SERVICE, "ModelReady") == ("False", "ModelStarting")
+        assert await world.told(SERVICE, "Stalled") == ("False", "Settled")
+        world.around.faults.kserve_down = False
+        await world.rest(120.0)
+        assert await world.told(SERVICE, "Ready") == ("True", "Ready")
+
+
 async def test_what_a_crash_prints_reaches_neither_status_nor_events_if_it_is_a_key() -> None:
     async with a_world() as world:
         world.around.faults.pods[NAME] = PodFault.CRASH_WITH_KEY

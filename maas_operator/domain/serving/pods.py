@@ -22,6 +22,8 @@ _IMAGE_REASONS: Final = frozenset(
 )
 _CREATE_REASONS: Final = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 _MODELCARS: Final = frozenset({"modelcar", MODELCAR_INIT})
+# A hardware profile of OpenShift AI may put the pods into a queue of Kueue, which holds them by a gate.
+_GATED: Final = Meaning(Reason.UNSCHEDULABLE, "wait for room in its queue (see its Workload), or ask for less")
 _CRASHES: Final = 3
 """KServe's model container may start before its sidecar has the model: up to two restarts are no fault."""
 _SIGNALS: Final = frozenset({137, 143})
@@ -58,7 +60,12 @@ def find_trouble(pods: Iterable[Manifest], *, config_hash: str, origins: Origins
 def current_pods(pods: Iterable[Manifest], *, config_hash: str) -> Sequence[Manifest]:
     """Return the pods that run what they should and are not on their way out, the newest first."""
     current = [pod for pod in pods if runs(pod, config_hash) and "deletionTimestamp" not in pod["metadata"]]
-    return sorted(current, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")), reverse=True)
+    return sorted(current, key=_age, reverse=True)
+
+
+def _age(pod: Manifest) -> tuple[str, str]:
+    # By name as well: replicas are made in the same second, and the one that speaks must be the same each time.
+    return str(pod["metadata"].get("creationTimestamp", "")), str(pod["metadata"]["name"])
 
 
 def runs(pod: Manifest, config_hash: str) -> bool:
@@ -80,6 +87,8 @@ def _loss(pod: Manifest) -> Trouble | None:
 
 def _trouble(pod: Manifest, origins: Origins) -> Trouble | None:
     scheduled = condition_of(pod, "PodScheduled")
+    if scheduled.get("status") == "False" and scheduled.get("reason") == "SchedulingGated":
+        return _told(pod, _GATED, quoted(str(scheduled.get("message", ""))))
     if scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable":
         words = quoted(str(scheduled.get("message", "")))
         return _told(pod, meaning_of_waiting(words), words)

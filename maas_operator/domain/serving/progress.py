@@ -33,6 +33,7 @@ from .chat_template import template_hash
 from .inference_service import (
     RAW_DEPLOYMENT,
     STANDARD,
+    STOP,
     config_hash,
     deployment_mode,
     inference_service,
@@ -305,6 +306,7 @@ def model_ready(serving: Serving) -> Condition:
             _prerequisite_lacking,
             _unscalable,
             _refused,
+            _begins_anew,
             _startup_timeout,
             _not_serving,
             _autoscaler_failing,
@@ -379,6 +381,16 @@ def _unscalable(serving: Serving) -> Verdict | None:
 
 def _refused(serving: Serving) -> Verdict | None:
     return refused(serving.world.children, serving.refs)
+
+
+def _begins_anew(serving: Serving) -> Verdict | None:
+    """Tell that this pass starts a model that did not serve: the status flips, and its time counts from here on."""
+    told, stopped = serving.inference_service, serving.service.spec.serving.replicas == 0
+    if told is None or stopped or serving.unready_since is None or not serving.children:
+        return None
+    if told_config_hash(told) == serving.wanted_hash and STOP not in annotations_of(told):
+        return None
+    return unknown(Reason.MODEL_STARTING, f"{inference_service_ref(serving.service)} was changed: its pods follow")
 
 
 def _startup_timeout(serving: Serving) -> Verdict | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from maas_operator.api.reasons import Reason
 from maas_operator.domain.objects import Manifest
@@ -14,6 +15,9 @@ from .meanings import meaning_of_refusal
 from .origins import NO_ORIGINS, Origins
 from .pods import Trouble, find_trouble, runs
 from .words import quoted
+
+_NO_PART_OF_READY: Final = frozenset({"Ready", "Stopped"})
+"""Conditions of an InferenceService that are the sum of others, or False in one that serves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +60,9 @@ def model_state(
             replicas=replicas,
             of_origin=trouble.of_origin,
         )
-    return ModelState(reason=_progress(deployment, pods, replicas), replicas=replicas)
+    rolled_out = deployment is not None and _is_rolled_out(deployment, inference_service, config_hash)
+    message = _still_missing(inference_service) if rolled_out else ""
+    return ModelState(reason=_progress(deployment, pods, replicas), message=message, replicas=replicas)
 
 
 def carries(deployment: Manifest | None, config_hash: str) -> bool:
@@ -117,6 +123,15 @@ def _kserve_trouble(inference_service: Manifest) -> Trouble | None:
     if predictor.get("status") == "False" and predictor.get("reason") == "ReconcileFailed":
         return Trouble(Reason.SERVING_FAILED, quoted(predictor.get("message", "")), "")
     return None
+
+
+def _still_missing(inference_service: Manifest) -> str:
+    """Return what KServe itself waits for, when the pods are ready."""
+    conditions = status_of(inference_service).get("conditions") or ()
+    unmet = [one for one in conditions if one["status"] != "True" and one["type"] not in _NO_PART_OF_READY]
+    return "; ".join(
+        quoted(": ".join(filter(None, (one["type"], one.get("reason"), one.get("message"))))) for one in unmet
+    )
 
 
 def _progress(deployment: Manifest | None, pods: Sequence[Manifest], replicas: int) -> Reason:

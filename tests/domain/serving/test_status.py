@@ -117,6 +117,14 @@ def test_the_schedulers_words_are_passed_on() -> None:
     assert words in state.message
 
 
+def test_a_pod_that_waits_in_a_queue_is_told() -> None:
+    words = "Scheduling is blocked due to non-empty scheduling gates"
+    gated = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": words}
+    state = starting_with(a_pod(conditions=[gated]))
+    assert (state.failed, state.reason) == (True, Reason.UNSCHEDULABLE)
+    assert f"{words}; wait for room in its queue" in state.message
+
+
 def test_out_of_memory_is_told_at_the_first_kill() -> None:
     killed = {"exitCode": 137, "reason": "OOMKilled"}
     state = starting_with(a_pod(containerStatuses=[a_container(restarts=1, running={}, last=killed)]))
@@ -179,6 +187,25 @@ def test_the_newest_pod_with_a_fault_speaks() -> None:
     older = a_pod("tiny-old", containerStatuses=pulling)
     newer = a_pod("tiny-new", created="2026-01-02T00:00:00Z", containerStatuses=refused)
     assert starting_with(older, newer).message.startswith("pod tiny-new")
+
+
+def test_of_pods_that_are_made_in_the_same_second_always_the_same_one_speaks() -> None:
+    pulling = [a_container(waiting={"reason": "ImagePullBackOff"})]
+    first, second = a_pod("tiny-1", containerStatuses=pulling), a_pod("tiny-2", containerStatuses=pulling)
+    assert starting_with(first, second) == starting_with(second, first)
+
+
+def test_what_kserve_itself_waits_for_is_told_when_the_pods_are_ready() -> None:
+    conditions = [
+        {"type": "PredictorReady", "status": "True"},
+        {"type": "IngressReady", "status": "False", "reason": "Unprogrammed", "message": "no Gateway"},
+        {"type": "Ready", "status": "False", "reason": "Unprogrammed"},
+        {"type": "Stopped", "status": "False"},
+    ]
+    waiting = an_inference_service(conditions=conditions)
+    state = model_state(waiting, a_deployment(), [a_pod(phase="Running")], config_hash=HASH)
+    assert (state.ready, state.failed, state.reason) == (False, False, Reason.ROLLING_OUT)
+    assert state.message == "IngressReady: Unprogrammed: no Gateway"
 
 
 def test_pods_on_their_way_out_are_not_heard() -> None:

@@ -19,6 +19,7 @@ FINALIZER: Final = "inferenceservice.finalizers"
 CONTAINER: Final = "kserve-container"
 MANAGER: Final = "kserve"
 
+VISIBILITY: Final = "networking.kserve.io/visibility"
 ENABLE_AUTH: Final = "security.opendatahub.io/enable-auth"
 PROXY: Final = "kube-rbac-proxy"
 PROXY_PORT: Final = 8443
