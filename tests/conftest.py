@@ -6,8 +6,13 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from hypothesis import settings
 
 from maas_operator.sandbox.control_plane import ControlPlane
+
+# How long an example takes is the machine's affair: what is slow is told by the benchmarks.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 ON_BOTH = ("test_life.py", "test_pages.py")
 """What the embedded API is held to by the end-to-end tests where the real servers take all of them."""

@@ -24,6 +24,7 @@ OWNED_FLAGS: Final = {
     "--tool-call-parser": "spec.serving.toolCallParser",
     "--enable-auto-tool-choice": "spec.serving.toolCallParser",
     "--enable-force-include-usage": "nothing: it is set where the version of vLLM has it",
+    "--disable-log-stats": "nothing: monitoring and autoscaling read its metrics",
     "--api-key": "nothing: the gateway checks the keys",
     "--allow-credentials": "spec.api.cors",
     "--allowed-origins": "spec.api.cors",

@@ -180,8 +180,9 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
         "Install or set what the message names, or choose another metric.",
     ),
     Reason.AUTOSCALER_FAILING: ReasonDoc(
-        "The model answers, but KEDA can not read the metric, so that the number of replicas stays as it is.",
-        "Act on KEDA's words: most often the address of Prometheus or the token for it is wrong.",
+        "The model answers, but its autoscaler can not read the metric, so that the number of replicas stays as it is.",
+        "Act on its words. Most often KEDA has a wrong address of Prometheus or a wrong token, or metrics-server, on"
+        " which CPU and Memory depend, does not run.",
     ),
     Reason.STOPPED: ReasonDoc(
         "spec.serving.replicas is 0: the gateway answers calls with 502.", "Set spec.serving.replicas to 1 or more."
@@ -229,7 +230,7 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
     ),
     Reason.MODEL_ACCESS_DENIED: ReasonDoc(
         "Whoever keeps the model's files refuses the credentials, or these do not suffice.",
-        "Correct the Secret of spec.model.credentialsSecretRef, or the permissions of its user, as the message says.",
+        "Correct the Secret that the message names, or the permissions of its user, as it says.",
     ),
     Reason.MODEL_NOT_FOUND: ReasonDoc(
         "There is no model where spec.model.source says.",

@@ -133,7 +133,7 @@ TABLE: Final[dict[Kind, Use]] = {
     CONFIG_MAP: Use.READ,
     POD: Use.WATCH,
     DEPLOYMENT: Use.WATCH | Use.READ,
-    # Read by name, and only for models that KEDA scales.
+    # By name only, and only those of models that are scaled: each writes its status every few seconds.
     HORIZONTAL_POD_AUTOSCALER: Use.READ | Use.SWEEP,
     SCALED_OBJECT: Use.WATCH | Use.READ | Use.SWEEP,
     ROUTE: Use.WATCH | Use.READ | Use.ANNOTATE,

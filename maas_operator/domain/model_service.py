@@ -47,8 +47,6 @@ POLL: Final = timedelta(seconds=30)
 _LONGEST: Final = 1024
 """The longest message in the status that is not a condition's."""
 
-_LOAD_FAILURES: Final = frozenset({Reason.MODEL_LOAD_FAILED, Reason.MODEL_ACCESS_DENIED, Reason.MODEL_NOT_FOUND})
-
 _OF_PROMOTION: Final = (
     "stagingVersion",
     "productionVersion",
@@ -63,7 +61,6 @@ _OF_PROMOTION: Final = (
 class ModelServiceWorld(World):
     """What a pass knows.
 
-    `deployment_mode`: KServe's word for how it runs this model; None before it has said one.
     `release`: the installed KServe's, if anything tells it.
     `inference_service`: the one that was there before this pass.
     `deployment`, `pods`: KServe's, as the cache has them. `routes`: the Product's, to production and staging.
@@ -81,7 +78,6 @@ class ModelServiceWorld(World):
     service: ModelService
     platform: ModelPlatform | None
     threescale_namespaces: frozenset[str]
-    deployment_mode: str | None
     release: Release | None
     inference_service: Manifest | None
     deployment: Manifest | None
@@ -135,14 +131,17 @@ def _on_platform(world: ModelServiceWorld, platform: ModelPlatform) -> Decision:
     people = [subscription(world.service, developer) for developer in world.service.spec.developers]
     stages = (
         _platform_ready(platform),
-        *storage.conditions(_load_failure(serving)),
+        *storage.conditions(serving.state.message if serving.state.of_origin else ""),
         model_ready(serving),
         *gateway_progress.stages(publication),
         documentation.condition,
         developers_ready(world.service, world.children),
     )
     remote_settled = publication.change.step is None and not world.remote.look_again
-    settled = remote_settled and retirement.done and all(stage.status is ConditionStatus.TRUE for stage in stages)
+    # No watch tells of HorizontalPodAutoscalers: their status is written every few seconds.
+    scales = not world.autoscalers.failure_of_kubernetes
+    ready = all(stage.status is ConditionStatus.TRUE for stage in stages)
+    settled = remote_settled and retirement.done and scales and ready
     return Decision(
         conditions=(*_summary(stages, in_bucket=world.service.spec.model.source.bucket_path is not None), *stages),
         children=(
@@ -167,13 +166,13 @@ def _serving(world: ModelServiceWorld, platform: ModelPlatform, storage: BucketS
         service=world.service,
         platform=platform,
         world=world,
-        deployment_mode=world.deployment_mode,
         release=world.release,
         inference_service=world.inference_service,
         deployment=world.deployment,
         pods=world.pods,
         found=world.prerequisites,
         bucket=storage.bucket,
+        origin=storage.origin,
         runtimes=world.runtimes,
         config_map=world.chat_template,
         autoscalers=world.autoscalers,
@@ -182,11 +181,6 @@ def _serving(world: ModelServiceWorld, platform: ModelPlatform, storage: BucketS
 
 def _retirement(world: ModelServiceWorld) -> Retirement:
     return Retirement(service=world.service, platform=world.platform, world=world, found=world.storage)
-
-
-def _load_failure(serving: Serving) -> str:
-    state = serving.state
-    return state.message if state.reason in _LOAD_FAILURES else ""
 
 
 def _publication(world: ModelServiceWorld, platform: ModelPlatform) -> Publication:

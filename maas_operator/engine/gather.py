@@ -54,6 +54,7 @@ from maas_operator.domain.serving.autoscaling import (
     Autoscalers,
     horizontal_pod_autoscaler_ref,
     needs_keda,
+    needs_kubernetes,
     scaled_object_ref,
     tells_keda,
 )
@@ -69,7 +70,7 @@ from .kserve import KServeLookup
 from .lookup import Lookup, of_product
 from .minio_evidence import MinIOEvidenceFinder
 from .packed_policy import packed_policy
-from .storage import StorageReader
+from .storage import StorageReader, is_looked_at
 from .triggers import ServiceId
 
 TENANT_ID: Final = "3scale.net/tenant_id"
@@ -114,7 +115,6 @@ class Gatherer:
             service=service,
             platform=platform,
             threescale_namespaces=self._threescale_namespaces(),
-            deployment_mode=(inference_service or {}).get("status", {}).get("deploymentMode"),
             release=(await self._kserve.find()).release,
             inference_service=inference_service,
             deployment=self.cache.get(names.deployment_ref(service)),
@@ -261,17 +261,17 @@ class Gatherer:
 
     async def _config_map(self, service: ModelService, wanted: Ref | None) -> Manifest | None:
         """Return a ConfigMap of the user's: it is read in each pass, and watched by nobody."""
-        return await self._lookup.live(wanted) if wanted is not None and _is_looked_at(service) else None
+        return await self._lookup.live(wanted) if wanted is not None and is_looked_at(service) else None
 
     async def _runtimes(self, service: ModelService) -> tuple[Manifest, ...]:
         """Return what there is where the runtime may be that a service refers to."""
-        refs = candidates(service) if _is_looked_at(service) else ()
+        refs = candidates(service) if is_looked_at(service) else ()
         found = [await self._lookup.find(ref) for ref in refs]
         return tuple(runtime for runtime in found if runtime is not None)
 
     async def _prerequisites(self, service: ModelService) -> Prerequisites:
         """Return what a model refers to in its namespace; read in each pass where it does, and watched by nobody."""
-        if not _is_looked_at(service):
+        if not is_looked_at(service):
             return NO_PREREQUISITES
         namespace, credentials = service.metadata.namespace, service.spec.model.credentials_secret_ref
         secret = await self._lookup.live(Ref(SECRET, namespace, credentials.name)) if credentials else None
@@ -284,9 +284,13 @@ class Gatherer:
         )
 
     async def _autoscalers(self, service: ModelService, told: Manifest | None) -> Autoscalers:
+        of_kubernetes = told is not None and needs_kubernetes(service) and is_looked_at(service)
         return Autoscalers(
             keda=needs_keda(service) and await self._is_served(SCALED_OBJECT),
             scaled_object=self.cache.get(scaled_object_ref(service)),
+            horizontal_pod_autoscaler=await self._lookup.live(horizontal_pod_autoscaler_ref(service))
+            if of_kubernetes
+            else None,
             leftover=await self._leftover(service, told),
         )
 
@@ -415,11 +419,6 @@ def document_ref(service: ModelService) -> Ref | None:
     """Return the ConfigMap with the user's own document; None for a service that names none."""
     wanted = service.spec.api.open_api.config_map_ref
     return Ref(CONFIG_MAP, service.metadata.namespace, wanted.name) if wanted else None
-
-
-def _is_looked_at(service: ModelService) -> bool:
-    leaving = service.metadata.deletion_timestamp is not None
-    return not leaving and service.spec.management_policy is not ManagementPolicy.PAUSED
 
 
 def _first_of(installations: Iterable[Manifest]) -> Manifest | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -11,7 +10,7 @@ from pydantic import SecretStr
 
 from maas_operator.api.minio import MinIO
 from maas_operator.api.model_platform import ModelPlatform
-from maas_operator.domain.kinds import EVENT, MODEL_SERVICE, NAMESPACE, POD, STATEFUL_SET
+from maas_operator.domain.kinds import MODEL_SERVICE, NAMESPACE, POD, STATEFUL_SET
 from maas_operator.domain.minio import names
 from maas_operator.domain.minio.progress import NO_EVIDENCE, MinIOEvidence, is_ready
 from maas_operator.domain.minio.server import pod_labels
@@ -19,11 +18,8 @@ from maas_operator.domain.objects import Manifest, Ref
 from maas_operator.domain.observed import status_of
 from maas_operator.domain.people.secrets import read_secret
 
-from .errors import ApiError
-from .events import time_of
+from .hearsay import said_in
 from .lookup import Lookup
-
-logger = logging.getLogger(__name__)
 
 BACKEND: Final = "MinIO"
 """The word in spec.storage.backend of models that have a bucket here."""
@@ -85,12 +81,7 @@ class MinIOEvidenceFinder:
 
     async def _words(self, minio: MinIO) -> dict[Ref, str]:
         """Return what was said last of the claim and of the StatefulSet; nothing where Events may not be read."""
-        try:
-            events = await self.lookup.cluster.list(EVENT, namespace=minio.namespace)
-        except ApiError as error:
-            logger.warning("what is said in the namespace %s is not known: %s", minio.namespace, error)
-            return {}
-        news = sorted((one for one in events if one.get("reason") not in _NO_NEWS), key=time_of)
+        news = [one for one in await said_in(minio.namespace, self.lookup) if one.get("reason") not in _NO_NEWS]
         about = {
             (ref.kind.name, ref.name): ref
             for ref in (names.claim_ref(minio.namespace), names.stateful_set_ref(minio.namespace))

@@ -5,7 +5,6 @@ Asked about owners under deletion only, and not about each of many at the same m
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Final
@@ -13,11 +12,12 @@ from typing import Final
 from maas_operator.api.model_platform import ModelPlatform
 from maas_operator.api.parse import read
 from maas_operator.domain.farewell import Obstacles, is_of_3scale
-from maas_operator.domain.kinds import EVENT, MODEL_PLATFORM, SECRET
+from maas_operator.domain.kinds import MODEL_PLATFORM, SECRET
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 
-from .errors import ApiError, ThreescaleError
+from .errors import ThreescaleError
 from .events import time_of
+from .hearsay import said_in
 from .lookup import Lookup
 from .shared import Shared
 from .tenants import Tenants
@@ -27,8 +27,6 @@ HOLDS: Final = timedelta(seconds=10)
 """How long an answer is good for: less than until the next look, and enough for all who look now."""
 _FAILURE: Final = "Failed to delete"
 """With this begins the reason of the Events by which the 3scale-operator tells that it could not delete."""
-
-logger = logging.getLogger(__name__)
 
 
 class ObstacleFinder:
@@ -72,15 +70,10 @@ class ObstacleFinder:
 
     async def _listen(self, namespace: str) -> dict[str, str]:
         """Return what was said last of each object in a namespace, by its uid."""
-        try:
-            events = await self._lookup.cluster.list(EVENT, namespace=namespace)
-        except ApiError as error:
-            logger.warning("what the 3scale-operator says is not known: %s", error)
-            return {}
-        failures = [one for one in events if str(one.get("reason", "")).startswith(_FAILURE)]
         return {
             one["regarding"].get("uid", ""): f"at {time_of(one)}: {one.get('note', '')}"
-            for one in sorted(failures, key=time_of)
+            for one in await said_in(namespace, self._lookup)
+            if str(one.get("reason", "")).startswith(_FAILURE)
         }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ from pydantic import SecretStr
 from maas_operator.api.model_platform import ModelPlatform
 from maas_operator.api.model_service import ManagementPolicy, ModelService
 from maas_operator.domain.child_state import state_of
-from maas_operator.domain.kinds import EVENT, JOB, POD, SECRET
+from maas_operator.domain.kinds import JOB, POD, SECRET
 from maas_operator.domain.labels import is_owned_by
 from maas_operator.domain.minio.jobs import JOB_NAME, is_complete
 from maas_operator.domain.minio.names import claim_ref
@@ -22,11 +21,8 @@ from maas_operator.domain.people.secrets import read_secret
 from maas_operator.domain.storage.backend import NOTHING_FOUND, Findings
 from maas_operator.domain.storage.progress import backend_of
 
-from .errors import ApiError
-from .events import time_of
+from .hearsay import said_in
 from .lookup import Lookup
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +34,9 @@ class StorageReader:
 
     async def find(self, service: ModelService, platform: ModelPlatform | None) -> Findings:
         """Return what is there for the bucket of a service, and of keys that it needs no more."""
-        if _is_paused(service):
-            return NOTHING_FOUND
         leaving = service.metadata.deletion_timestamp is not None
+        if not leaving and not is_looked_at(service):
+            return NOTHING_FOUND
         backend = backend_of(service, platform) if platform is not None and not leaving else None
         needs = [ref for key in retired_keys(service) for ref in (key, claim_ref(key.namespace))]
         if backend is not None and platform is not None:
@@ -74,17 +70,12 @@ class StorageReader:
         return {ref: words for ref, words in said.items() if words}
 
     async def _warning(self, about: Manifest) -> str:
-        try:
-            events = await self.lookup.cluster.list(EVENT, namespace=about["metadata"]["namespace"])
-        except ApiError as error:
-            logger.warning("what is said of %s is not known: %s", ref_of(about), error)
-            return ""
-        uid = about["metadata"]["uid"]
-        warnings = [one for one in events if one.get("type") == "Warning" and one["regarding"].get("uid") == uid]
-        latest = max(warnings, key=time_of, default=None)
-        return f"{latest.get('reason', '')}: {latest.get('note', '')}" if latest is not None else ""
+        said, uid = await said_in(about["metadata"]["namespace"], self.lookup), about["metadata"]["uid"]
+        warnings = [one for one in said if one.get("type") == "Warning" and one["regarding"].get("uid") == uid]
+        return f"{warnings[-1].get('reason', '')}: {warnings[-1].get('note', '')}" if warnings else ""
 
 
-def _is_paused(service: ModelService) -> bool:
-    paused = service.spec.management_policy is ManagementPolicy.PAUSED
-    return paused and service.metadata.deletion_timestamp is None
+def is_looked_at(service: ModelService) -> bool:
+    """Tell whether what a service refers to is of interest: it is neither paused nor on its way out."""
+    leaving = service.metadata.deletion_timestamp is not None
+    return not leaving and service.spec.management_policy is not ManagementPolicy.PAUSED

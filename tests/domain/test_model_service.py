@@ -363,6 +363,34 @@ def test_a_model_that_breaks_after_days_has_its_time_from_then_on() -> None:
     assert told(settle(decide, fresh, content), Type.MODEL_READY) == ("False", "Unschedulable")
 
 
+@pytest.mark.parametrize(
+    ("before", "told_anew"),
+    [
+        ({"model": {"source": {"uri": "oci://registry.example.com/models/tiny:wrong"}}}, True),
+        ({"serving": {"replicas": 0}}, True),
+        ({"serving": {"replicas": 2}}, False),
+        ({}, False),
+    ],
+    ids=str,
+)
+def test_the_time_of_a_model_that_did_not_serve_counts_from_the_edit_that_starts_it(
+    before: dict[str, Any], told_anew: bool
+) -> None:
+    (was,) = (one for one in decide(a_model_world(a_service(**before))).children if one["kind"] == "InferenceService")
+    world = a_model_world(unready("StartupTimeout"), inference_service=was)
+    decision = settle(decide, _replace(world, now=NOW + timedelta(days=9)), content)
+    status, reason = told(decision, Type.MODEL_READY)
+    assert (status, reason) == (("Unknown", "ModelStarting") if told_anew else ("False", "StartupTimeout"))
+    assert told(decision, Type.READY)[0] == "False"
+    assert told(decision, Type.STALLED)[0] == ("False" if told_anew else "True")
+
+
+def test_a_model_that_is_stopped_does_not_start_anew() -> None:
+    (was,) = (one for one in decide(a_model_world()).children if one["kind"] == "InferenceService")
+    world = a_model_world(unready("Stopped", serving={"replicas": 0}), inference_service=was)
+    assert told(settle(decide, world, content), Type.MODEL_READY)[0] == "False"
+
+
 def test_a_kserve_that_does_nothing_is_told_after_five_minutes() -> None:
     for minutes, reason in ((4, "ModelStarting"), (5, "KServeSilent")):
         world = _replace(a_model_world(unready()), now=NOW + timedelta(minutes=minutes))

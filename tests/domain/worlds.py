@@ -119,7 +119,6 @@ def a_model_world(service: ModelService | None = None, **known: Any) -> ModelSer
     defaults: dict[str, Any] = {
         "platform": a_platform(),
         "threescale_namespaces": frozenset({"3scale"}),
-        "deployment_mode": None,
         "release": None,
         "inference_service": None,
         "deployment": None,

@@ -34,7 +34,7 @@ EXCUSED: dict[str, dict[str, str]] = {
     "read when another writer keeps changing it back, and in the rehearsal of a patch (tests/engine)": {
         "apimanagers.apps.3scale.net": "get",
     },
-    "a runtime of somebody else, a claimed bucket and KEDA, which no model of the run has (tests/scenarios)": {
+    "a runtime of somebody else, a claimed bucket and an autoscaler, which no model of the run has (tests/scenarios)": {
         "clusterservingruntimes.serving.kserve.io": "get",
         "objectbucketclaims.objectbucket.io": "create delete get patch",
         "horizontalpodautoscalers.autoscaling": "delete get",

@@ -30,12 +30,12 @@ PODS = {
     PodFault.PROBE: ("ProbeFailed", "12% Completed", "spec.serving.startupTimeout"),
     PodFault.SECRET_MISSING: ("PodsRefused", 'secret "hf-token" not found', "create it in the namespace"),
     PodFault.STORAGE_INITIALIZER: ("ModelNotFound", "No model found in models/absent", "path in spec.model.source"),
-    PodFault.STORAGE_DENIED: ("ModelAccessDenied", "(AccessDenied)", "spec.model.credentialsSecretRef list and read"),
-    PodFault.STORAGE_KEY: ("ModelAccessDenied", "(InvalidAccessKeyId)", "AWS_SECRET_ACCESS_KEY in the Secret of spec"),
+    PodFault.STORAGE_DENIED: ("ModelAccessDenied", "(AccessDenied)", "list and read what spec.model.source.uri names"),
+    PodFault.STORAGE_KEY: ("ModelAccessDenied", "(InvalidAccessKeyId)", "AWS_SECRET_ACCESS_KEY in spec.model.cred"),
     PodFault.STORAGE_BUCKET: ("ModelNotFound", "(NoSuchBucket)", "bucket in spec.model.source"),
     PodFault.STORAGE_TLS: ("ModelLoadFailed", "CERTIFICATE_VERIFY_FAILED", "trust the authority"),
     PodFault.STORAGE_UNREACHABLE: ("ModelLoadFailed", "Could not connect to the endpoint", "check the endpoint"),
-    PodFault.STORAGE_GATED: ("ModelAccessDenied", "Cannot access gated repo", "account of HF_TOKEN"),
+    PodFault.STORAGE_GATED: ("ModelAccessDenied", "Cannot access gated repo", "HF_TOKEN in spec"),
     PodFault.STORAGE_IMAGE: ("ImagePullFailed", "storage-initializer", "KServe's configuration"),
     PodFault.STORAGE_MEMORY: ("OutOfMemory", "storage-initializer", "KServe's configuration"),
     PodFault.MODELCAR: ("ModelNotFound", "modelcar is invalid", "/models"),
@@ -80,6 +80,24 @@ async def test_a_pod_that_does_not_come_up_is_explained_and_given_up_on_in_time(
         await world.rest(60.0)
         assert await world.told(SERVICE, "Ready") == ("True", "Ready")
         assert await world.told(SERVICE, "Stalled") == ("False", "Settled")
+
+
+async def test_a_correction_after_the_timeout_has_its_whole_time_to_start() -> None:
+    async with a_world() as world:
+        world.around.faults.pods[NAME] = PodFault.IMAGE_PULL
+        await world.apply(*sample())
+        await world.rest(3600.0)
+        assert await world.told(SERVICE, "Stalled") == ("True", "StartupTimeout")
+        # What was wrong is corrected, and KServe takes a minute to begin with it.
+        del world.around.faults.pods[NAME]
+        world.around.faults.kserve_down = True
+        await world.edit(SERVICE, {"spec": {"serving": {"env": [{"name": "ANOTHER", "value": "1"}]}}})
+        await world.rest(60.0)
+        assert await world.told(SERVICE, "ModelReady") == ("False", "ModelStarting")
+        assert await world.told(SERVICE, "Stalled") == ("False", "Settled")
+        world.around.faults.kserve_down = False
+        await world.rest(120.0)
+        assert await world.told(SERVICE, "Ready") == ("True", "Ready")
 
 
 async def test_what_a_crash_prints_reaches_neither_status_nor_events_if_it_is_a_key() -> None:

@@ -266,6 +266,35 @@ async def test_keda_that_can_not_ask_is_told_of_a_model_that_answers() -> None:
         assert await world.told(SERVICE, "ModelReady") == ("True", "Ready")
 
 
+async def test_metrics_that_are_missing_are_told_of_a_model_that_answers_and_heal() -> None:
+    async with a_world() as world:
+        world.around.faults.metrics = "unable to get metrics for resource cpu: the server could not find the resource"
+        await apply(world, autoscaling=CPU)
+        assert await world.told(SERVICE, "ModelReady") == ("True", "AutoscalerFailing")
+        message = await world.message(SERVICE, "ModelReady")
+        assert f"{OF_KSERVE} does not scale it: FailedGetResourceMetric" in message
+        assert "the server could not find the resource" in message
+        assert await world.told(SERVICE, "Ready") == ("True", "Ready")
+        world.around.faults.metrics = ""
+        await world.rest(60.0)
+        assert await world.told(SERVICE, "ModelReady") == ("True", "Ready")
+
+
+async def test_metrics_that_go_are_told_at_the_next_look_and_cost_one_read_of_each() -> None:
+    async with a_world() as world:
+        await apply(world, autoscaling=CPU)
+        await world.rest(900.0)
+        begin = len(world.operator.records.calls)
+        await world.rest(1500.0)
+        asked = [call for call in world.operator.records.calls[begin:] if call.kind == HORIZONTAL_POD_AUTOSCALER.name]
+        assert [call.verb for call in asked] == ["get"] * len(asked)
+        assert 1 <= len(asked) <= 4
+        world.around.faults.metrics = "no metrics returned from resource metrics API"
+        world.around.runner.resync()
+        await world.rest(700.0)
+        assert await world.told(SERVICE, "ModelReady") == ("True", "AutoscalerFailing")
+
+
 @pytest.mark.parametrize("strategy", ["RollingUpdate", "Recreate"])
 async def test_the_rollout_strategy_is_the_users(strategy: str) -> None:
     async with a_world() as world:

@@ -14,6 +14,7 @@ from maas_operator.domain.kinds import (
     CUSTOM_RESOURCE_DEFINITION,
     INFERENCE_SERVICE,
     OBJECT_BUCKET_CLAIM,
+    POD,
     SECRET,
     STORAGE_CLASS,
 )
@@ -21,6 +22,7 @@ from maas_operator.domain.labels import FORCE_DELETE
 from maas_operator.domain.objects import Manifest, Ref
 from maas_operator.sandbox.controllers.buckets import CLASS, PROVISIONER
 from maas_operator.sandbox.controllers.faults import PodFault
+from maas_operator.sandbox.controllers.kserve.settings import EndpointKey, Settings
 from tests.scenarios.harness import HOME, NAME, SERVICE, World, a_secret, a_world, sample
 
 CLAIM = Ref(OBJECT_BUCKET_CLAIM, HOME, f"{NAME}-bucket")
@@ -314,13 +316,25 @@ async def test_an_existing_bucket_is_used_with_the_keys_of_its_secret_and_follow
             "AWS_DEFAULT_REGION": "eu-central-1",
             "AWS_ENDPOINT_URL": "https://s3.example.com:9000",
             "AWS_S3_BUCKET": "models",
-            "AWS_S3_ENDPOINT": "https://s3.example.com:9000",
         }
         pods = world.around.kserve.pods_started.total()
         await world.apply(a_secret(KEYS, AWS_ACCESS_KEY_ID="two", AWS_SECRET_ACCESS_KEY="second"))
         await world.settle()
         assert (await values(world, OURS))["AWS_SECRET_ACCESS_KEY"] == "second"
         assert world.around.kserve.pods_started.total() == pods
+
+
+@pytest.mark.parametrize("key", EndpointKey)
+@pytest.mark.parametrize("endpoint", ["http://minio.minio.svc:9000", "https://s3.example.com"])
+async def test_each_release_of_kserve_finds_the_store(key: EndpointKey, endpoint: str) -> None:
+    async with a_world(settings=Settings(endpoint_key=key), ends=False) as world:
+        await world.apply(*existing()[:1], a_secret(KEYS, AWS_ACCESS_KEY_ID="one", AWS_SECRET_ACCESS_KEY="first"))
+        await world.apply(*existing(endpoint=endpoint))
+        await world.settle()
+        assert await world.told(SERVICE, "Ready") == ("True", "Ready"), await world.message(SERVICE)
+        (pod,) = await world.client.list(POD, namespace=HOME)
+        variables = {one["name"]: one.get("value") for one in pod["spec"]["initContainers"][0]["env"]}
+        assert (variables["AWS_ENDPOINT_URL"], variables["AWS_DEFAULT_REGION"]) == (endpoint, "eu-central-1")
 
 
 async def test_keys_that_go_are_told_while_the_model_is_served_on() -> None:
@@ -356,12 +370,12 @@ async def test_the_authority_of_an_existing_store_is_looked_for() -> None:
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        (PodFault.STORAGE_KEY, f"does not accept the keys of {CLAIM}"),
-        (PodFault.STORAGE_DENIED, f"does not let the keys of {CLAIM} into bucket"),
-        (PodFault.STORAGE_BUCKET, "at https://s3.openshift-storage.svc: correct"),
-        (PodFault.STORAGE_INITIALIZER, f"no file in spec.model.source.bucketPath {PATH}"),
-        (PodFault.STORAGE_TLS, "is not trusted"),
-        (PodFault.STORAGE_UNREACHABLE, "does not reach https://s3.openshift-storage.svc"),
+        (PodFault.STORAGE_KEY, f"see the provisioner of {CLAIM}"),
+        (PodFault.STORAGE_DENIED, f"see the provisioner of {CLAIM}"),
+        (PodFault.STORAGE_BUCKET, f"see the provisioner of {CLAIM}"),
+        (PodFault.STORAGE_INITIALIZER, f"upload the model to {PATH} in bucket"),
+        (PodFault.STORAGE_TLS, "that signed the certificate of https://s3.openshift-storage.svc"),
+        (PodFault.STORAGE_UNREACHABLE, "see whether https://s3.openshift-storage.svc answers"),
     ],
     ids=str,
 )
@@ -375,6 +389,7 @@ async def test_a_pod_that_the_store_does_not_serve_is_explained_and_heals(fault:
         message = await world.message(SERVICE, "StorageReady")
         assert words in message
         assert "storage-initializer" in message
+        assert await world.message(SERVICE, "ModelReady") == message
         del world.around.faults.pods[NAME]
         await world.settle()
         assert await world.told(SERVICE, "Ready") == ("True", "Ready")

@@ -120,6 +120,11 @@ class MinIOBucket(Backend):
         return self.found.secrets.get(self.keys) if self._course.done else None
 
     @property
+    def renewal(self) -> str:
+        """Return that the Job which makes all of it is to run again."""
+        return f"delete {ref_of(self._course.job)}: it runs again, and makes what is missing of bucket, policy and user"
+
+    @property
     def keys(self) -> Ref:
         """Return the Secret with the key."""
         return key_ref(self.service, self._minio)

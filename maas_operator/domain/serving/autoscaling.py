@@ -19,7 +19,8 @@ from maas_operator.domain.emitted import Emitted, LocalReference
 from maas_operator.domain.kinds import HORIZONTAL_POD_AUTOSCALER, SCALED_OBJECT
 from maas_operator.domain.labels import annotations_of
 from maas_operator.domain.names import deployment_ref
-from maas_operator.domain.objects import Manifest, Ref
+from maas_operator.domain.objects import Manifest, Ref, ref_of
+from maas_operator.domain.observed import condition_of
 
 from .resources import of_replica
 from .runtime_profiles import Feature, supports
@@ -121,15 +122,35 @@ class Autoscalers:
     """What is known of the autoscalers of one model.
 
     `keda`: whether KEDA's kinds are there; asked only if one is needed. `scaled_object`: KServe's, as the cache has it.
+    `horizontal_pod_autoscaler`: KServe's, as it is now; read only if one is wanted.
     `leftover`: the autoscaler of a class that the InferenceService names no more, which KServe forgets to delete.
     """
 
     keda: bool = False
     scaled_object: Manifest | None = None
+    horizontal_pod_autoscaler: Manifest | None = None
     leftover: Ref | None = None
+
+    @property
+    def failure_of_keda(self) -> str:
+        """Return what KEDA says of why it does not scale; empty if it says nothing of the kind."""
+        return _failure(self.scaled_object, "Ready")
+
+    @property
+    def failure_of_kubernetes(self) -> str:
+        """Return what Kubernetes says of why it does not scale; empty if it says nothing of the kind."""
+        found = self.horizontal_pod_autoscaler
+        return _failure(found, "AbleToScale") or _failure(found, "ScalingActive")
 
 
 NO_AUTOSCALERS: Final = Autoscalers()
+
+
+def _failure(autoscaler: Manifest | None, type_: str) -> str:
+    problem = condition_of(autoscaler, type_) if autoscaler is not None else {}
+    if autoscaler is None or problem.get("status") != "False":
+        return ""
+    return f"{ref_of(autoscaler)} does not scale it: {problem.get('reason', '')}: {problem.get('message', '')}"
 
 
 def active(service: ModelService) -> Autoscaling | None:
@@ -180,6 +201,11 @@ def scaling(
             f" spec.monitoring.prometheus.url of ModelPlatform {platform.metadata.name}, or choose CPU or Memory"
         )
     return _by_keda(service, autoscaling, profile, prometheus.url)
+
+
+def needs_kubernetes(service: ModelService) -> bool:
+    """Tell whether a HorizontalPodAutoscaler decides."""
+    return autoscaler_class(service) is AutoscalerClass.HPA
 
 
 def needs_keda(service: ModelService) -> bool:

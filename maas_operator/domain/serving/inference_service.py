@@ -50,6 +50,11 @@ STOP: Final = "serving.kserve.io/stop"
 """Annotation that makes KServe remove the pods."""
 
 
+_LABELS: Final = {
+    "opendatahub.io/dashboard": "true",
+    # Without it KServe leads a public host around the gateway to the model, by an Ingress or HTTPRoute of its own.
+    "networking.kserve.io/visibility": "cluster-local",
+}
 _GRACE_SECONDS: Final = 120
 
 _NOT_IN_PODS: Final = frozenset({"annotations", "deploymentStrategy", "maxReplicas", "minReplicas"})
@@ -166,7 +171,7 @@ def inference_service(
     return manifest(
         inference_service_ref(service),
         InferenceServiceSpec(predictor=predictor.model_copy(update=told)),
-        labels={"opendatahub.io/dashboard": "true"},
+        labels=_LABELS,
         annotations=annotations,
     )
 

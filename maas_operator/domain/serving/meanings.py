@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from maas_operator.api.reasons import Reason
 
+from .origins import Origin
+
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """A reason for a condition, and what to do about it."""
+    """A reason for a condition, and what to do about it; `of_origin`: it is the fault of where files come from."""
 
     reason: Reason
     remedy: str
+    of_origin: bool = False
 
 
+_OfOrigin = tuple[re.Pattern[str], Reason, Callable[[Origin], str]]
 _Table = tuple[tuple[re.Pattern[str], Meaning], ...]
 
 
@@ -24,63 +29,69 @@ def _said(pattern: str, reason: Reason, remedy: str) -> tuple[re.Pattern[str], M
     return re.compile(pattern, re.IGNORECASE), Meaning(reason, remedy)
 
 
-_KEYS: Final = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+def _of_origin(pattern: str, reason: Reason, remedy: Callable[[Origin], str]) -> _OfOrigin:
+    return re.compile(pattern, re.IGNORECASE), reason, remedy
+
 
 # KServe's storage initializer up to 0.19 shows what its libraries raise, since 0.20 mostly words of its own.
-_LOADING: Final[_Table] = (
-    _said(
+_FETCHING: Final = (
+    _of_origin(
         r"gatedrepo|gated repo|huggingface authentication failed",
         Reason.MODEL_ACCESS_DENIED,
-        "on Hugging Face, get access to the repository for the account of HF_TOKEN in the Secret of"
-        " spec.model.credentialsSecretRef",
+        lambda origin: origin.account,
     ),
-    _said(
+    _of_origin(
         r"repositorynotfound|repository not found|revisionnotfound|revision not found|huggingface resource",
         Reason.MODEL_NOT_FOUND,
-        "correct the repository in spec.model.source; for a private one, put HF_TOKEN into the Secret of"
-        " spec.model.credentialsSecretRef",
+        lambda origin: origin.repository,
     ),
-    _said(
+    _of_origin(
         r"invalidaccesskeyid|signaturedoesnotmatch|invalid aws credentials|unable to locate credentials"
         r"|nocredentials|s3 authentication failed|expiredtoken|invalidtoken",
         Reason.MODEL_ACCESS_DENIED,
-        f"correct {_KEYS} in the Secret of spec.model.credentialsSecretRef",
+        lambda origin: origin.keys,
     ),
-    _said(
-        r"nosuchbucket|bucket does not exist|bucket '[^']*' does not exist",
+    # A bucket is looked for before what is in it.
+    _of_origin(
+        r"nosuchbucket|bucket does not exist|bucket '[^']*' does not exist|s3 resource '[^']*' not found"
+        r"|\(404\) when calling the headbucket|s3 error \[404",
         Reason.MODEL_NOT_FOUND,
-        "correct the bucket in spec.model.source, or create it",
+        lambda origin: origin.bucket,
     ),
-    _said(
+    _of_origin(
         r"certificate[_ ]verify[_ ]failed|ssl validation failed|sslerror|ca bundle file",
         Reason.MODEL_LOAD_FAILED,
-        "have KServe trust the authority that signed the endpoint's certificate",
+        lambda origin: origin.certificate,
     ),
-    _said(
-        r"accessdenied|access denied|\(403\)|forbidden",
+    _of_origin(
+        r"accessdenied|access denied|\(403\)|error \[403|forbidden",
         Reason.MODEL_ACCESS_DENIED,
-        "let the user of spec.model.credentialsSecretRef list and read what spec.model.source names",
+        lambda origin: origin.access,
     ),
-    _said(
+    _of_origin(
         r"401 client error|http authentication failed|unauthorized",
         Reason.MODEL_ACCESS_DENIED,
-        "put working credentials into the Secret of spec.model.credentialsSecretRef",
+        lambda origin: origin.keys,
     ),
-    _said(
+    _of_origin(
         r"no model found in|does not exist in bucket|nosuchkey|\(404\)|404 client error|resource (at )?'?[^']*'? ?not"
         r" found|http resource not found|cannot locate source uri|local path|/models does not exist",
         Reason.MODEL_NOT_FOUND,
-        "correct the path in spec.model.source, or upload the model there; an image has it in /models",
+        lambda origin: origin.path,
     ),
+    _of_origin(
+        r"could not connect|connect timeout|failed to connect|connection refused|max retries|name or service not known"
+        r"|endpointconnection|timed? ?out",
+        Reason.MODEL_LOAD_FAILED,
+        lambda origin: origin.endpoint,
+    ),
+)
+
+_LOADING: Final[_Table] = (
     _said(
         r"no space left on device",
         Reason.MODEL_LOAD_FAILED,
         "the node has too little ephemeral storage for the model: use a larger one, or an oci:// or pvc:// source",
-    ),
-    _said(
-        r"could not connect|failed to connect|connection refused|max retries|name or service not known|timed? ?out",
-        Reason.MODEL_LOAD_FAILED,
-        "check the endpoint, and that pods of the namespace can reach it",
     ),
     _said(
         r"cannot recognize storage type",
@@ -142,10 +153,13 @@ _REFUSING: Final[_Table] = (
 )
 
 
-def meaning_of_load(words: str) -> Meaning:
-    """Return why a model could not be fetched."""
-    remedy = "correct spec.model.source, or the access to it"
-    return _find(_LOADING, words) or Meaning(Reason.MODEL_LOAD_FAILED, remedy)
+def meaning_of_load(words: str, origin: Origin) -> Meaning:
+    """Return why files could not be fetched."""
+    for pattern, reason, remedy in _FETCHING:
+        if pattern.search(words):
+            return Meaning(reason, remedy(origin), of_origin=True)
+    otherwise = Meaning(Reason.MODEL_LOAD_FAILED, "correct spec.model.source, or the access to it")
+    return _find(_LOADING, words) or otherwise
 
 
 def meaning_of_crash(words: str) -> Meaning:

@@ -13,6 +13,7 @@ from maas_operator.domain.observed import condition_of, status_of
 from .adapters import FETCHER
 from .inference_service import CONFIG_HASH
 from .meanings import Meaning, meaning_of_crash, meaning_of_load, meaning_of_refusal, meaning_of_waiting
+from .origins import MODELCAR_INIT, NO_ORIGINS, Origins
 from .pod import CONTAINER
 from .words import quoted
 
@@ -20,9 +21,9 @@ _IMAGE_REASONS: Final = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
 )
 _CREATE_REASONS: Final = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
-_INITIALIZER: Final = "storage-initializer"
-_MODELCARS: Final = frozenset({"modelcar", "modelcar-init"})
-_LOADERS: Final = frozenset({_INITIALIZER, "modelcar-init", FETCHER})
+_MODELCARS: Final = frozenset({"modelcar", MODELCAR_INIT})
+# A hardware profile of OpenShift AI may put the pods into a queue of Kueue, which holds them by a gate.
+_GATED: Final = Meaning(Reason.UNSCHEDULABLE, "wait for room in its queue (see its Workload), or ask for less")
 _CRASHES: Final = 3
 """KServe's model container may start before its sidecar has the model: up to two restarts are no fault."""
 _SIGNALS: Final = frozenset({137, 143})
@@ -31,11 +32,15 @@ _SIGNALS: Final = frozenset({137, 143})
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A fault of a pod: the reason for a condition, where and what it is, and the remedy for a model server."""
+    """A fault of a pod: the reason for a condition, where and what it is, and the remedy for a model server.
+
+    `of_origin`: it is the fault of where the model comes from.
+    """
 
     reason: Reason
     words: str
     remedy: str
+    of_origin: bool = False
 
     @property
     def message(self) -> str:
@@ -43,19 +48,24 @@ class Trouble:
         return "; ".join(filter(None, (self.words, self.remedy)))
 
 
-def find_trouble(pods: Iterable[Manifest], *, config_hash: str) -> Trouble | None:
+def find_trouble(pods: Iterable[Manifest], *, config_hash: str, origins: Origins = NO_ORIGINS) -> Trouble | None:
     """Return the fault of the newest pod that has one; pods that run something else are on their way out."""
     newest_first = current_pods(pods, config_hash=config_hash)
     lost = _loss(newest_first[0]) if newest_first else None
     # An evicted pod lies about until somebody clears it away: it says nothing of those after it.
     living = [pod for pod in newest_first if status_of(pod).get("phase") != "Failed"]
-    return lost or next((trouble for pod in living if (trouble := _trouble(pod)) is not None), None)
+    return lost or next((trouble for pod in living if (trouble := _trouble(pod, origins)) is not None), None)
 
 
 def current_pods(pods: Iterable[Manifest], *, config_hash: str) -> Sequence[Manifest]:
     """Return the pods that run what they should and are not on their way out, the newest first."""
     current = [pod for pod in pods if runs(pod, config_hash) and "deletionTimestamp" not in pod["metadata"]]
-    return sorted(current, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")), reverse=True)
+    return sorted(current, key=_age, reverse=True)
+
+
+def _age(pod: Manifest) -> tuple[str, str]:
+    # By name as well: replicas are made in the same second, and the one that speaks must be the same each time.
+    return str(pod["metadata"].get("creationTimestamp", "")), str(pod["metadata"]["name"])
 
 
 def runs(pod: Manifest, config_hash: str) -> bool:
@@ -75,28 +85,32 @@ def _loss(pod: Manifest) -> Trouble | None:
     return None
 
 
-def _trouble(pod: Manifest) -> Trouble | None:
+def _trouble(pod: Manifest, origins: Origins) -> Trouble | None:
     scheduled = condition_of(pod, "PodScheduled")
+    if scheduled.get("status") == "False" and scheduled.get("reason") == "SchedulingGated":
+        return _told(pod, _GATED, quoted(str(scheduled.get("message", ""))))
     if scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable":
         words = quoted(str(scheduled.get("message", "")))
         return _told(pod, meaning_of_waiting(words), words)
-    return next(_container_troubles(pod), None)
+    return next(_container_troubles(pod, origins), None)
 
 
-def _container_troubles(pod: Manifest) -> Iterator[Trouble]:
+def _container_troubles(pod: Manifest, origins: Origins) -> Iterator[Trouble]:
     status = status_of(pod)
     for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
-        if not container.get("ready") and (found := _container_trouble(container)) is not None:
+        if not container.get("ready") and (found := _container_trouble(container, origins)) is not None:
             meaning, words = found
             yield _told(pod, meaning, words, container["name"])
 
 
 def _told(pod: Manifest, meaning: Meaning, words: str, container: str = "") -> Trouble:
     where = f"pod {pod['metadata']['name']}" + (f", container {container}" if container else "")
-    return Trouble(meaning.reason, f"{where}: {words}", meaning.remedy)
+    # Adapters come from elsewhere than the model.
+    of_origin = meaning.of_origin and container != FETCHER
+    return Trouble(meaning.reason, f"{where}: {words}", meaning.remedy, of_origin)
 
 
-def _container_trouble(container: Mapping[str, Any]) -> tuple[Meaning, str] | None:
+def _container_trouble(container: Mapping[str, Any], origins: Origins) -> tuple[Meaning, str] | None:
     waiting = (container.get("state") or {}).get("waiting") or {}
     words = quoted(": ".join(filter(None, (waiting.get("reason"), waiting.get("message")))))
     if waiting.get("reason") in _IMAGE_REASONS:
@@ -104,7 +118,7 @@ def _container_trouble(container: Mapping[str, Any]) -> tuple[Meaning, str] | No
     if waiting.get("reason") in _CREATE_REASONS:
         return meaning_of_refusal(words), words
     last_exit = _last_exit(container)
-    return _exit_trouble(container, last_exit) if last_exit else None
+    return _exit_trouble(container, last_exit, origins) if last_exit else None
 
 
 def _meaning_of_pull(container: str) -> Meaning:
@@ -117,14 +131,16 @@ def _meaning_of_pull(container: str) -> Meaning:
     return Meaning(Reason.IMAGE_PULL_FAILED, remedy)
 
 
-def _exit_trouble(container: Mapping[str, Any], last_exit: Mapping[str, Any]) -> tuple[Meaning, str] | None:
+def _exit_trouble(
+    container: Mapping[str, Any], last_exit: Mapping[str, Any], origins: Origins
+) -> tuple[Meaning, str] | None:
     name, code, restarts = container["name"], last_exit.get("exitCode"), container.get("restartCount", 0)
     said = str(last_exit.get("message") or "")
     words = quoted(said, last=True) or f"exit code {code}"
     if last_exit.get("reason") == "OOMKilled":
         return _meaning_of_oom(name), "killed for its memory"
-    if name in _LOADERS:
-        return (meaning_of_load(said), words) if code else None
+    if (origin := origins.get(name)) is not None:
+        return (meaning_of_load(said, origin), words) if code else None
     if name == CONTAINER and code in _SIGNALS:
         remedy = "if it loads for longer than spec.serving.startupTimeout, raise that"
         found = f"killed ({code}), as what does not answer its health check is: {words}"

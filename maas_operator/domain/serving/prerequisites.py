@@ -14,13 +14,8 @@ from maas_operator.domain.conditions import Verdict, false
 
 from .adapters import needs_token
 from .autoscaling import most_replicas
-from .sources import Prerequisites, claim_names, is_one_node, scheme_of
+from .sources import CREDENTIALS_FIELD, KEYS, Prerequisites, claim_names, is_one_node, scheme_of
 
-_KEYS: Final = {
-    "s3": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
-    "hf": ("HF_TOKEN",),
-    "https": ("https-host", "headers"),
-}
 _BY_RANK: Final = (
     "AWS_SECRET_ACCESS_KEY",
     "gcloud-application-credentials.json",
@@ -35,7 +30,6 @@ _BY_RANK: Final = (
 """The keys by which KServe knows what a Secret is for: the first that is there, and no other."""
 
 _TELLING: Final = {"s3": "AWS_SECRET_ACCESS_KEY", "hf": "HF_TOKEN", "https": "https-host"}
-_FIELD: Final = "spec.model.credentialsSecretRef"
 
 
 def prerequisite_problem(service: ModelService, found: Prerequisites) -> Verdict | None:
@@ -54,27 +48,27 @@ def _credentials_problem(service: ModelService, found: Prerequisites) -> Verdict
     if found.keys is None:
         return false(
             Reason.CREDENTIALS_MISSING,
-            f"{_FIELD}: there is no {secret}: create it with {_and(needed)}, or correct the name",
+            f"{CREDENTIALS_FIELD}: there is no {secret}: create it with {_and(needed)}, or correct the name",
         )
     if missing := [key for key in needed if key not in found.keys]:
         return false(
             Reason.CREDENTIALS_INVALID,
-            f"{_FIELD}: {secret} has no {_and(missing)}, which {scheme}:// needs: add what is missing",
+            f"{CREDENTIALS_FIELD}: {secret} has no {_and(missing)}, which {scheme}:// needs: add what is missing",
         )
     if misleading := _misleading_key(scheme_of(service.spec.model.source.uri or ""), found.keys):
         return false(
             Reason.CREDENTIALS_INVALID,
-            f"{_FIELD}: {secret} also has {misleading}, and KServe would take it for that kind of credentials only:"
-            f" use a Secret of its own for {scheme}://",
+            f"{CREDENTIALS_FIELD}: {secret} also has {misleading}, and KServe would take it for that kind of"
+            f" credentials only: use a Secret of its own for {scheme}://",
         )
     return None
 
 
 def _needed_keys(service: ModelService) -> tuple[str, tuple[str, ...]]:
     scheme = scheme_of(service.spec.model.source.uri or "")
-    if scheme not in _KEYS and needs_token(service):
+    if scheme not in KEYS and needs_token(service):
         scheme = "hf"
-    return scheme, _KEYS.get(scheme, ())
+    return scheme, KEYS.get(scheme, ())
 
 
 def _misleading_key(scheme: str, keys: frozenset[str]) -> str | None:

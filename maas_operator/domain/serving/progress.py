@@ -24,8 +24,8 @@ from maas_operator.domain.names import (
     network_policy_ref,
     serving_runtime_ref,
 )
-from maas_operator.domain.objects import Manifest, Ref, ref_of
-from maas_operator.domain.observed import condition_of
+from maas_operator.domain.objects import Manifest, Ref
+from maas_operator.domain.observed import status_of
 from maas_operator.domain.storage.bucket import Bucket
 
 from .autoscaling import AUTOSCALER_CLASS, NO_AUTOSCALERS, Autoscalers, Scaling, Unscalable, needs_keda, scaling
@@ -33,6 +33,7 @@ from .chat_template import template_hash
 from .inference_service import (
     RAW_DEPLOYMENT,
     STANDARD,
+    STOP,
     config_hash,
     deployment_mode,
     inference_service,
@@ -40,6 +41,7 @@ from .inference_service import (
 )
 from .kserve import TOO_OLD_MESSAGE, Release
 from .network_policy import network_policy
+from .origins import Origin, origins_of
 from .pods import current_pods
 from .prerequisites import prerequisite_problem
 from .referred_runtime import ReferredRuntime, chosen_runtime
@@ -53,6 +55,8 @@ from .status import ModelState, carries, model_state
 _MODE_REFUSED: Final = "deploymentMode cannot be changed"
 """KServe's words."""
 _KSERVE_PATIENCE: Final = timedelta(minutes=5)
+_METRICS_PATIENCE: Final = timedelta(minutes=2)
+"""How long after the start of a pod there may be no metrics of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,13 +65,13 @@ class Serving:
 
     `inference_service` is as it was before this pass; `deployment` and `pods` are as the cache has them.
     `runtimes`: what there is where the runtime of spec.serving.runtimeRef may be. `config_map`: that of its chat
-    template, if there is one. `found`: what the model refers to, as far as it exists.
+    template, if there is one. `found`: what the model refers to, as far as it exists. `origin`: that of a model in a
+    bucket.
     """
 
     service: ModelService
     platform: ModelPlatform
     world: World
-    deployment_mode: str | None
     release: Release | None
     inference_service: Manifest | None
     deployment: Manifest | None
@@ -76,6 +80,7 @@ class Serving:
     config_map: Manifest | None = None
     found: Prerequisites = NO_PREREQUISITES
     bucket: Bucket | None = None
+    origin: Origin | None = None
     autoscalers: Autoscalers = NO_AUTOSCALERS
 
     @cached_property
@@ -138,9 +143,14 @@ class Serving:
         return tuple(self._children())
 
     @property
+    def told_mode(self) -> str | None:
+        """Return KServe's word for how it runs this model; None before it has said one."""
+        return status_of(self.inference_service or {}).get("deploymentMode")
+
+    @property
     def is_of_wrong_mode(self) -> bool:
         """Tell whether KServe runs the model as something else than a plain Deployment."""
-        return self.deployment_mode not in (None, RAW_DEPLOYMENT, STANDARD)
+        return self.told_mode not in (None, RAW_DEPLOYMENT, STANDARD)
 
     def _children(self) -> Iterable[Manifest]:
         profile, template, replicas = self.profile, self.template_hash, self.scaling
@@ -164,7 +174,7 @@ class Serving:
         yield inference_service(
             self.service,
             profile,
-            deployment_mode=deployment_mode(self.deployment_mode, self.release),
+            deployment_mode=deployment_mode(self.told_mode, self.release),
             source=self.source,
             template_hash=template,
             runtime=runtime,
@@ -215,6 +225,7 @@ class Serving:
             self.deployment,
             self.pods,
             config_hash=self.wanted_hash,
+            origins=origins_of(self.service, self.origin),
         )
 
     @cached_property
@@ -239,8 +250,16 @@ class Serving:
     @property
     def unready_since(self) -> datetime | None:
         """Return since when ModelReady has been False, as its status says."""
+        return self._since(ConditionStatus.FALSE)
+
+    @property
+    def ready_since(self) -> datetime | None:
+        """Return since when ModelReady has been True, as its status says."""
+        return self._since(ConditionStatus.TRUE)
+
+    def _since(self, status: ConditionStatus) -> datetime | None:
         told = [one for one in self.service.status.conditions if one.type == ConditionType.MODEL_READY]
-        return next((one.last_transition_time for one in told if one.status is ConditionStatus.FALSE), None)
+        return next((one.last_transition_time for one in told if one.status is status), None)
 
     @property
     def waiting_since(self) -> datetime | None:
@@ -287,6 +306,7 @@ def model_ready(serving: Serving) -> Condition:
             _prerequisite_lacking,
             _unscalable,
             _refused,
+            _begins_anew,
             _startup_timeout,
             _not_serving,
             _autoscaler_failing,
@@ -307,7 +327,7 @@ def _wrong_mode(serving: Serving) -> Verdict | None:
     words = refusal.message if refusal and _MODE_REFUSED in refusal.message else ""
     if not words and not serving.is_of_wrong_mode:
         return None
-    found = words or f"{ref} runs as {serving.deployment_mode}, and not as a plain Deployment"
+    found = words or f"{ref} runs as {serving.told_mode}, and not as a plain Deployment"
     return false(
         Reason.DEPLOYMENT_MODE_FIXED,
         f"{found}; KServe changes no mode of an InferenceService: delete this one, and it is made anew",
@@ -363,6 +383,16 @@ def _refused(serving: Serving) -> Verdict | None:
     return refused(serving.world.children, serving.refs)
 
 
+def _begins_anew(serving: Serving) -> Verdict | None:
+    """Tell that this pass starts a model that did not serve: the status flips, and its time counts from here on."""
+    told, stopped = serving.inference_service, serving.service.spec.serving.replicas == 0
+    if told is None or stopped or serving.unready_since is None or not serving.children:
+        return None
+    if told_config_hash(told) == serving.wanted_hash and STOP not in annotations_of(told):
+        return None
+    return unknown(Reason.MODEL_STARTING, f"{inference_service_ref(serving.service)} was changed: its pods follow")
+
+
 def _startup_timeout(serving: Serving) -> Verdict | None:
     """Tell that the newest pod had its time; what is wrong with it is part of the message."""
     cause, since = serving.cause, serving.waiting_since
@@ -382,13 +412,8 @@ def _not_serving(serving: Serving) -> Verdict | None:
 
 
 def _autoscaler_failing(serving: Serving) -> Verdict | None:
-    """Tell, of a model that answers, that KEDA can not do its work."""
-    found = serving.autoscalers.scaled_object
-    problem = condition_of(found, "Ready") if found is not None else {}
-    if found is None or problem.get("status") != "False":
-        return None
-    return true(
-        Reason.AUTOSCALER_FAILING,
-        f"the model answers inside the cluster, but {ref_of(found)} does not scale it:"
-        f" {problem.get('reason', '')}: {problem.get('message', '')}",
-    )
+    """Tell, of a model that answers, that its autoscaler can not do its work."""
+    metered = serving.ready_since is not None and serving.world.now >= serving.ready_since + _METRICS_PATIENCE
+    autoscalers = serving.autoscalers
+    failure = autoscalers.failure_of_keda or (autoscalers.failure_of_kubernetes if metered else "")
+    return true(Reason.AUTOSCALER_FAILING, f"the model answers inside the cluster, but {failure}") if failure else None

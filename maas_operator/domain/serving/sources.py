@@ -13,6 +13,14 @@ from maas_operator.domain.storage.bucket import Bucket
 MODEL_DIRECTORY: Final = "/mnt/models"
 """Where KServe mounts the model, whatever its source."""
 
+KEYS: Final = {
+    "s3": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+    "hf": ("HF_TOKEN",),
+    "https": ("https-host", "headers"),
+}
+"""The keys of a Secret with credentials, by the scheme that they are for."""
+CREDENTIALS_FIELD: Final = "spec.model.credentialsSecretRef"
+
 # KServe and its fork in OpenShift AI look up the Secret by the first name in the model's namespace, and by the second
 # where KServe's Helm chart is installed. Of `storage.key`, the other way, only OpenShift AI makes what it needs.
 _STORAGE_SECRET: Final = ("serving.kserve.io/storageSecretName", "serving.kserve.io/secretName")

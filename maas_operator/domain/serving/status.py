@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from maas_operator.api.reasons import Reason
 from maas_operator.domain.objects import Manifest
@@ -11,23 +12,36 @@ from maas_operator.domain.observed import condition_of, is_fresh, status_of, tru
 
 from .inference_service import CONFIG_HASH, STOP
 from .meanings import meaning_of_refusal
+from .origins import NO_ORIGINS, Origins
 from .pods import Trouble, find_trouble, runs
 from .words import quoted
+
+_NO_PART_OF_READY: Final = frozenset({"Ready", "Stopped"})
+"""Conditions of an InferenceService that are the sum of others, or False in one that serves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelState:
-    """A model's state: `ready` when all replicas of this configuration serve, `failed` when waiting will not help."""
+    """A model's state: `ready` when all replicas of this configuration serve, `failed` when waiting will not help.
+
+    `of_origin`: the model can not be had from where it is.
+    """
 
     ready: bool = False
     failed: bool = False
     reason: Reason
     message: str = ""
     replicas: int = 0
+    of_origin: bool = False
 
 
 def model_state(
-    inference_service: Manifest | None, deployment: Manifest | None, pods: Sequence[Manifest], *, config_hash: str
+    inference_service: Manifest | None,
+    deployment: Manifest | None,
+    pods: Sequence[Manifest],
+    *,
+    config_hash: str,
+    origins: Origins = NO_ORIGINS,
 ) -> ModelState:
     """Read a model's objects; None is one that does not exist yet. `config_hash`: what the pods should run."""
     replicas = status_of(deployment).get("availableReplicas", 0) if deployment else 0
@@ -37,10 +51,18 @@ def model_state(
         return _stopping(deployment, replicas)
     if deployment is not None and _serves(deployment, inference_service, pods, config_hash):
         return ModelState(ready=True, reason=Reason.READY, replicas=replicas)
-    trouble = find_trouble(pods, config_hash=config_hash) or _refused(deployment) or _kserve_trouble(inference_service)
-    if trouble:
-        return ModelState(failed=True, reason=trouble.reason, message=trouble.message, replicas=replicas)
-    return ModelState(reason=_progress(deployment, pods, replicas), replicas=replicas)
+    found = find_trouble(pods, config_hash=config_hash, origins=origins)
+    if trouble := found or _refused(deployment) or _kserve_trouble(inference_service):
+        return ModelState(
+            failed=True,
+            reason=trouble.reason,
+            message=trouble.message,
+            replicas=replicas,
+            of_origin=trouble.of_origin,
+        )
+    rolled_out = deployment is not None and _is_rolled_out(deployment, inference_service, config_hash)
+    message = _still_missing(inference_service) if rolled_out else ""
+    return ModelState(reason=_progress(deployment, pods, replicas), message=message, replicas=replicas)
 
 
 def carries(deployment: Manifest | None, config_hash: str) -> bool:
@@ -101,6 +123,15 @@ def _kserve_trouble(inference_service: Manifest) -> Trouble | None:
     if predictor.get("status") == "False" and predictor.get("reason") == "ReconcileFailed":
         return Trouble(Reason.SERVING_FAILED, quoted(predictor.get("message", "")), "")
     return None
+
+
+def _still_missing(inference_service: Manifest) -> str:
+    """Return what KServe itself waits for, when the pods are ready."""
+    conditions = status_of(inference_service).get("conditions") or ()
+    unmet = [one for one in conditions if one["status"] != "True" and one["type"] not in _NO_PART_OF_READY]
+    return "; ".join(
+        quoted(": ".join(filter(None, (one["type"], one.get("reason"), one.get("message"))))) for one in unmet
+    )
 
 
 def _progress(deployment: Manifest | None, pods: Sequence[Manifest], replicas: int) -> Reason:

@@ -16,6 +16,7 @@ from maas_operator.domain.conditions import Verdict
 from maas_operator.domain.decision import World
 from maas_operator.domain.objects import Manifest, Ref
 from maas_operator.domain.people.secrets import StoredSecret
+from maas_operator.domain.serving.origins import Origin
 
 from .bucket import Bucket
 
@@ -85,8 +86,21 @@ class Backend(ABC):
 
     @property
     @abstractmethod
-    def keys(self) -> Ref:
-        """Return where the credentials come from, for whoever has to correct them."""
+    def renewal(self) -> str:
+        """Return what to do about keys, or a bucket, that the store does not know."""
+
+    def origin(self, bucket: Bucket, path: str) -> Origin:
+        """Return where a model in the bucket comes from."""
+        return Origin(
+            keys=self.renewal,
+            access=self.renewal,
+            bucket=self.renewal,
+            path=f"upload the model to {path} in bucket {bucket.name}, or correct spec.model.source.bucketPath",
+            certificate=f"have KServe trust the authority that signed the certificate of {bucket.endpoint}",
+            endpoint=f"see whether {bucket.endpoint} answers, and let the traffic of the namespace out to it",
+            account=self.renewal,
+            repository=self.renewal,
+        )
 
     @cached_property
     def storage(self) -> Storage:

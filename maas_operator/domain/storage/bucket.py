@@ -51,9 +51,9 @@ def bucket_secret(ref: Ref, bucket: Bucket, credentials: StoredSecret) -> Manife
     address = {
         "AWS_DEFAULT_REGION": bucket.region,
         "AWS_ENDPOINT_URL": bucket.endpoint,
+        # No AWS_S3_ENDPOINT: on OpenShift AI it would count more than the annotations, and before 3.1 with a scheme put
+        # before its own.
         "AWS_S3_BUCKET": bucket.name,
-        # On OpenShift AI this one counts, more than the annotation.
-        "AWS_S3_ENDPOINT": bucket.endpoint,
     }
     manifest = secret(ref, values | {key: SecretStr(value) for key, value in address.items()})
     return manifest | {"metadata": manifest["metadata"] | {"annotations": _annotations(bucket)}}

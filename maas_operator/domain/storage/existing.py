@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cached_property
 
 from maas_operator.api.model_platform import ModelPlatform
@@ -14,6 +15,7 @@ from maas_operator.domain.kinds import CONFIG_MAP, SECRET
 from maas_operator.domain.names import storage_secret_ref
 from maas_operator.domain.objects import Manifest, Ref
 from maas_operator.domain.people.secrets import StoredSecret
+from maas_operator.domain.serving.origins import Origin
 
 from .backend import Backend
 from .bucket import CREDENTIALS, Authority, Bucket
@@ -59,6 +61,26 @@ class Existing(Backend):
     def credentials(self) -> StoredSecret | None:
         """Return the user's Secret; None while it is not complete, so that ours stays as it was."""
         return self._stored if self.problem is None else None
+
+    @property
+    def renewal(self) -> str:
+        """Return that the user's Secret is to be corrected."""
+        return f"correct {' and '.join(CREDENTIALS)} in {self.keys} of {_FIELD}.credentialsSecretRef"
+
+    def origin(self, bucket: Bucket, path: str) -> Origin:
+        """Return where a model in the bucket comes from."""
+        ca, where = _existing(self.service).ca_config_map_ref, f"{_FIELD}.caConfigMapRef"
+        signed = f"the authority that signed the certificate of {bucket.endpoint}"
+        told = f"put {signed} into a ConfigMap, and name it in {where}"
+        if ca is not None:
+            told = f"put {signed} into {Ref(CONFIG_MAP, self.service.metadata.namespace, ca.name)} of {where}"
+        return replace(
+            super().origin(bucket, path),
+            access=f"let the user of {self.keys} list and read bucket {bucket.name}; or {self.renewal}",
+            bucket=f"correct {_FIELD}.bucket or {_FIELD}.endpoint, or create bucket {bucket.name} at {bucket.endpoint}",
+            certificate=told,
+            endpoint=f"correct {_FIELD}.endpoint, or let the traffic of the namespace out to {bucket.endpoint}",
+        )
 
     @property
     def keys(self) -> Ref:

@@ -103,9 +103,11 @@ class ClaimedBucket(Backend):
         return stored if complete and self._phase == BOUND else None
 
     @property
-    def keys(self) -> Ref:
-        """Return the claim."""
-        return bucket_claim_ref(self.service)
+    def renewal(self) -> str:
+        """Return that its provisioner has made all of it."""
+        claim = bucket_claim_ref(self.service)
+        secret = Ref(SECRET, claim.namespace, claim.name)
+        return f"see the provisioner of {claim}: it made the bucket, and wrote the keys into {secret}"
 
     @property
     def _claim(self) -> Manifest | None:
@@ -142,7 +144,8 @@ class ClaimedBucket(Backend):
             return None
         return false(
             Reason.BUCKET_FAILED,
-            f"{self.keys} is {self._phase}{self._words}: see its provisioner, then delete the claim; it is made again",
+            f"{bucket_claim_ref(self.service)} is {self._phase}{self._words}: see its provisioner, then delete the"
+            " claim; it is made again",
         )
 
     @property

@@ -18,10 +18,10 @@ from maas_operator.domain.kinds import RETAINED
 from maas_operator.domain.minio.bucket import MinIOBucket, keys_and_jobs
 from maas_operator.domain.names import storage_secret_ref
 from maas_operator.domain.objects import Manifest, Ref, ref_of
+from maas_operator.domain.serving.origins import Origin
 
 from .backend import Backend, Findings
 from .bucket import Bucket, bucket_secret
-from .denials import remedy_of
 from .existing import Existing
 from .odf import ClaimedBucket
 
@@ -77,6 +77,14 @@ class BucketStorage:
         written = self.world.children.get(ref) is not None or (self.found.has_secret and not self._secret)
         return self.backend.bucket if self.backend is not None and written else None
 
+    @property
+    def origin(self) -> Origin | None:
+        """Return where a pod takes the model from, if that is in the bucket."""
+        path, bucket = self.service.spec.model.source.bucket_path, self.bucket
+        if self.backend is None or bucket is None or path is None:
+            return None
+        return self.backend.origin(bucket, path)
+
     def keep(self) -> frozenset[Ref]:
         """Return what stays although it is not written now: the Secret of a bucket, and all that holds data."""
         secret = frozenset({storage_secret_ref(self.service)} if self.service.spec.storage is not None else ())
@@ -84,7 +92,7 @@ class BucketStorage:
         return (secret | kept) - set(map(ref_of, self.children)) | data_of(self.service, self.world)
 
     def conditions(self, failure: str) -> tuple[Condition, ...]:
-        """Return StorageReady, none where no bucket is asked for; `failure`: a pod's words on why it could not load."""
+        """Return StorageReady, none where no bucket is asked for; `failure`: why a pod can not have the model."""
         if self.service.spec.storage is None:
             return ()
         return (
@@ -138,10 +146,4 @@ def _problem(storage: BucketStorage) -> Verdict | None:
 
 def _denied(failure: str, storage: BucketStorage) -> Verdict | None:
     """Tell what the pod met: the operator itself calls no bucket."""
-    path, bucket = storage.service.spec.model.source.bucket_path, storage.bucket
-    remedy = remedy_of(failure)
-    if storage.backend is None or path is None or bucket is None or remedy is None:
-        return None
-    keys = storage.backend.keys
-    advice = remedy.format(keys=keys, bucket=bucket.name, endpoint=bucket.endpoint, path=path)
-    return false(Reason.BUCKET_DENIED, f"{advice}: {failure}")
+    return false(Reason.BUCKET_DENIED, failure) if failure and storage.origin is not None else None

@@ -20,6 +20,7 @@ from .conditions import Clock, condition, merged_conditions, write_status
 from .faults import Faults
 from .runner import Trigger, itself
 
+_SYNC_SECONDS: Final = 15.0
 _FINALIZER: Final = "finalizer.keda.sh"
 _SCALABLE: Final = {DEPLOYMENT.name: DEPLOYMENT, MODEL_SERVICE.name: MODEL_SERVICE}
 
@@ -27,9 +28,10 @@ _SCALABLE: Final = {DEPLOYMENT.name: DEPLOYMENT, MODEL_SERVICE.name: MODEL_SERVI
 class HorizontalPodAutoscalers:
     """Keeps replicas between their bounds, and follows the load that `move` tells."""
 
-    def __init__(self, client: Client, clock: Clock) -> None:
+    def __init__(self, client: Client, clock: Clock, faults: Faults) -> None:
         self._client = client
         self._clock = clock
+        self._faults = faults
         self._loads: dict[Ref, int] = {}
         self._users: dict[Ref, set[Ref]] = {}
 
@@ -57,21 +59,33 @@ class HorizontalPodAutoscalers:
             scaled = await self._client.get(target)
         except NotFound:
             return None
-        current, rivals = _replicas(scaled), await self._rivals(autoscaler, scaled)
-        desired = self._desired(autoscaler["spec"], target, current, ambiguous=bool(rivals))
+        current, problem = _replicas(scaled), await self._problem(autoscaler, scaled)
+        desired = self._desired(autoscaler["spec"], target, current, blind=problem is not None)
         if desired != current:
             await self._client.merge_patch(target, {"spec": {"replicas": desired}}, subresource="scale")
-        await self._tell(autoscaler, current, desired, rivals)
-        return None
+        await self._tell(autoscaler, current, desired, problem)
+        # What hinders it comes and goes without an event.
+        return _SYNC_SECONDS if problem is not None else None
 
-    def _desired(self, spec: Mapping[str, Any], target: Ref, current: int, *, ambiguous: bool) -> int:
+    def _desired(self, spec: Mapping[str, Any], target: Ref, current: int, *, blind: bool) -> int:
         low, high = int(spec.get("minReplicas", 1)), int(spec["maxReplicas"])
         # Nobody scales what is switched off; and only within the bounds are metrics asked for.
         if current == 0:
             return 0
         if not low <= current <= high:
             return max(low, min(high, current))
-        return current if ambiguous else max(low, min(high, self._loads.get(target, current)))
+        return current if blind else max(low, min(high, self._loads.get(target, current)))
+
+    async def _problem(self, autoscaler: Manifest, scaled: Manifest) -> dict[str, Any] | None:
+        """Return why replicas are not scaled by metrics; None if they are."""
+        if rivals := await self._rivals(autoscaler, scaled):
+            message = f"pods by selector are controlled by multiple HPAs: {', '.join(rivals)}"
+            return condition("ScalingActive", False, reason="AmbiguousSelector", message=message)
+        by_resource = any(metric["type"] == "Resource" for metric in autoscaler["spec"].get("metrics") or ())
+        if self._faults.metrics and by_resource:
+            message = f"the HPA was unable to compute the replica count: {self._faults.metrics}"
+            return condition("ScalingActive", False, reason="FailedGetResourceMetric", message=message)
+        return None
 
     async def _rivals(self, autoscaler: Manifest, scaled: Manifest) -> list[str]:
         """Return the other autoscalers of the same pods: beside them none acts."""
@@ -91,12 +105,10 @@ class HorizontalPodAutoscalers:
         except NotFound:
             return None
 
-    async def _tell(self, autoscaler: Manifest, current: int, desired: int, rivals: list[str]) -> None:
-        active = condition("ScalingActive", True, reason="ValidMetricFound")
-        if rivals:
-            message = f"pods by selector are controlled by multiple HPAs: {', '.join(rivals)}"
-            active = condition("ScalingActive", False, reason="AmbiguousSelector", message=message)
-        conditions = merged_conditions(autoscaler, [active], self._clock())
+    async def _tell(self, autoscaler: Manifest, current: int, desired: int, problem: dict[str, Any] | None) -> None:
+        able = condition("AbleToScale", True, reason="SucceededGetScale")
+        active = problem or condition("ScalingActive", True, reason="ValidMetricFound")
+        conditions = merged_conditions(autoscaler, [able, active], self._clock())
         status = {"currentReplicas": current, "desiredReplicas": desired, "conditions": conditions}
         await write_status(self._client, autoscaler, status)
 

@@ -72,6 +72,8 @@ class Faults:
     """KServe's controller does nothing; what it has made runs on."""
     keda: str = ""
     """Why KEDA can not read a metric, in its words."""
+    metrics: str = ""
+    """Why Kubernetes can not read CPU and memory of pods, in the words of its autoscalers."""
 
     def of_pods(self, *owners: Mapping[str, Any]) -> PodFault | None:
         """Return the fault of a model's pods, given its InferenceService and, if known, the ModelService."""

@@ -58,7 +58,7 @@ def surroundings(
         client, porta, violations=violations, faults=faults, delays=delays, clock=clock, namespace=namespace
     )
     zync = Zync(client, porta, namespace=namespace, delays=delays, clock=clock)
-    autoscalers, keda = HorizontalPodAutoscalers(client, clock), Keda(client, faults)
+    autoscalers, keda = HorizontalPodAutoscalers(client, clock, faults), Keda(client, faults)
     volumes = Volumes(client, faults=faults, clock=clock)
     workloads = Workloads(client, violations=violations, faults=faults, delays=delays, clock=clock)
     buckets = ObjectBuckets(client, violations=violations, faults=faults, clock=clock)

@@ -15,6 +15,7 @@ class Rule(StrEnum):
     KSERVE_WEBHOOK = "KServeWebhookRefuses"
     KSERVE_CANNOT_RECONCILE = "KServeCannotReconcile"
     LOST_FINALIZER = "FinalizerGetsLost"
+    EXPOSED = "WayAroundTheGateway"
     VOLATILE_ANNOTATION = "VolatileAnnotationRestartsPods"
     THREESCALE_CRASH = "ThreescaleOperatorCrashes"
     KEY_NOT_PUSHED = "KeyNeverReachesThreescale"

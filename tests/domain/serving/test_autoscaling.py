@@ -1,12 +1,17 @@
 """How an InferenceService says who scales the model, and on what."""
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from maas_operator.api.meta import Condition as StoredCondition
+from maas_operator.api.meta import ConditionStatus
 from maas_operator.api.model_platform import ModelPlatform, RuntimeProfile
 from maas_operator.api.model_service import ModelService
 from maas_operator.api.reasons import ConditionType, Reason
+from maas_operator.domain.decision import Decision
 from maas_operator.domain.model_service import decide
 from maas_operator.domain.serving.autoscaling import (
     Autoscalers,
@@ -18,7 +23,7 @@ from maas_operator.domain.serving.autoscaling import (
 )
 from maas_operator.domain.serving.inference_service import CONFIG_HASH, inference_service
 from tests.domain.children import a_platform, a_service, profile_of
-from tests.domain.worlds import a_model_world, condition_of, kept, kinds, settle, told, with_status
+from tests.domain.worlds import NOW, a_model_world, condition_of, kept, kinds, settle, told, with_status
 from tests.domain.worlds import a_platform as a_ready_platform
 from tests.domain.worlds import a_service as a_stored_service
 
@@ -219,13 +224,9 @@ def test_what_kserve_left_behind_is_swept_if_our_inference_service_controls_it()
     assert settle(decide, a_model_world(service, inference_service=found)).sweep == {}
 
 
-@pytest.mark.parametrize(
-    ("status", "reason"), [("False", "AutoscalerFailing"), ("True", "Ready"), ("Unknown", "Ready")]
-)
-def test_keda_that_fails_is_told_of_a_model_that_answers(status: str, reason: str) -> None:
-    service = a_stored_service(serving=QUEUE)
+def decided(service: ModelService, known: Autoscalers) -> Decision:
+    """Decide about a model of which one replica answers, while another one loads."""
     platform = a_ready_platform(monitoring=PROMETHEUS)
-    known = Autoscalers(keda=True, scaled_object=a_scaled_object(status))
     world = a_model_world(service, platform=platform, autoscalers=known)
     (manifest,) = (one for one in settle(decide, world).children if one["kind"] == "InferenceService")
     runs = {"annotations": manifest["spec"]["predictor"]["annotations"]}
@@ -238,8 +239,65 @@ def test_keda_that_fails_is_told_of_a_model_that_answers(status: str, reason: st
         "spec": {"replicas": 2, "template": {"metadata": runs}},
         "status": {"observedGeneration": 1, "replicas": 1, "availableReplicas": 1},
     }
-    decision = settle(
-        decide, a_model_world(service, platform=platform, autoscalers=known, deployment=deployment, pods=(pod,))
-    )
+    return settle(decide, replace(world, deployment=deployment, pods=(pod,)))
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"), [("False", "AutoscalerFailing"), ("True", "Ready"), ("Unknown", "Ready")]
+)
+def test_keda_that_fails_is_told_of_a_model_that_answers(status: str, reason: str) -> None:
+    known = Autoscalers(keda=True, scaled_object=a_scaled_object(status))
+    decision = decided(a_stored_service(serving=QUEUE), known)
     assert told(decision, ConditionType.MODEL_READY) == ("True", reason)
     assert ("connection refused" in condition_of(decision, ConditionType.MODEL_READY).message) == (status == "False")
+
+
+def an_autoscaler(**conditions: str) -> dict[str, Any]:
+    found = [
+        {"type": type_, "status": status, "reason": "Failed", "message": "no metrics"}
+        for type_, status in conditions.items()
+    ]
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "tiny-predictor", "namespace": "llm"},
+        "status": {"conditions": found},
+    }
+
+
+def ready_for(seconds: int, service: ModelService) -> ModelService:
+    """Return a service of which the status says that the model has been ready for so long."""
+    since = NOW - timedelta(seconds=seconds)
+    ready = StoredCondition(
+        type="ModelReady", status=ConditionStatus.TRUE, reason="Ready", message="", last_transition_time=since
+    )
+    return service.model_copy(update={"status": service.status.model_copy(update={"conditions": (ready,)})})
+
+
+@pytest.mark.parametrize(
+    ("conditions", "seconds", "reason"),
+    [
+        ({"AbleToScale": "True", "ScalingActive": "False"}, 120, "AutoscalerFailing"),
+        ({"AbleToScale": "False"}, 120, "AutoscalerFailing"),
+        ({"AbleToScale": "True", "ScalingActive": "True"}, 120, "Ready"),
+        ({"ScalingActive": "Unknown"}, 120, "Ready"),
+        ({}, 120, "Ready"),
+        # Of what has just started there are no metrics yet.
+        ({"ScalingActive": "False"}, 119, "Ready"),
+    ],
+)
+def test_an_autoscaler_of_kubernetes_that_fails_is_told_when_there_should_be_metrics(
+    conditions: dict[str, str], seconds: int, reason: str
+) -> None:
+    service = ready_for(seconds, a_stored_service(serving={"autoscaling": {"maxReplicas": 3, "metric": "CPU"}}))
+    decision = decided(service, Autoscalers(horizontal_pod_autoscaler=an_autoscaler(**conditions)))
+    assert told(decision, ConditionType.MODEL_READY) == ("True", reason)
+    message = condition_of(decision, ConditionType.MODEL_READY).message
+    words = "HorizontalPodAutoscaler llm/tiny-predictor does not scale it: Failed: no metrics"
+    assert (words in message) == (reason == "AutoscalerFailing")
+
+
+def test_an_autoscaler_that_fails_without_metrics_of_a_model_that_was_not_ready_is_not_told() -> None:
+    service = a_stored_service(serving={"autoscaling": {"maxReplicas": 3, "metric": "CPU"}})
+    decision = decided(service, Autoscalers(horizontal_pod_autoscaler=an_autoscaler(ScalingActive="False")))
+    assert told(decision, ConditionType.MODEL_READY) == ("True", "Ready")

@@ -51,6 +51,11 @@ def test_kserves_own_authentication_is_off() -> None:
     assert annotations["security.opendatahub.io/enable-auth"] == "false"
 
 
+def test_kserve_leads_no_public_host_around_the_gateway() -> None:
+    labels = children_of(a_service())["InferenceService"]["metadata"]["labels"]
+    assert labels["networking.kserve.io/visibility"] == "cluster-local"
+
+
 def test_arguments_are_the_model_id_and_the_context_length() -> None:
     model = MODEL | {"name": "org/tiny", "contextLength": 2000}
     assert predictor_of(model=model)["model"]["args"] == ["--served-model-name=org/tiny", "--max-model-len=2000"]

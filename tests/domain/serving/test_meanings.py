@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
+
 import pytest
 
 from maas_operator.domain.serving.meanings import (
@@ -10,52 +12,64 @@ from maas_operator.domain.serving.meanings import (
     meaning_of_refusal,
     meaning_of_waiting,
 )
+from maas_operator.domain.serving.origins import Origin
 
-KEYS = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-ACCOUNT = "account of HF_TOKEN"
+ORIGIN = Origin(
+    keys="mend the keys",
+    access="give access",
+    bucket="make the bucket",
+    path="fill the path",
+    certificate="name the authority",
+    endpoint="open the way",
+    account="accept the licence",
+    repository="find the repository",
+)
 LOADS = [
     # Up to 0.19: what the libraries raise.
-    ("botocore.exceptions.NoCredentialsError: Unable to locate credentials", "ModelAccessDenied", KEYS),
+    ("botocore.exceptions.NoCredentialsError: Unable to locate credentials", "ModelAccessDenied", ORIGIN.keys),
     ("An error occurred (InvalidAccessKeyId) when calling the ListObjects operation: The Access Key Id you"
-     " provided does not exist in our records.", "ModelAccessDenied", KEYS),
+     " provided does not exist in our records.", "ModelAccessDenied", ORIGIN.keys),
     ("An error occurred (SignatureDoesNotMatch) when calling the ListObjects operation", "ModelAccessDenied",
-     KEYS),
+     ORIGIN.keys),
     ("An error occurred (AccessDenied) when calling the ListObjects operation: Access Denied.",
-     "ModelAccessDenied", "list and read"),
+     "ModelAccessDenied", ORIGIN.access),
     ("An error occurred (403) when calling the HeadObject operation: Forbidden", "ModelAccessDenied",
-     "list and read"),
+     ORIGIN.access),
     ("An error occurred (NoSuchBucket) when calling the ListObjects operation: The specified bucket does not"
-     " exist", "ModelNotFound", "the bucket in spec.model.source"),
-    ("Failed to fetch model. No model found in models/absent.", "ModelNotFound", "path in spec.model.source"),
-    ("An error occurred (404) when calling the HeadObject operation: Not Found", "ModelNotFound", "path"),
+     " exist", "ModelNotFound", ORIGIN.bucket),
+    ("Failed to fetch model. No model found in models/absent.", "ModelNotFound", ORIGIN.path),
+    ("An error occurred (404) when calling the HeadObject operation: Not Found", "ModelNotFound", ORIGIN.path),
+    ("An error occurred (404) when calling the HeadBucket operation: Not Found", "ModelNotFound", ORIGIN.bucket),
     ("SSLError: SSL validation failed for https://minio:9000/ [SSL: CERTIFICATE_VERIFY_FAILED] certificate:"
-     " self-signed certificate in certificate chain", "ModelLoadFailed", "authority"),
-    ("Failed to find ca bundle file(/etc/ssl/custom-certs/cabundle.crt).", "ModelLoadFailed", "authority"),
+     " self-signed certificate in certificate chain", "ModelLoadFailed", ORIGIN.certificate),
+    ("Failed to find ca bundle file(/etc/ssl/custom-certs/cabundle.crt).", "ModelLoadFailed", ORIGIN.certificate),
     ('EndpointConnectionError: Could not connect to the endpoint URL: "http://minio:9000/models"', "ModelLoadFailed",
-     "endpoint"),
+     ORIGIN.endpoint),
     ("huggingface_hub.errors.GatedRepoError: 401 Client Error. Cannot access gated repo for url https://huggingface.co/x",
-     "ModelAccessDenied", ACCOUNT),
+     "ModelAccessDenied", ORIGIN.account),
     ("huggingface_hub.errors.RepositoryNotFoundError: 401 Client Error. Repository Not Found for url", "ModelNotFound",
-     "put HF_TOKEN"),
+     ORIGIN.repository),
     ("HfHubHTTPError: 401 Client Error: Unauthorized for url: https://huggingface.co/x", "ModelAccessDenied",
-     "working credentials"),
+     ORIGIN.keys),
     ("OSError: [Errno 28] No space left on device", "ModelLoadFailed", "ephemeral storage"),
     ("Exception: Cannot recognize storage type for oci://registry.example.com/x", "ModelLoadFailed", "enableModelcar"),
     # Since 0.20: KServe's own.
-    ("S3 authentication failed. Set AWS_ACCESS_KEY_ID/AWS_SECRET_ACCESS_KEY", "ModelAccessDenied", KEYS),
-    ("Invalid AWS credentials. Verify AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.", "ModelAccessDenied", KEYS),
-    ("Access denied to S3 resource 'models'. Verify permissions.", "ModelAccessDenied", "list and read"),
-    ("S3 bucket 'models' does not exist.", "ModelNotFound", "the bucket"),
-    ("S3 resource 'models' not found.", "ModelNotFound", "path"),
-    ("Failed to connect to S3 endpoint 'models'.", "ModelLoadFailed", "endpoint"),
+    ("S3 authentication failed. Set AWS_ACCESS_KEY_ID/AWS_SECRET_ACCESS_KEY", "ModelAccessDenied", ORIGIN.keys),
+    ("Invalid AWS credentials. Verify AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.", "ModelAccessDenied", ORIGIN.keys),
+    ("Access denied to S3 resource 'models'. Verify permissions.", "ModelAccessDenied", ORIGIN.access),
+    ("S3 bucket 'models' does not exist.", "ModelNotFound", ORIGIN.bucket),
+    ("S3 resource 'models' not found.", "ModelNotFound", ORIGIN.bucket),
+    ("S3 error [403]: Forbidden", "ModelAccessDenied", ORIGIN.access),
+    ("S3 error [404]: Not Found", "ModelNotFound", ORIGIN.bucket),
+    ("Failed to connect to S3 endpoint 'models'.", "ModelLoadFailed", ORIGIN.endpoint),
     ("HuggingFace authentication failed. Set HF_TOKEN or request access to the gated repository.", "ModelAccessDenied",
-     ACCOUNT),
-    ("HuggingFace resource 'x/y' not found.", "ModelNotFound", "repository"),
-    ("HTTP authentication failed for 'https://example.com/x'. Verify credentials.", "ModelAccessDenied", "credentials"),
-    ("HTTP access denied for 'https://example.com/x'. Verify permissions.", "ModelAccessDenied", "read"),
-    ("HTTP resource not found at 'https://example.com/x'.", "ModelNotFound", "path"),
+     ORIGIN.account),
+    ("HuggingFace resource 'x/y' not found.", "ModelNotFound", ORIGIN.repository),
+    ("HTTP authentication failed for 'https://example.com/x'. Verify credentials.", "ModelAccessDenied", ORIGIN.keys),
+    ("HTTP access denied for 'https://example.com/x'. Verify permissions.", "ModelAccessDenied", ORIGIN.access),
+    ("HTTP resource not found at 'https://example.com/x'.", "ModelNotFound", ORIGIN.path),
     # The modelcar's.
-    ("NOK ... Prefetched but modelcar is invalid (/models does not exist or is empty)", "ModelNotFound", "/models"),
+    ("NOK ... Prefetched but modelcar is invalid (/models does not exist or is empty)", "ModelNotFound", ORIGIN.path),
     ("something else", "ModelLoadFailed", "spec.model.source"),
 ]  # fmt: skip
 CRASHES = [
@@ -90,9 +104,10 @@ WAITS = [
 
 @pytest.mark.parametrize(("words", "reason", "remedy"), LOADS)
 def test_why_a_model_is_not_fetched_is_told_with_the_field_to_change(words: str, reason: str, remedy: str) -> None:
-    found = meaning_of_load(words)
+    found = meaning_of_load(words, ORIGIN)
     assert found.reason == reason
     assert remedy in found.remedy
+    assert found.of_origin == (remedy in astuple(ORIGIN))
 
 
 @pytest.mark.parametrize(("words", "reason", "remedy"), CRASHES)

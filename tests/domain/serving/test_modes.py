@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from maas_operator.api.reasons import ConditionType as Type
@@ -21,6 +23,7 @@ from tests.domain.worlds import (
     refusing,
     settle,
     told,
+    with_status,
 )
 
 
@@ -41,9 +44,15 @@ def test_a_model_of_a_kserve_that_is_too_old_is_left_as_it_is() -> None:
     assert {"InferenceService", "ServingRuntime"} <= kept(decision)
 
 
+def in_mode(mode: str) -> dict[str, Any]:
+    """Return an InferenceService of which KServe says how it runs it."""
+    (isvc,) = (one for one in decide(a_model_world()).children if one["kind"] == INFERENCE_SERVICE.name)
+    return with_status(isvc, deploymentMode=mode)
+
+
 @pytest.mark.parametrize("mode", ["Serverless", "Knative", "ModelMesh"])
 def test_a_model_in_another_mode_is_left_as_it_is_and_the_way_out_is_named(mode: str) -> None:
-    decision = settle(decide, a_model_world(deployment_mode=mode))
+    decision = settle(decide, a_model_world(inference_service=in_mode(mode)))
     assert told(decision, Type.MODEL_READY) == ("False", "DeploymentModeFixed")
     message = condition_of(decision, Type.MODEL_READY).message
     assert f"InferenceService llm/tiny runs as {mode}" in message
@@ -54,7 +63,7 @@ def test_a_model_in_another_mode_is_left_as_it_is_and_the_way_out_is_named(mode:
 def test_a_mode_that_kserve_has_renamed_in_an_upgrade_is_told_in_its_words() -> None:
     words = "update rejected: deploymentMode cannot be changed from 'RawDeployment' to 'Standard'"
     refusal = Refusal(RefusalReason.REJECTED, words)
-    world = a_model_world(deployment_mode="RawDeployment", release=Release.V0_17)
+    world = a_model_world(inference_service=in_mode("RawDeployment"), release=Release.V0_17)
     decision = settle(decide, world, refusing(INFERENCE_SERVICE.name, refusal))
     assert told(decision, Type.MODEL_READY) == ("False", "DeploymentModeFixed")
     assert condition_of(decision, Type.MODEL_READY).message.startswith(words)

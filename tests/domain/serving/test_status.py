@@ -6,6 +6,7 @@ import pytest
 
 from maas_operator.api.reasons import Reason
 from maas_operator.domain.serving.inference_service import CONFIG_HASH, POD_LABEL
+from maas_operator.domain.serving.origins import origins_of
 from maas_operator.domain.serving.status import ModelState, model_state
 from tests.domain.children import a_service, children_of
 
@@ -55,7 +56,10 @@ def a_container(name: str = "kserve-container", *, restarts: int = 0, **state: A
 
 def starting_with(*pods: dict[str, Any], **deployment: Any) -> ModelState:
     wanted = {"availableReplicas": 0} | deployment
-    return model_state(an_inference_service(ready=False), a_deployment(**wanted), pods, config_hash=HASH)
+    origins = origins_of(a_service(), None)
+    return model_state(
+        an_inference_service(ready=False), a_deployment(**wanted), pods, config_hash=HASH, origins=origins
+    )
 
 
 def test_a_model_whose_replicas_all_run_this_configuration_is_ready() -> None:
@@ -113,6 +117,14 @@ def test_the_schedulers_words_are_passed_on() -> None:
     assert words in state.message
 
 
+def test_a_pod_that_waits_in_a_queue_is_told() -> None:
+    words = "Scheduling is blocked due to non-empty scheduling gates"
+    gated = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": words}
+    state = starting_with(a_pod(conditions=[gated]))
+    assert (state.failed, state.reason) == (True, Reason.UNSCHEDULABLE)
+    assert f"{words}; wait for room in its queue" in state.message
+
+
 def test_out_of_memory_is_told_at_the_first_kill() -> None:
     killed = {"exitCode": 137, "reason": "OOMKilled"}
     state = starting_with(a_pod(containerStatuses=[a_container(restarts=1, running={}, last=killed)]))
@@ -153,8 +165,15 @@ def test_a_finished_init_container_is_no_trouble() -> None:
 def test_a_model_that_can_not_be_fetched_is_told_at_once() -> None:
     container = a_container("storage-initializer", last={"exitCode": 1, "message": "NoSuchBucket: models"})
     state = starting_with(a_pod(initContainerStatuses=[container]))
-    assert (state.failed, state.reason) == (True, Reason.MODEL_NOT_FOUND)
+    assert (state.failed, state.reason, state.of_origin) == (True, Reason.MODEL_NOT_FOUND, True)
     assert "NoSuchBucket" in state.message
+
+
+def test_an_adapter_that_can_not_be_fetched_says_nothing_of_where_the_model_is() -> None:
+    container = a_container("fetch-adapters", last={"exitCode": 1, "message": "403 Client Error: Forbidden"})
+    state = starting_with(a_pod(initContainerStatuses=[container]))
+    assert (state.reason, state.of_origin) == (Reason.MODEL_ACCESS_DENIED, False)
+    assert "spec.model.adapters" in state.message
 
 
 def test_a_container_that_can_not_be_made_is_refused() -> None:
@@ -168,6 +187,25 @@ def test_the_newest_pod_with_a_fault_speaks() -> None:
     older = a_pod("tiny-old", containerStatuses=pulling)
     newer = a_pod("tiny-new", created="2026-01-02T00:00:00Z", containerStatuses=refused)
     assert starting_with(older, newer).message.startswith("pod tiny-new")
+
+
+def test_of_pods_that_are_made_in_the_same_second_always_the_same_one_speaks() -> None:
+    pulling = [a_container(waiting={"reason": "ImagePullBackOff"})]
+    first, second = a_pod("tiny-1", containerStatuses=pulling), a_pod("tiny-2", containerStatuses=pulling)
+    assert starting_with(first, second) == starting_with(second, first)
+
+
+def test_what_kserve_itself_waits_for_is_told_when_the_pods_are_ready() -> None:
+    conditions = [
+        {"type": "PredictorReady", "status": "True"},
+        {"type": "IngressReady", "status": "False", "reason": "Unprogrammed", "message": "no Gateway"},
+        {"type": "Ready", "status": "False", "reason": "Unprogrammed"},
+        {"type": "Stopped", "status": "False"},
+    ]
+    waiting = an_inference_service(conditions=conditions)
+    state = model_state(waiting, a_deployment(), [a_pod(phase="Running")], config_hash=HASH)
+    assert (state.ready, state.failed, state.reason) == (False, False, Reason.ROLLING_OUT)
+    assert state.message == "IngressReady: Unprogrammed: no Gateway"
 
 
 def test_pods_on_their_way_out_are_not_heard() -> None:

@@ -78,7 +78,8 @@ def service(name: str = "llama", /, *, predictor: dict[str, Any] | None = None, 
     }
     spec = {"predictor": {"minReplicas": 1, "maxReplicas": 1, "model": implementation, **(predictor or {})}}
     annotations = {"serving.kserve.io/deploymentMode": "RawDeployment"}
-    return manifest(INFERENCE_SERVICE, MODELS, name, spec, annotations=annotations)
+    labels = {"networking.kserve.io/visibility": "cluster-local"}
+    return manifest(INFERENCE_SERVICE, MODELS, name, spec, annotations=annotations, labels=labels)
 
 
 HITS = {"hits": {"friendlyName": "Hits", "unit": "hit", "description": "Number of API hits"}}

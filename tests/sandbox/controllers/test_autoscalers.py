@@ -96,7 +96,7 @@ async def test_two_autoscalers_of_the_same_pods_do_not_act(world: World) -> None
     await world.settle()
     assert await running(world) == 2
     second = await world.get(HORIZONTAL_POD_AUTOSCALER, "second", MODELS)
-    assert second["status"]["conditions"][0]["reason"] == "AmbiguousSelector"
+    assert second["status"]["conditions"][-1]["reason"] == "AmbiguousSelector"
 
 
 async def test_a_stop_takes_the_autoscaler_along(world: World) -> None:
@@ -108,3 +108,20 @@ async def test_a_stop_takes_the_autoscaler_along(world: World) -> None:
         assert (await names(world, kind), await running(world)) == ([], 0)
         await world.delete(isvc)
         await world.settle()
+
+
+async def test_without_metrics_an_autoscaler_says_so_and_leaves_the_replicas(world: World) -> None:
+    world.around.faults.metrics = "no metrics returned from resource metrics API"
+    await world.settle(runtime(), of_class("hpa"), retries=False)
+    await world.around.autoscalers.move(TARGET, 4)
+    found = await world.get(HORIZONTAL_POD_AUTOSCALER, "llama-predictor", MODELS)
+    told = {one["type"]: (one["status"], one["reason"]) for one in found["status"]["conditions"]}
+    assert told == {
+        "AbleToScale": ("True", "SucceededGetScale"),
+        "ScalingActive": ("False", "FailedGetResourceMetric"),
+    }
+    assert await running(world) == 2
+    world.around.faults.metrics = ""
+    await world.around.autoscalers.move(TARGET, 4)
+    await world.settle()
+    assert await running(world) == 4

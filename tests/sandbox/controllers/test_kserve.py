@@ -404,6 +404,13 @@ async def test_a_volatile_annotation_is_noticed(world: World) -> None:
     assert rules(world) == ["VolatileAnnotationRestartsPods"]
 
 
+async def test_a_model_that_is_not_kept_inside_the_cluster_is_a_way_around_the_gateway(world: World) -> None:
+    isvc = service()
+    isvc["metadata"]["labels"] = {"networking.kserve.io/visibility": "exposed"}
+    await world.settle(runtime(), isvc)
+    assert rules(world) == ["WayAroundTheGateway"]
+
+
 async def test_a_runtime_without_its_container_is_refused(world: World) -> None:
     await world.settle(runtime(name="other"), service())
     assert "KServeWebhookRefuses" in rules(world)

@@ -8,6 +8,9 @@ import pytest
 
 from maas_operator.domain.kinds import PERSISTENT_VOLUME_CLAIM, POD
 from maas_operator.domain.objects import Manifest
+from maas_operator.sandbox.controllers.faults import PodFault
+from maas_operator.sandbox.controllers.kserve.injection import injected, misled
+from maas_operator.sandbox.controllers.kserve.settings import EndpointKey, Settings
 from tests.sandbox.controllers.objects import MODELS, manifest, runtime, secret, service
 from tests.sandbox.controllers.world import World
 
@@ -96,3 +99,36 @@ async def test_a_secret_is_what_its_first_key_says(world: World) -> None:
     waiting = pod["status"]["containerStatuses"][0]["state"]["waiting"]
     assert waiting["reason"] == "CreateContainerConfigError"
     assert waiting["message"] == "couldn't find key AWS_ACCESS_KEY_ID in Secret models/mine"
+
+
+HTTP = {"s3-endpoint": "annotated:9000", "s3-usehttps": "0"}
+HTTPS = {"s3-endpoint": "annotated:9000", "s3-usehttps": "1"}
+
+
+@pytest.mark.parametrize(
+    ("key", "annotations", "data", "url"),
+    [
+        (EndpointKey.IGNORED, HTTP, "https://keyed", "http://annotated:9000"),
+        (EndpointKey.IGNORED, HTTPS, "", "https://annotated:9000"),
+        (EndpointKey.HOST, HTTP, "keyed", "http://keyed"),
+        (EndpointKey.HOST, HTTPS, "https://keyed", "https://https://keyed"),
+        (EndpointKey.HOST, HTTP, "", "http://annotated:9000"),
+        (EndpointKey.URL, HTTPS, "http://keyed", "http://keyed"),
+        (EndpointKey.URL, HTTP, "keyed", "http://keyed"),
+        (EndpointKey.URL, {}, "keyed", "https://keyed"),
+        (EndpointKey.URL, {}, "", None),
+    ],
+)
+async def test_where_the_store_is_depends_on_the_release(
+    world: World, key: EndpointKey, annotations: dict[str, str], data: str, url: str | None
+) -> None:
+    one = secret("mine", MODELS, **KEYS, **({"AWS_S3_ENDPOINT": data} if data else {}))
+    told = {f"serving.kserve.io/{name}": value for name, value in annotations.items()}
+    await world.apply({**one, "metadata": {**one["metadata"], "annotations": told}})
+    source = {"internal.serving.kserve.io/storage-initializer-sourceuri": "s3://models/llama", **SECRET_NAME}
+    before = manifest(POD, MODELS, "llama", {"containers": [{"name": "kserve-container"}]})
+    before["metadata"]["annotations"] = source
+    pod = await injected(world.client, before, Settings(endpoint_key=key))
+    variables = {one["name"]: one.get("value") for one in pod["spec"]["initContainers"][0]["env"]}
+    assert variables.get("AWS_ENDPOINT_URL") == url
+    assert misled(pod) == (PodFault.STORAGE_UNREACHABLE if url == "https://https://keyed" else None)

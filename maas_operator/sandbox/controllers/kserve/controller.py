@@ -40,7 +40,7 @@ from .settings import (
     predictor_name,
 )
 from .status import FailureReason, InvalidSpec, invalid_status, serving_status, stopped_status
-from .webhook import refusals_of_runtime, refusals_of_service, unreconcilable, volatile_annotations
+from .webhook import exposed_host, refusals_of_runtime, refusals_of_service, unreconcilable, volatile_annotations
 
 _KNOWN_FINALIZERS: Final = frozenset({FINALIZER, "odh.inferenceservice.finalizers", "foregroundDeletion", "orphan"})
 
@@ -63,7 +63,7 @@ class KServe:
         self._faults = faults
         self._clock = clock
         self._settings = settings or Settings()
-        self._rollout = Rollout(client, clock, delays)
+        self._rollout = Rollout(client, clock, delays, self._settings)
         self._autoscaling = Autoscaling(client)
         self._users: dict[Ref, set[Ref]] = {}
         self.pods_started = self._rollout.pods_started
@@ -118,6 +118,8 @@ class KServe:
             self._violations.add(Rule.KSERVE_WEBHOOK, ref, message)
         for message in unreconcilable(isvc):
             self._violations.add(Rule.KSERVE_CANNOT_RECONCILE, ref, message)
+        for message in () if refused else exposed_host(isvc):
+            self._violations.add(Rule.EXPOSED, ref, message)
         for key in volatile_annotations(isvc):
             self._violations.add(Rule.VOLATILE_ANNOTATION, ref, key)
         for finalizer in set(isvc["metadata"].get("finalizers") or []) - _KNOWN_FINALIZERS:

@@ -16,9 +16,9 @@ from maas_operator.engine.errors import Forbidden, NotFound
 from ..client import Client
 from ..conditions import Clock, condition, merged_conditions, timestamp, write_status
 from ..faults import Delays, PodFault
-from .injection import injected, unmet
+from .injection import injected, misled, unmet
 from .pods import REFUSALS, is_ready, mounted_keys, pod, status_of_pod, unstarted
-from .settings import TEMPLATE_HASH
+from .settings import TEMPLATE_HASH, Settings
 
 _PROGRESS_DEADLINE: Final = timedelta(seconds=600)
 _POLL_SECONDS: Final = 5.0
@@ -27,11 +27,12 @@ _POLL_SECONDS: Final = 5.0
 class Rollout:
     """Keeps the pods of Deployments. `pods_started` counts, by InferenceService, how many pods were ever made."""
 
-    def __init__(self, client: Client, clock: Clock, delays: Delays) -> None:
+    def __init__(self, client: Client, clock: Clock, delays: Delays, settings: Settings) -> None:
         self.pods_started: Counter[str] = Counter()
         self._client = client
         self._clock = clock
         self._delays = delays
+        self._settings = settings
         self._born: dict[str, datetime] = {}
 
     async def reconcile(self, deployment: Manifest, fault: PodFault | None) -> tuple[Manifest, float | None]:
@@ -86,7 +87,7 @@ class Rollout:
         number = self.pods_started[f"{metadata['namespace']}/{owner}"]
         suffix = hashlib.sha256(f"{metadata['uid']}/{number}/{self._clock()}".encode()).hexdigest()[:5]
         manifest = pod(deployment, f"{metadata['name']}-{digest}-{suffix}", digest)
-        return await self._client.create(await injected(self._client, manifest))
+        return await self._client.create(await injected(self._client, manifest, self._settings))
 
     async def _live(self, manifest: Manifest, fault: PodFault | None) -> Manifest:
         """Write a pod's status as the kubelet sees it now."""
@@ -94,6 +95,7 @@ class Rollout:
         started = self._clock() >= born + timedelta(seconds=self._delays.pod_start)
         # What runs already has its files; only a start needs them.
         mounted = is_ready(manifest) or await self._is_mountable(manifest)
+        fault = fault or misled(manifest)
         status = status_of_pod(manifest, fault=fault, started=started, since=timestamp(born), mounted=mounted)
         if not is_ready(manifest) and (problem := await unmet(self._client, manifest)) is not None:
             status = unstarted(manifest, timestamp(born), *problem)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from maas_operator.domain.objects import Manifest
@@ -18,6 +19,7 @@ FINALIZER: Final = "inferenceservice.finalizers"
 CONTAINER: Final = "kserve-container"
 MANAGER: Final = "kserve"
 
+VISIBILITY: Final = "networking.kserve.io/visibility"
 ENABLE_AUTH: Final = "security.opendatahub.io/enable-auth"
 PROXY: Final = "kube-rbac-proxy"
 PROXY_PORT: Final = 8443
@@ -25,6 +27,17 @@ CONFIGURATION: Final = "inferenceservice-config"
 
 STANDARD: Final = "Standard"
 RAW: Final = frozenset({"RawDeployment", STANDARD})
+
+
+class EndpointKey(StrEnum):
+    """What becomes of the key AWS_S3_ENDPOINT in a Secret for S3."""
+
+    IGNORED = "Ignored"
+    """KServe's own releases; Open Data Hub up to 2.34, and 3.4."""
+    HOST = "Host"
+    """Open Data Hub 2.35 and 3.0: it counts more than the annotation, and a scheme is put before it in any case."""
+    URL = "URL"
+    """Open Data Hub 3.1 to 3.3, and 3.5: it counts more than the annotation, with a scheme or without."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +54,7 @@ class Settings:
     """Open Data Hub 3.5 and later: a proxy stands in each pod, in front of the model or beside it."""
     forces_auth: bool = False
     """KServe's own Service leads to the proxy, whatever the service says."""
+    endpoint_key: EndpointKey = EndpointKey.IGNORED
 
     @property
     def plain_mode(self) -> str:

@@ -6,7 +6,16 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .settings import AUTOSCALER_CLASS, CONTAINER, DEPLOYMENT_MODE, RAW, STANDARD, Settings, autoscaler_class
+from .settings import (
+    AUTOSCALER_CLASS,
+    CONTAINER,
+    DEPLOYMENT_MODE,
+    RAW,
+    STANDARD,
+    VISIBILITY,
+    Settings,
+    autoscaler_class,
+)
 
 _NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _AUTOSCALERS = {"hpa", "keda", "external", "none"}
@@ -51,6 +60,13 @@ def volatile_annotations(isvc: Mapping[str, Any]) -> list[str]:
     """Return annotations that change by themselves: KServe copies them to the pods, which then restart."""
     annotations = isvc["metadata"].get("annotations") or {}
     return [key for key in annotations if key.startswith(_VOLATILE_PREFIXES)]
+
+
+def exposed_host(isvc: Mapping[str, Any]) -> Iterator[str]:
+    """Tell which host the original makes public, by an Ingress, an HTTPRoute or, with `exposed`, a Route."""
+    metadata = isvc["metadata"]
+    if (metadata.get("labels") or {}).get(VISIBILITY) != "cluster-local":
+        yield f"an Ingress leads {metadata['name']}-{metadata['namespace']}.example.com to the pods"
 
 
 def _of_name(name: str) -> Iterator[str]:
