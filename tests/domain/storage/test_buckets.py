@@ -110,6 +110,13 @@ def test_a_class_that_is_missing_is_told_until_a_provisioner_has_the_claim() -> 
         (found(objects={}), "ConfigMap llm/tiny-bucket"),
         (found(objects={ADDRESS: an_address(BUCKET_HOST="")}), "ConfigMap llm/tiny-bucket"),
         (found(objects={ADDRESS: {"metadata": {}}}), "ConfigMap llm/tiny-bucket"),
+        (found(objects={ADDRESS: an_address(BUCKET_NAME="{{.Name}}")}), "ConfigMap llm/tiny-bucket"),
+        (found(objects={ADDRESS: an_address(BUCKET_NAME="tiny/../other")}), "ConfigMap llm/tiny-bucket"),
+        (found(objects={ADDRESS: an_address(BUCKET_NAME="tiny-1\n")}), "ConfigMap llm/tiny-bucket"),
+        (found(objects={ADDRESS: an_address(BUCKET_HOST="user@example.com")}), "ConfigMap llm/tiny-bucket"),
+        (found(objects={ADDRESS: an_address(BUCKET_HOST="example.com/path?x")}), "ConfigMap llm/tiny-bucket"),
+        (found(objects={ADDRESS: an_address(BUCKET_HOST="a" * 600)}), "ConfigMap llm/tiny-bucket"),
+        (found(objects={ADDRESS: an_address(BUCKET_PORT="443@example.com")}), "ConfigMap llm/tiny-bucket"),
         (found(secrets={}), "Secret llm/tiny-bucket"),
         (found(secrets={THEIR_SECRET: stored(AWS_ACCESS_KEY_ID="id")}), "Secret llm/tiny-bucket"),
     ],
@@ -143,11 +150,14 @@ def test_the_endpoint_is_the_provisioners(data: dict[str, str], endpoint: str) -
     assert (bucket.authority is not None) == inside
 
 
-def test_a_region_is_taken_over_where_there_is_one() -> None:
-    storage = claimed(findings=found(objects={ADDRESS: an_address(BUCKET_REGION="eu")}))
+@pytest.mark.parametrize(
+    ("told", "region"), [("eu", "eu"), ("", "us-east-1"), ("{{.Name}}", "us-east-1"), ("a" * 64, "us-east-1")]
+)
+def test_a_region_is_taken_over_where_there_is_one(told: str, region: str) -> None:
+    storage = claimed(findings=found(objects={ADDRESS: an_address(BUCKET_REGION=told)}))
     assert storage.backend is not None
     assert storage.backend.bucket is not None
-    assert storage.backend.bucket.region == "eu"
+    assert storage.backend.bucket.region == region
 
 
 def test_a_claim_that_was_taken_up_keeps_its_class() -> None:
