@@ -5,11 +5,14 @@ from __future__ import annotations
 import pytest
 
 from maas_operator.domain.kinds import JOB, NAMESPACE, POD, SECRET
-from maas_operator.domain.objects import Manifest, Ref, ref_of
-from tests.scenarios.harness import HOME, PLATFORM, SERVICE, World, a_secret, a_world
+from maas_operator.domain.objects import Manifest, Ref
+from maas_operator.sandbox.controllers.faults import PodFault
+from tests.scenarios.harness import HOME, PLATFORM, SERVICE, World, a_namespace, a_secret, a_world
 from tests.scenarios.test_minio import CLAIM, PLACE, ROOT, SERVER, a_platform
 from tests.scenarios.test_minio_buckets import KEY, begin, jobs_of, store_of, the_bucket, values_of
 from tests.scenarios.test_storage import KEYS, OURS, existing, values
+
+SERVED = Ref(POD, PLACE, "minio-0")
 
 
 async def opens(world: World) -> bool:
@@ -58,13 +61,26 @@ async def test_another_image_is_another_job_and_restarts_the_minio_but_no_model(
         before, jobs, pods = await values_of(world), await jobs_of(world), world.around.kserve.pods_started.total()
         await world.apply(a_platform(image="registry.example.com/minio:fork"))
         await world.settle()
-        (pod,) = [one for one in await world.client.list(POD, namespace=PLACE) if ref_of(one).name == "minio-0"]
-        assert pod["spec"]["containers"][0]["image"] == "registry.example.com/minio:fork"
+        assert (await world.get(SERVED))["spec"]["containers"][0]["image"] == "registry.example.com/minio:fork"
         assert len(await jobs_of(world)) == 1
         assert await jobs_of(world) != jobs
         assert await values_of(world) == before
         assert await world.told(SERVICE, "Ready") == ("True", "Ready")
         assert world.around.kserve.pods_started.total() == pods
+
+
+async def test_a_pod_that_never_becomes_ready_is_replaced_by_one_of_the_corrected_spec() -> None:
+    async with a_world() as world:
+        world.around.faults.pods["minio"] = PodFault.IMAGE_PULL
+        await world.apply(a_namespace(PLACE), a_platform(image="registry.example.com/minio:typo"))
+        await world.rest(120.0)
+        assert await world.told(PLATFORM, "StorageReady") == ("False", "ImagePullFailed")
+        await world.apply(a_platform(image="registry.example.com/minio:right"))
+        await world.rest(120.0)
+        assert (await world.get(SERVED))["spec"]["containers"][0]["image"] == "registry.example.com/minio:right"
+        world.around.faults.pods.clear()
+        await world.settle()
+        assert await world.told(PLATFORM, "StorageReady") == ("True", "Ready")
 
 
 async def test_root_credentials_that_a_person_changes_count_from_the_next_start_of_the_pod() -> None:
@@ -78,7 +94,7 @@ async def test_root_credentials_that_a_person_changes_count_from_the_next_start_
         assert await world.told(SERVICE, "StorageReady") == ("False", "BucketJobFailed")
         assert "Access Denied" in await world.message(SERVICE, "StorageReady")
         assert "canary" not in await world.message(SERVICE, "StorageReady")
-        await world.delete(Ref(POD, PLACE, "minio-0"))
+        await world.delete(SERVED)
         await world.settle()
         assert await world.told(SERVICE, "StorageReady") == ("True", "Ready")
         assert (await values_of(world, ROOT))["rootPassword"] == "another-long-canary"
