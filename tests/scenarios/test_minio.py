@@ -222,9 +222,12 @@ async def test_root_credentials_that_are_lost_come_back_with_the_pod_that_takes_
         await world.settle()
         before = await world.get(ROOT)
         assert base64.b64decode(before["data"]["rootUser"]) == b"maas-operator"
+        pod = Ref(POD, PLACE, "minio-0")
+        served = (await world.get(pod))["metadata"]["uid"]
         await world.delete(ROOT)
         await world.settle()
         after = await world.get(ROOT)
+        assert (await world.get(pod))["metadata"]["uid"] != served
         assert after["data"]["rootPassword"] != before["data"]["rootPassword"]
         assert await world.told(PLATFORM, "StorageReady") == ("True", "Ready")
 
