@@ -193,6 +193,8 @@ def test_the_bucket_is_used_once_its_secret_is_written_and_while_it_stays() -> N
         "endpoint": "https://s3.openshift-storage.svc",
         "secretName": "tiny-storage",
     }
+    # With a Secret that is there and not as it should be nothing is served before it is.
+    assert claimed(findings=found(has_secret=True)).bucket is None
     lost = claimed(findings=found(secrets={}, has_secret=True))
     assert lost.bucket is not None
     assert OURS in lost.keep()
