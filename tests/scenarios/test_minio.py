@@ -197,6 +197,7 @@ async def test_a_volume_never_shrinks() -> None:
         assert await world.told(PLATFORM, "StorageReady") == ("False", "VolumeShrinks")
         assert "set it to 50Gi or more" in await world.message(PLATFORM, "StorageReady")
         assert await world.told(PLATFORM, "Stalled") == ("True", "VolumeShrinks")
+        assert (await world.get(CLAIM))["spec"]["resources"]["requests"] == {"storage": "50Gi"}
         await world.edit(PLATFORM, {"spec": {"storage": {"minio": {"size": "50Gi"}}}})
         await world.settle()
         assert await world.told(PLATFORM, "StorageReady") == ("True", "Ready")

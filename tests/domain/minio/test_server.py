@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+from pydantic import SecretStr
+
 from maas_operator.api.minio import MinIO
-from maas_operator.domain.minio import server
-from maas_operator.domain.objects import Manifest
+from maas_operator.domain.minio import names, server
+from maas_operator.domain.minio.progress import MinIOEvidence, Server
+from maas_operator.domain.objects import Children, Manifest, ref_of
 from tests.domain.minio.test_jobs import a_task
-from tests.domain.worlds import a_platform
+from tests.domain.worlds import a_platform, a_platform_world
 
 MINIO = MinIO(namespace="minio", size="50Gi", storage_class_name="fast")
 PLATFORM = a_platform(storage={"minio": MINIO.dump()})
@@ -85,3 +89,15 @@ def test_only_namespaces_of_models_and_the_minios_own_get_in_and_to_its_port_alo
         "operator": "In",
         "values": ["minio", "team-a", "team-b"],
     }
+
+
+@pytest.mark.parametrize(("size", "written"), [("40Gi", False), ("50Gi", True), ("60Gi", True)])
+def test_a_smaller_volume_is_not_even_asked_for(size: str, written: bool) -> None:
+    minio = MinIO(namespace="minio", size=size)
+    root = {"apiVersion": "v1", "kind": "Secret", "metadata": {"uid": "uid-root"}}
+    there = Children({names.root_ref("minio"): root, names.service_ref("minio"): {}}, {})
+    fresh, claim = SecretStr("fresh"), {**server.claim(MINIO, "uid"), "status": {"phase": "Bound"}}
+    evidence = MinIOEvidence(namespace_uid="uid", claim=claim, fresh=fresh)
+    world = a_platform_world(PLATFORM, children=there)
+    wanted = Server(platform=PLATFORM, minio=minio, world=world, evidence=evidence)
+    assert (names.claim_ref("minio") in set(map(ref_of, wanted.children))) == written

@@ -146,6 +146,8 @@ def test_the_endpoint_is_the_provisioners(data: dict[str, str], endpoint: str) -
     bucket = storage.backend.bucket
     assert bucket is not None
     assert bucket.endpoint == endpoint
+    annotations = storage.children[1]["metadata"]["annotations"]
+    assert annotations["serving.kserve.io/s3-usehttps"] == ("1" if endpoint.startswith("https:") else "0")
     inside = endpoint.startswith("https") and ".svc" in endpoint
     assert (bucket.authority is not None) == inside
 
@@ -357,7 +359,12 @@ def test_only_data_of_the_same_name_is_left_behind_for_an_owner() -> None:
     claim = a_claim("Bound")
     former = {**labels, "maas-operator.io/owner-uid": "old"}
     assert is_left_behind({**claim, "metadata": {**claim["metadata"], "labels": former}}, labels)
-    for changed in ({"maas-operator.io/owner-name": "other"}, {"app.kubernetes.io/managed-by": "helm"}):
+    for changed in (
+        {"maas-operator.io/owner-name": "other"},
+        {"maas-operator.io/owner-namespace": "other"},
+        {"maas-operator.io/owner-kind": "ModelPlatform"},
+        {"app.kubernetes.io/managed-by": "helm"},
+    ):
         assert not is_left_behind({**claim, "metadata": {**claim["metadata"], "labels": {**former, **changed}}}, labels)
     assert not is_left_behind(claim, labels)
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x", "namespace": "llm", "labels": former}}
