@@ -279,15 +279,18 @@ existing_buckets = st.builds(
     credentialsSecretRef=secret_references,
     caConfigMapRef=st.none() | st.builds(ConfigMapKey, name=labels(), key=words("-._", max_size=60)),
 )
-storages = st.one_of(
-    st.builds(Storage, backend=st.just(StorageBackend.EXISTING), existing=existing_buckets),
+_made_buckets = [
     st.builds(
         Storage,
-        backend=st.sampled_from([StorageBackend.MINIO, StorageBackend.ODF]),
-        quota=st.none() | st.from_regex(r"[1-9][0-9]{0,8}(Mi|Gi|Ti)", fullmatch=True),
+        backend=st.just(backend),
+        quota=st.none() | st.from_regex(rf"[1-9][0-9]{{0,5}}({units})", fullmatch=True),
         # By its alias: hypothesis looks at the signature and would make a second one.
         deletionPolicy=st.sampled_from(DeletionPolicy),
-    ),
+    )
+    for backend, units in ((StorageBackend.MINIO, "Mi|Gi|Ti"), (StorageBackend.ODF, "Gi|Ti"))
+]
+storages = st.one_of(
+    st.builds(Storage, backend=st.just(StorageBackend.EXISTING), existing=existing_buckets), *_made_buckets
 )
 
 

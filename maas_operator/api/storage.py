@@ -61,6 +61,11 @@ class Storage(ApiModel):
             message="quota can not be set on an Existing bucket: set it where the bucket was made",
             holds=lambda storage: storage.backend is not StorageBackend.EXISTING or storage.quota is None,
         ),
+        Rule(
+            cel="self.backend != 'ODF' || !has(self.quota) || !self.quota.endsWith('Mi')",
+            message="quota of backend ODF must be in Gi or Ti: NooBaa takes no smaller one, and does not say so",
+            holds=lambda storage: storage.backend is not StorageBackend.ODF or not (storage.quota or "").endswith("Mi"),
+        ),
         # A claim's map that loses its last entry becomes null on servers before Kubernetes 1.35, which then refuse it.
         Rule(
             cel="!has(oldSelf.quota) || has(self.quota)",
@@ -80,7 +85,8 @@ class Storage(ApiModel):
         immutable("spec.storage.backend", "to move to another one, take spec.storage out first; the data stays"),
     ]
     """MinIO and ODF make a bucket, as the ModelPlatform has them; Existing takes one that is there."""
-    quota: Annotated[str, text(r"^[1-9][0-9]{0,8}(Mi|Gi|Ti)$", max_length=16)] | None = None
+    # Six digits: neither NooBaa nor MinIO takes more than an Ei.
+    quota: Annotated[str, text(r"^[1-9][0-9]{0,5}(Mi|Gi|Ti)$", max_length=16)] | None = None
     """The most that the bucket may hold, such as 50Gi; no limit if absent."""
     existing: ExistingBucket | None = None
     """The bucket of backend Existing."""

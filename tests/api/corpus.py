@@ -292,6 +292,10 @@ BAD = (
     _bad(IN_BUCKET, "no backend", "spec.storage.backend", ABSENT),
     _bad(IN_BUCKET, "a quota without unit", "spec.storage.quota", "50"),
     _bad(IN_BUCKET, "no room at all", "spec.storage.quota", "0Gi"),
+    _bad(IN_BUCKET, "less than NooBaa takes", "spec.storage.quota", "500Mi", "spec.storage"),
+    _bad(IN_BUCKET, "more than there is in the world", "spec.storage.quota", "1000000Ti"),
+    _bad(IN_BUCKET, "a command behind the quota", "spec.storage.quota", "1Gi; id"),
+    _bad(IN_BUCKET, "another line behind the quota", "spec.storage.quota", "1Gi\n"),
     _bad(IN_BUCKET, "existing without its backend", "spec.storage.existing", _EXISTING, "spec.storage"),
     _bad(IN_EXISTING, "its backend without existing", "spec.storage.existing", ABSENT, "spec.storage"),
     _bad(IN_EXISTING, "a quota that nobody keeps", "spec.storage.quota", "50Gi", "spec.storage"),
@@ -423,6 +427,19 @@ BAD = (
     _bad(SERVICE, "a truth value as number", "spec.model.contextLength", True),
     _bad(SERVICE, "markup", "spec.displayName", "<script>alert(1)</script>"),
     _bad(SERVICE, "Liquid", "spec.displayName", "{{ provider.secret }}"),
+    *(
+        _bad(SERVICE, title, path, text)
+        for path in ("spec.displayName", "spec.description")
+        for title, text in {
+            "a Liquid tag": "{% include 'users' %}",
+            "an entity of markup": "a<b",
+            "a colour": "\x1b[1m",
+        }.items()
+    ),
+    *(
+        _bad(SERVICE, title, "spec.plans", [{"name": "basic", "displayName": text}], "spec.plans[0].displayName")
+        for title, text in {"a Liquid value": "{{ provider }}", "a Liquid tag": "{% x %}", "markup": "<b>"}.items()
+    ),
     _bad(SERVICE, "empty", "spec.displayName", ""),
     _bad(SERVICE, "two lines", "spec.description", "a\nb"),
     _bad(SERVICE, "too long", "spec.description", "a" * 501),
@@ -589,6 +606,12 @@ BAD = (
     _bad(SUBSCRIPTION, "capitals", "spec.user.username", "Dev1"),
     _bad(SUBSCRIPTION, "too long", "spec.user.username", "a" * 41),
     _bad(SUBSCRIPTION, "no domain", "spec.user.email", "dev1@localhost"),
+    _bad(SUBSCRIPTION, "a second header", "spec.user.email", "dev1@example.com\nBcc: all@example.com"),
+    _bad(SUBSCRIPTION, "two addresses", "spec.user.email", "dev1@example.com,dev2@example.com"),
+    _bad(SUBSCRIPTION, "markup", "spec.user.email", "<b>dev1@example.com"),
+    _bad(SUBSCRIPTION, "Liquid", "spec.user.username", "{{provider}}"),
+    _bad(SUBSCRIPTION, "another account's path", "spec.account", "../team-b.dev1"),
+    _bad(SUBSCRIPTION, "a dot, which parts namespace and account", "spec.account", "team-b.dev1"),
     _bad(SUBSCRIPTION, "a path", "spec.user.passwordSecretRef.name", "../other"),
     _bad(SUBSCRIPTION, "a dot", "spec.account", "dev.1"),
     _bad(SUBSCRIPTION, "a slash", "spec.secretName", "other/secret"),

@@ -197,6 +197,7 @@ async def test_a_volume_never_shrinks() -> None:
         assert await world.told(PLATFORM, "StorageReady") == ("False", "VolumeShrinks")
         assert "set it to 50Gi or more" in await world.message(PLATFORM, "StorageReady")
         assert await world.told(PLATFORM, "Stalled") == ("True", "VolumeShrinks")
+        assert (await world.get(CLAIM))["spec"]["resources"]["requests"] == {"storage": "50Gi"}
         await world.edit(PLATFORM, {"spec": {"storage": {"minio": {"size": "50Gi"}}}})
         await world.settle()
         assert await world.told(PLATFORM, "StorageReady") == ("True", "Ready")
@@ -222,9 +223,12 @@ async def test_root_credentials_that_are_lost_come_back_with_the_pod_that_takes_
         await world.settle()
         before = await world.get(ROOT)
         assert base64.b64decode(before["data"]["rootUser"]) == b"maas-operator"
+        pod = Ref(POD, PLACE, "minio-0")
+        served = (await world.get(pod))["metadata"]["uid"]
         await world.delete(ROOT)
         await world.settle()
         after = await world.get(ROOT)
+        assert (await world.get(pod))["metadata"]["uid"] != served
         assert after["data"]["rootPassword"] != before["data"]["rootPassword"]
         assert await world.told(PLATFORM, "StorageReady") == ("True", "Ready")
 

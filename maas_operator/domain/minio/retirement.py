@@ -90,9 +90,10 @@ class Retirement:
 
     @property
     def _takes_data(self) -> bool:
-        storage, leaving = self.service.spec.storage, self.service.metadata.deletion_timestamp is not None
+        # Of a service that stays a key is retired only where its spec asks for no bucket here any more.
+        storage = self.service.spec.storage
         of_minio = storage is not None and storage.backend is StorageBackend.MINIO
-        return leaving and of_minio and storage is not None and storage.deletion_policy is DeletionPolicy.DELETE
+        return of_minio and storage is not None and storage.deletion_policy is DeletionPolicy.DELETE
 
     @property
     def _minio(self) -> MinIO | None:

@@ -1,8 +1,9 @@
 """What the Jobs beside a MinIO run. Values come by environment only, and each of them is quoted: none is ever source.
 
 Each script may run again from its beginning, whatever it had done before. `mc` reads secrets from its standard input,
-so that they stand in no command line; since a pipe hides what fails before it, they are looked at first. The image has
-a shell and little else: no grep, no sed.
+so that they stand in no command line; since a pipe hides what fails before it, they are looked at first. `mc` prints
+root credentials that are too short, and its last words end in a status: they are not given to it. The image has a shell
+and little else: no grep, no sed.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import Final
 _BEGIN: Final = """\
 set -eu
 : "${ROOT_USER:?}" "${ROOT_PASSWORD:?}" "${ACCESS_KEY:?}" "${SECRET_KEY:?}" "${BUCKET:?}"
+[ "${#ROOT_USER}" -ge 3 ] || { echo 'the root user is too short: it needs 3 characters' >&2; exit 1; }
+[ "${#ROOT_PASSWORD}" -ge 8 ] || { echo 'the root password is too short: it needs 8 characters' >&2; exit 1; }
 printf '%s\\n%s\\n' "$ROOT_USER" "$ROOT_PASSWORD" | mc alias set store "$STORE_URL"
 """
 

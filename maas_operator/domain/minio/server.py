@@ -45,6 +45,8 @@ class StatefulSetSpec(Emitted):
     """The spec of a StatefulSet whose pod has a volume that is not its own."""
 
     replicas: int = 1
+    # In order, a pod that never becomes ready, such as one of a wrong image, would never be replaced by a right one.
+    pod_management_policy: Literal["Parallel"] = "Parallel"
     service_name: str
     selector: LabelSelector
     template: PodTemplate

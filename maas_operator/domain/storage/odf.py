@@ -6,6 +6,7 @@ what we write it takes changes of `additionalConfig` only; a claim whose class i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import cached_property
 from typing import Final
@@ -32,7 +33,13 @@ DEFAULT_REGION: Final = "us-east-1"
 
 _SERVICE_CA: Final = Authority("openshift-service-ca.crt", "service-ca.crt")
 """The ConfigMap that OpenShift puts into every namespace: it vouches for Services of the cluster."""
-_ADDRESS: Final = ("BUCKET_NAME", "BUCKET_HOST", "BUCKET_PORT")
+_ADDRESS: Final = {
+    "BUCKET_NAME": re.compile(r"[a-z0-9][-a-z0-9.]{1,61}[a-z0-9]"),
+    "BUCKET_HOST": re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9.]*[a-z0-9])?"),
+    "BUCKET_PORT": re.compile(r"[0-9]{1,5}"),
+}
+"""What a provisioner writes. Whoever may edit ConfigMaps in the namespace can write there, too, and else much more."""
+_REGION: Final = re.compile(r"[a-z0-9][-a-z0-9]{0,62}")
 
 
 class ObjectBucketClaimSpec(Emitted):
@@ -82,14 +89,14 @@ class ClaimedBucket(Backend):
     def bucket(self) -> Bucket | None:
         """Return the bucket by the provisioner's ConfigMap, once the claim is bound."""
         address = self._address
-        if self._phase != BOUND or not all(address.get(key) for key in _ADDRESS):
+        if self._phase != BOUND or not all(form.fullmatch(address.get(key, "")) for key, form in _ADDRESS.items()):
             return None
         host, port = address["BUCKET_HOST"], address["BUCKET_PORT"]
         secure = address.get("BUCKET_SSL") == "true" or port == "443"
         return Bucket(
             name=address["BUCKET_NAME"],
             endpoint=_url(host, port, secure=secure),
-            region=address.get("BUCKET_REGION") or DEFAULT_REGION,
+            region=region if _REGION.fullmatch(region := address.get("BUCKET_REGION", "")) else DEFAULT_REGION,
             secret=storage_secret_ref(self.service).name,
             authority=self._authority if secure else None,
         )
@@ -180,7 +187,8 @@ class ClaimedBucket(Backend):
         what = "ConfigMap" if self.bucket is None else "Secret"
         return false(
             Reason.BUCKET_PENDING,
-            f"{claim} is {BOUND}, but its {what} {claim.namespace}/{claim.name} is not there or not complete",
+            f"{claim} is {BOUND}, but its {what} {claim.namespace}/{claim.name} is not there, not complete, or"
+            " not what a provisioner writes",
         )
 
     @property

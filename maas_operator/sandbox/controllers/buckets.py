@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from maas_operator.domain.kinds import CONFIG_MAP, OBJECT_BUCKET_CLAIM, SECRET, STORAGE_CLASS, Kind
 from maas_operator.domain.objects import Manifest, Ref, ref_of
+from maas_operator.domain.serving.resources import amount
 from maas_operator.engine.errors import Conflict, NotFound
 
 from .client import Client
@@ -24,6 +25,7 @@ FINALIZER: Final = "objectbucket.io/finalizer"
 HOST: Final = "s3.openshift-storage.svc"
 _LABELS: Final = {"app": "noobaa", "bucket-provisioner": PROVISIONER.replace("/", "."), "noobaa-domain": CLASS}
 _LONGEST_PREFIX: Final = 26
+_SMALLEST, _LARGEST = 2**30, 1023 * 2**50
 
 
 def object_storage_class() -> Manifest:
@@ -93,6 +95,8 @@ class ObjectBuckets:
         metadata, spec = claim["metadata"], claim["spec"]
         self._check(claim)
         quota = str((spec.get("additionalConfig") or {}).get("maxSize", ""))
+        if quota and not _SMALLEST <= amount(quota) <= _LARGEST:
+            raise Retry(f"invalid obcMaxSizeValue value {quota}: min 1Gi, max 1023Pi")
         if claim["status"]["phase"] == "Bound":
             self.buckets[spec["bucketName"]] = quota
             return

@@ -112,6 +112,16 @@ def test_no_secret_stands_in_a_command_line(sandbox: Sandbox, script: str) -> No
 
 
 @pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
+def test_mc_is_given_no_credentials_that_it_would_print(sandbox: Sandbox, script: str) -> None:
+    for env in ({"ROOT_USER": "ab"}, {"ROOT_PASSWORD": "canary7"}):
+        ended = sandbox.run(script, **env)
+        assert ended.returncode == 1
+        assert "too short" in ended.stderr
+        assert "canary7" not in ended.stdout + ended.stderr
+    assert not (sandbox.folder / "calls").exists()
+
+
+@pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
 @pytest.mark.parametrize("name", ENV)
 def test_no_value_becomes_source(sandbox: Sandbox, script: str, name: str) -> None:
     assert sandbox.run(script, **{name: HOSTILE}).returncode == 0

@@ -109,6 +109,13 @@ def test_a_class_that_is_missing_is_told_until_a_provisioner_has_the_claim() -> 
         (found(objects={}), "ConfigMap llm/tiny-bucket"),
         (found(objects={ADDRESS: an_address(BUCKET_HOST="")}), "ConfigMap llm/tiny-bucket"),
         (found(objects={ADDRESS: {"metadata": {}}}), "ConfigMap llm/tiny-bucket"),
+        (found(objects={ADDRESS: an_address(BUCKET_NAME="{{.Name}}")}), "ConfigMap llm/tiny-bucket"),
+        (found(objects={ADDRESS: an_address(BUCKET_NAME="tiny/../other")}), "ConfigMap llm/tiny-bucket"),
+        (found(objects={ADDRESS: an_address(BUCKET_NAME="tiny-1\n")}), "ConfigMap llm/tiny-bucket"),
+        (found(objects={ADDRESS: an_address(BUCKET_HOST="user@example.com")}), "ConfigMap llm/tiny-bucket"),
+        (found(objects={ADDRESS: an_address(BUCKET_HOST="example.com/path?x")}), "ConfigMap llm/tiny-bucket"),
+        (found(objects={ADDRESS: an_address(BUCKET_HOST="a" * 600)}), "ConfigMap llm/tiny-bucket"),
+        (found(objects={ADDRESS: an_address(BUCKET_PORT="443@example.com")}), "ConfigMap llm/tiny-bucket"),
         (found(secrets={}), "Secret llm/tiny-bucket"),
         (found(secrets={THEIR_SECRET: stored(AWS_ACCESS_KEY_ID="id")}), "Secret llm/tiny-bucket"),
     ],
@@ -138,15 +145,20 @@ def test_the_endpoint_is_the_provisioners(data: dict[str, str], endpoint: str) -
     bucket = storage.backend.bucket
     assert bucket is not None
     assert bucket.endpoint == endpoint
+    annotations = storage.children[1]["metadata"]["annotations"]
+    assert annotations["serving.kserve.io/s3-usehttps"] == ("1" if endpoint.startswith("https:") else "0")
     inside = endpoint.startswith("https") and ".svc" in endpoint
     assert (bucket.authority is not None) == inside
 
 
-def test_a_region_is_taken_over_where_there_is_one() -> None:
-    storage = claimed(findings=found(objects={ADDRESS: an_address(BUCKET_REGION="eu")}))
+@pytest.mark.parametrize(
+    ("told", "region"), [("eu", "eu"), ("", "us-east-1"), ("{{.Name}}", "us-east-1"), ("a" * 64, "us-east-1")]
+)
+def test_a_region_is_taken_over_where_there_is_one(told: str, region: str) -> None:
+    storage = claimed(findings=found(objects={ADDRESS: an_address(BUCKET_REGION=told)}))
     assert storage.backend is not None
     assert storage.backend.bucket is not None
-    assert storage.backend.bucket.region == "eu"
+    assert storage.backend.bucket.region == region
 
 
 def test_a_claim_that_was_taken_up_keeps_its_class() -> None:
@@ -182,6 +194,8 @@ def test_the_bucket_is_used_once_its_secret_is_written_and_while_it_stays() -> N
         "endpoint": "https://s3.openshift-storage.svc",
         "secretName": "tiny-storage",
     }
+    # With a Secret that is there and not as it should be nothing is served before it is.
+    assert claimed(findings=found(has_secret=True)).bucket is None
     lost = claimed(findings=found(secrets={}, has_secret=True))
     assert lost.bucket is not None
     assert OURS in lost.keep()
@@ -375,7 +389,12 @@ def test_only_data_of_the_same_name_is_left_behind_for_an_owner() -> None:
     claim = a_claim("Bound")
     former = {**labels, "maas-operator.io/owner-uid": "old"}
     assert is_left_behind({**claim, "metadata": {**claim["metadata"], "labels": former}}, labels)
-    for changed in ({"maas-operator.io/owner-name": "other"}, {"app.kubernetes.io/managed-by": "helm"}):
+    for changed in (
+        {"maas-operator.io/owner-name": "other"},
+        {"maas-operator.io/owner-namespace": "other"},
+        {"maas-operator.io/owner-kind": "ModelPlatform"},
+        {"app.kubernetes.io/managed-by": "helm"},
+    ):
         assert not is_left_behind({**claim, "metadata": {**claim["metadata"], "labels": {**former, **changed}}}, labels)
     assert not is_left_behind(claim, labels)
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x", "namespace": "llm", "labels": former}}

@@ -42,6 +42,11 @@ async def test_a_claim_without_a_name_stays_pending(world: World) -> None:
     assert await world.status(a_claim()) == {"phase": "Pending"}
 
 
+async def test_a_quota_that_is_too_small_is_passed_over_in_silence(world: World) -> None:
+    await world.settle(object_storage_class(), a_claim(additionalConfig={"maxSize": "500Mi"}), retries=False)
+    assert await world.status(a_claim()) == {"phase": "Pending"}
+
+
 async def test_a_secret_of_the_claims_name_is_in_its_way(world: World) -> None:
     theirs = {"apiVersion": "v1", "kind": SECRET.name, "metadata": {"name": "b", "namespace": MODELS}}
     await world.settle(object_storage_class(), theirs, a_claim(), retries=False)

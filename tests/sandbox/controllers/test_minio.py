@@ -84,7 +84,7 @@ def test_a_script_that_goes_on_after_an_error_is_none() -> None:
 @pytest.mark.parametrize(
     ("env", "words"),
     [
-        ({"ROOT_PASSWORD": "another"}, "Access Denied"),
+        ({"ROOT_PASSWORD": "another-password"}, "Access Denied"),
         ({"SECRET_KEY": "short"}, "invalid"),
         ({"POLICY": "{}"}, "must not be empty"),
         ({"POLICY": "{"}, "Unable to create new policy"),
@@ -95,6 +95,17 @@ def test_a_script_that_goes_on_after_an_error_is_none() -> None:
 def test_what_minio_refuses_ends_the_script(env: dict[str, str], words: str) -> None:
     with pytest.raises(Refused, match=words):
         run(Store(), provision(has_quota=True), **env)
+
+
+@pytest.mark.parametrize("script", [provision(has_quota=True), revoke(with_data=True)])
+def test_root_credentials_that_mc_would_print_are_not_given_to_it(script: str) -> None:
+    for env in ({"ROOT_PASSWORD": "canary7"}, {"ROOT_USER": "ca"}):
+        with pytest.raises(Refused, match="too short: it needs") as refused:
+            run(Store(), script, **env)
+        assert "ca" not in str(refused.value)
+    begin = 'set -eu\nprintf \'%s\\n%s\\n\' "$ROOT_USER" "$ROOT_PASSWORD" | mc alias set store "$STORE_URL"\n'
+    with pytest.raises(Refused, match="canary7"):
+        run(Store(), begin, ROOT_PASSWORD="canary7")
 
 
 def test_a_home_that_can_not_be_written_ends_the_script() -> None:

@@ -17,6 +17,7 @@ from .store import Refused, Store
 _QUOTED: Final = re.compile(r"'[^']*'|\"[^\"]*\"")
 _VARIABLE: Final = re.compile(r"\$([A-Z_]+)")
 _DEMANDED: Final = re.compile(r"\$\{([A-Z_]+):\?\}")
+_LONG_ENOUGH: Final = re.compile(r"""\[ "\$\{#([A-Z_]+)\}" -ge ([0-9]+) \] \|\| \{ echo '([^']+)' >&2; exit 1; \}""")
 _SECRETS: Final = frozenset({"ROOT_PASSWORD", "SECRET_KEY"})
 
 
@@ -44,6 +45,10 @@ class Shell:
     def _line(self, line: str) -> None:
         if line.startswith(": "):
             self._demand(line)
+            return
+        if (test := _LONG_ENOUGH.fullmatch(line)) is not None:
+            if len(self.env[test[1]]) < int(test[2]):
+                raise Refused(test[3])
             return
         if "$" in _QUOTED.sub("", line) or "`" in line or "$(" in line:
             raise BadScript(f"an expansion that is not quoted: {line}")
@@ -95,6 +100,8 @@ class Shell:
         match words:
             case ["alias", "set", name, url]:
                 user, password = text.splitlines()
+                if len(password) < 8:
+                    raise Refused(f"Invalid secret key `{password}`.")
                 self.aliases[name] = self.open_store(url, user, password)
             case ["mb", "--ignore-existing", target]:
                 self._of(target).make_bucket(_bucket(target))

@@ -75,7 +75,9 @@ class Workloads:
         ref, revision = ref_of(workload), _digest(workload["spec"]["template"])
         address = Ref(POD, ref.namespace, f"{ref.name}-0")
         pod = await self._find(address)
-        if pod is not None and pod["metadata"]["labels"].get(_HASH) != revision:
+        # In order, the controller waits for the old pod to become ready, however long that takes.
+        replaces = workload["spec"].get("podManagementPolicy") == "Parallel" or (pod is not None and is_ready(pod))
+        if pod is not None and replaces and pod["metadata"]["labels"].get(_HASH) != revision:
             await self._client.delete(address, uid=pod["metadata"]["uid"])
             pod = await self._find(address)
         if pod is None and self._faults.of_pods(workload) is PodFault.QUOTA:

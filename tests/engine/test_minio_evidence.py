@@ -1,0 +1,76 @@
+"""Who may reach a MinIO: a cache that is late shuts nobody out, and only what is asked for is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import SecretStr
+
+from maas_operator.api.minio import MinIO
+from maas_operator.domain.kinds import MODEL_SERVICE, NAMESPACE, STATEFUL_SET, Kind
+from maas_operator.domain.minio import names, server
+from maas_operator.domain.objects import Manifest, Ref, ref_of
+from maas_operator.engine.cache import Cache
+from maas_operator.engine.errors import NotFound
+from maas_operator.engine.lookup import Lookup
+from maas_operator.engine.minio_evidence import MinIOEvidenceFinder
+from tests.domain.worlds import a_platform, a_service
+
+MINIO = MinIO(namespace="minio", size="1Gi")
+PLATFORM = a_platform(storage={"minio": MINIO.dump()})
+READY = {
+    names.stateful_set_ref("minio"): {
+        "apiVersion": STATEFUL_SET.api_version,
+        "kind": STATEFUL_SET.name,
+        "metadata": {"generation": 1},
+        "status": {"observedGeneration": 1, "readyReplicas": 1, "updatedReplicas": 1},
+    }
+}
+
+
+@dataclass
+class Cluster:
+    """A cluster with the MinIO's namespace and these ModelServices."""
+
+    services: list[Manifest]
+    listed: list[Kind] = field(default_factory=list)
+
+    async def get(self, ref: Ref) -> Manifest:
+        if ref.kind == NAMESPACE:
+            return {"metadata": {"name": ref.name, "uid": "uid-namespace"}}
+        raise NotFound(f"{ref} not found")
+
+    async def list(self, kind: Kind, **_: Any) -> list[Manifest]:
+        self.listed.append(kind)
+        return self.services
+
+
+def a_tenant(namespace: str, backend: str = "MinIO") -> Manifest:
+    service = a_service(storage={"backend": backend}).dump()
+    return service | {"metadata": service["metadata"] | {"namespace": namespace, "resourceVersion": "1"}}
+
+
+async def users_of(cluster: Cluster, *, cached: list[Manifest], admitted: list[str]) -> frozenset[str]:
+    cache = Cache()
+    for one in cached:
+        cache.put(one)
+    policy = server.network_policy(PLATFORM, MINIO, admitted)
+    finder = MinIOEvidenceFinder(lookup=Lookup(cache, cluster), fresh=lambda: SecretStr("fresh"))  # type: ignore[arg-type]
+    evidence = await finder.find(PLATFORM, {**READY, ref_of(policy): policy})
+    return evidence.users
+
+
+async def test_a_namespace_is_shut_out_only_once_a_list_proves_that_it_has_no_bucket_any_more() -> None:
+    one, two = a_tenant("team-a"), a_tenant("team-b")
+    late, gone = Cluster([one, two]), Cluster([one])
+    assert await users_of(late, cached=[one], admitted=["team-a", "team-b"]) == {"team-a", "team-b"}
+    assert await users_of(gone, cached=[one], admitted=["team-a", "team-b"]) == {"team-a"}
+    assert late.listed == gone.listed == [MODEL_SERVICE]
+
+
+async def test_a_namespace_is_let_in_without_a_further_call_and_only_with_a_bucket_here() -> None:
+    cluster = Cluster([])
+    cached = [a_tenant("team-a"), a_tenant("team-b"), a_tenant("team-c", "ODF")]
+    assert await users_of(cluster, cached=cached, admitted=["team-a"]) == {"team-a", "team-b"}
+    assert cluster.listed == []
