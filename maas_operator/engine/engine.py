@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
+from maas_operator.domain.kinds import TABLE, Use
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 
 from .applier import Applier
@@ -75,9 +76,10 @@ class Engine:
 
     def notify(self, manifest: Manifest, *, deleted: bool = False, listed: bool = False) -> None:
         """Take in an event of a watch, in the engine's own loop; `listed`: from the list that a watch begins with."""
-        if listed and self._cache.get(ref_of(manifest)) is not None:
+        ref = ref_of(manifest)
+        if listed and Use.WATCH in TABLE[ref.kind] and self._cache.get(ref) is not None:
             # The watch had to begin anew, and says nothing of what went away meanwhile.
-            self._relists.ask(ref_of(manifest).kind)
+            self._relists.ask(ref.kind)
         self._informer.notify(manifest, deleted=deleted)
 
     async def run(self) -> None:
