@@ -18,6 +18,7 @@ from .cache import Cache
 from .cluster import Cluster
 from .controller import ApplyObserver, Behaviour, Controller, Tools
 from .errors import OperatorError, Unavailable
+from .events import Events
 from .informer import Informer
 from .pruner import Pruner
 from .queue import WorkQueue, spread
@@ -69,7 +70,9 @@ class Engine:
         self._informer = Informer(cache, self.queue)
         self._relists = Relists(cluster, cache, self._informer, observer)
         learn = self._informer.learn
-        tools = Tools(cluster, cache, learn, Applier(cluster, cache, learn), Pruner(cluster), observer, now)
+        tools = Tools(
+            cluster, cache, learn, Applier(cluster, cache, learn), Pruner(cluster), Events(cluster), observer, now
+        )
         self._controllers = {behaviour.kind: Controller(behaviour, tools) for behaviour in behaviours}
         self._observer = observer
         self._rng = rng
