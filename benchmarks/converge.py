@@ -54,6 +54,7 @@ LOOK_SECONDS: Final = 0.05
 USER: Final = "benchmark"
 READS: Final = ("get", "list")
 WRITES: Final = ("create", "patch", "delete")
+VERBS: Final = READS + WRITES
 COMPLETE: Final = {"Ready", "Promoted", "Live", "DevelopersReady"}
 
 
@@ -288,7 +289,7 @@ class Bench:
                 changed=len(changed),
             )
         )
-        print(f"{name}: {seconds:.1f} s", file=sys.stderr)
+        print(_row(self.phases[-1]), file=sys.stderr)
 
     async def _measure(self, ref: Ref, patch: Manifest, answer: Ref) -> None:
         """Patch an object; note how long it took until the operator asked to write another, or the same."""
@@ -403,25 +404,27 @@ async def run(count: int, idle_seconds: float, setup: Setup) -> list[Phase]:
 
 def report(phases: Iterable[Phase]) -> Iterator[str]:
     """Yield the figures as Markdown; calls, passes, CPU and objects are per ModelService."""
-    verbs = (*READS, *WRITES)
-    yield f"| phase | s | {' | '.join(verbs)} | calls | passes | CPU ms | objects changed | RSS MiB |"
-    yield "|---|" + "--:|" * (len(verbs) + 6)
-    for phase in phases:
-        cells = [
-            phase.name,
-            f"{phase.seconds:.1f}",
-            *(f"{phase.calls(verb):.1f}" for verb in verbs),
-            f"{phase.calls(*verbs):.1f}",
-            f"{phase.passes / phase.of:.1f}",
-            f"{1000 * phase.cpu_seconds / phase.of:.0f}",
-            f"{phase.changed / phase.of:.1f}",
-            f"{phase.memory_bytes / 2**20:.0f}",
-        ]
-        yield f"| {' | '.join(cells)} |"
+    yield f"| phase | s | {' | '.join(VERBS)} | calls | passes | CPU ms | objects changed | RSS MiB |"
+    yield "|---|" + "--:|" * (len(VERBS) + 6)
+    yield from map(_row, phases)
     for phase in phases:
         if len(phase.latencies) > 1:
             p50, p95 = (quantiles(phase.latencies, n=20)[at] for at in (9, 18))
             yield f"\n{phase.name}, from the change to the first write: p50 {p50:.2f} s, p95 {p95:.2f} s"
+
+
+def _row(phase: Phase) -> str:
+    cells = [
+        phase.name,
+        f"{phase.seconds:.1f}",
+        *(f"{phase.calls(verb):.1f}" for verb in VERBS),
+        f"{phase.calls(*VERBS):.1f}",
+        f"{phase.passes / phase.of:.1f}",
+        f"{1000 * phase.cpu_seconds / phase.of:.0f}",
+        f"{phase.changed / phase.of:.1f}",
+        f"{phase.memory_bytes / 2**20:.0f}",
+    ]
+    return f"| {' | '.join(cells)} |"
 
 
 def details(phases: Iterable[Phase]) -> Iterator[str]:
