@@ -6,7 +6,6 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from maas_operator.api.reasons import ConditionType
 from maas_operator.domain.kinds import (
     API_MANAGER,
     CUSTOM_RESOURCE_DEFINITION,
@@ -34,11 +33,6 @@ from .status import inventory_of
 OWN_KINDS: Final = tuple(kind for kind, use in TABLE.items() if Use.STATUS in use)
 _OWN_BY_NAME: Final = {kind.name: kind for kind in OWN_KINDS}
 _OURS_BY_TYPE: Final = {(kind.group, kind.plural) for kind in TABLE}
-
-_SUMS: Final = frozenset(
-    {ConditionType.READY, ConditionType.RECONCILING, ConditionType.STALLED, ConditionType.DEVELOPERS_READY}
-)
-"""What a ModelService sums up from its other conditions and from its subscriptions, which know it already."""
 
 INFERENCE_SERVICE_LABEL: Final = "serving.kserve.io/inferenceservice"
 SERVICE_ID_LABEL: Final = "3scale.net/service_id"
@@ -98,8 +92,7 @@ def _face(manifest: Manifest | None) -> Manifest:
     if manifest is None:
         return {}
     status = manifest.get("status", {})
-    sums = _SUMS if manifest["kind"] == MODEL_SERVICE.name else ()
-    conditions = {one["type"]: one["status"] for one in status.get("conditions", ()) if one["type"] not in sums}
+    conditions = {condition["type"]: condition["status"] for condition in status.get("conditions", ())}
     hidden = {"children", "observedGeneration", "pendingChanges", "pendingConsequences"}
     return {
         **manifest,

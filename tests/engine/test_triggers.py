@@ -83,20 +83,16 @@ def test_what_does_not_exist_is_not_woken(cache: Cache) -> None:
     assert woken(cache, manifest(orphan, spec={"modelRef": {"name": "gone"}})) == {orphan}
 
 
-LIVE = {"type": "Live", "status": "True", "message": "1 of 3"}
-
-
 @pytest.mark.parametrize(
     "status",
     [
         {"children": [{"name": "x"}]},
         {"observedGeneration": 2},
-        {"conditions": [{"type": "Live", "status": "True", "message": "2 of 3", "lastTransitionTime": "now"}]},
-        {"conditions": [LIVE, {"type": "Ready", "status": "True"}, {"type": "DevelopersReady", "status": "True"}]},
+        {"conditions": [{"type": "Ready", "status": "True", "message": "2 of 3", "lastTransitionTime": "now"}]},
     ],
 )
 def test_the_progress_of_a_model_does_not_wake_its_subscriptions(cache: Cache, status: dict[str, Any]) -> None:
-    before = manifest(MODEL, status={"conditions": [LIVE]})
+    before = manifest(MODEL, status={"conditions": [{"type": "Ready", "status": "True", "message": "1 of 3"}]})
     after = manifest(MODEL, status=before["status"] | status)
     assert affected(cache, before, after) == {MODEL}
 
@@ -106,7 +102,7 @@ def test_the_progress_of_a_model_does_not_wake_its_subscriptions(cache: Cache, s
     [
         {"spec": {"x": 1}},
         {"status": {"url": "https://x"}},
-        {"status": {"conditions": [{"type": "GatewayReady", "status": "True"}]}},
+        {"status": {"conditions": [{"type": "Ready", "status": "True"}]}},
     ],
 )
 def test_what_others_may_see_of_a_model_wakes_them(cache: Cache, change: dict[str, Any]) -> None:
