@@ -31,6 +31,19 @@ NOTICE_SECONDS: Final = 10.0
 """How long kopf may take to begin to watch a new kind, before we hold that it has missed it."""
 
 
+class _NoDiffs(kopf.DiffBaseStorage):
+    """Spares kopf the copies of each object by which it would tell handlers what has changed: we have none."""
+
+    def build(self, *, body: kopf.Body, extra_fields: Any = None) -> kopf.BodyEssence:
+        return kopf.BodyEssence()
+
+    def fetch(self, *, body: kopf.Body) -> None:
+        return None
+
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        """Store nothing."""
+
+
 class EventsLost(OperatorError):
     """The watches are incomplete or have ended; only a new process begins them all anew."""
 
@@ -135,6 +148,7 @@ def settings() -> kopf.OperatorSettings:
     result.posting.enabled = False
     # kopf takes its finalizer off every object for which it has no handler of deletions: so ours must not be it.
     result.persistence.finalizer = f"{GROUP}/kopf"
+    result.persistence.diffbase_storage = _NoDiffs()
     result.watching.connect_timeout = 10
     result.watching.reconnect_backoff = 1.0
     result.watching.chunk_size = 500

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 
 from maas_operator.domain.decision import Annotation, Patch
 from maas_operator.domain.emitted import digest
-from maas_operator.domain.kinds import RETAINED, TABLE, Use
+from maas_operator.domain.kinds import RETAINED, SECRET, TABLE, Use
 from maas_operator.domain.labels import (
     CORRECTED_AT,
     OWNER_UID,
@@ -260,8 +260,11 @@ def _uid(known: Manifest | None) -> str:
 def _fingerprint(desired: Manifest, live: Manifest) -> str:
     """Digest what became of the fields that we want. What others add is theirs: no write of ours would change it.
 
-    In an object that somebody made anew the fields are not ours, even if they are as wanted.
+    In an object that somebody made anew the fields are not ours, even if they are as wanted. What a Secret says is
+    kept nowhere: there the version stands for all of it.
     """
+    if ref_of(live).kind == SECRET:
+        return f"{_uid(live)}/{version_of(live)}"
     return digest([_uid(live), _part(desired, live)])
 
 

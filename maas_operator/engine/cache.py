@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from maas_operator.domain.kinds import Kind
+from maas_operator.domain.kinds import SECRET, Kind
 from maas_operator.domain.labels import labels_of, owner_uid_of
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 
@@ -27,6 +27,19 @@ def without_managed_fields(manifest: Manifest) -> Manifest:
     if "managedFields" not in metadata:
         return manifest
     return manifest | {"metadata": {key: value for key, value in metadata.items() if key != "managedFields"}}
+
+
+def kept_of(manifest: Manifest) -> Manifest:
+    """Return what is kept of an object; of a Secret only that it is there, and its version.
+
+    Annotations of Secrets go as well: kubectl copies the content into one.
+    """
+    if ref_of(manifest).kind != SECRET:
+        return without_managed_fields(manifest)
+    metadata = {
+        key: value for key, value in manifest["metadata"].items() if key not in {"annotations", "managedFields"}
+    }
+    return {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"], "metadata": metadata}
 
 
 def version_of(manifest: Manifest) -> str:
@@ -59,7 +72,7 @@ class Cache:
             if not _is_newer(version_of(manifest), than=version_of(known)):
                 return False
             self._forget(ref, known)
-        self._objects[ref] = without_managed_fields(manifest)
+        self._objects[ref] = kept_of(manifest)
         for facet in self._facets(ref, manifest):
             self._index[facet][ref] = None
         return True

@@ -26,7 +26,7 @@ from .applier import Applied, Applier, ApplyObserver, Learn, Outcome
 from .cache import Cache, version_of, without_managed_fields
 from .cluster import FINALIZER_MANAGER, STATUS_MANAGER, Cluster
 from .errors import ApiError, Conflict, InvalidSpec, NotFound, OperatorError, Rejected
-from .events import tell_left_behind, tell_transitions
+from .events import Events
 from .pass_log import changed
 from .pruner import Pruned, Pruner
 from .rehearsal import NobodyCounts, Rehearsal
@@ -65,6 +65,7 @@ class Tools:
     learn: Learn
     applier: Applier
     pruner: Pruner
+    events: Events
     observer: ApplyObserver
     now: Callable[[], datetime]
 
@@ -352,7 +353,7 @@ class Pass(Generic[AnyWorld]):
         self._proven = True
         if now is not None:
             _note_transitions(before, status["conditions"])
-            await tell_transitions(self._tools.cluster, self._owner, before, status["conditions"], now)
+            await self._tools.events.tell_transitions(self._owner, before, status["conditions"], now)
 
     async def _hold(self) -> None:
         if FINALIZER in self._owner["metadata"].get("finalizers", ()):
@@ -366,7 +367,7 @@ class Pass(Generic[AnyWorld]):
     async def _release(self, left: Collection[Ref], now: datetime) -> None:
         await self.guard()
         if left:
-            await tell_left_behind(self._tools.cluster, self._owner, left, now)
+            await self._tools.events.tell_left_behind(self._owner, left, now)
         reply = await self._tools.cluster.apply(_identity(self._owner), manager=FINALIZER_MANAGER)
         self._tools.learn(without_managed_fields(reply), self._key)
         changed("let go")

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
-from maas_operator.domain.kinds import Kind
+from maas_operator.domain.kinds import TABLE, Kind, Use
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 
 from .applier import Applier, ApplyObserver
@@ -19,6 +19,7 @@ from .cluster import Cluster
 from .controller import Behaviour, Controller, Tools
 from .convergence import Convergence
 from .errors import OperatorError, Unavailable, reason_of
+from .events import Events
 from .informer import Informer
 from .pass_log import Noting, PassLog, pass_log
 from .pruner import Pruner
@@ -78,7 +79,7 @@ class Engine:
         self._relists = Relists(cluster, cache, self._informer, observer)
         learn = self._informer.learn
         applier, noting = Applier(cluster, cache, learn), Noting(observer)
-        tools = Tools(cluster, cache, learn, applier, Pruner(cluster), noting, now)
+        tools = Tools(cluster, cache, learn, applier, Pruner(cluster), Events(cluster), noting, now)
         self._controllers = {behaviour.kind: Controller(behaviour, tools) for behaviour in behaviours}
         self._observer = observer
         self._convergence = Convergence(observer.became_ready)
@@ -86,9 +87,10 @@ class Engine:
 
     def notify(self, manifest: Manifest, *, deleted: bool = False, listed: bool = False) -> None:
         """Take in an event of a watch, in the engine's own loop; `listed`: from the list that a watch begins with."""
-        if listed and self._cache.get(ref_of(manifest)) is not None:
+        ref = ref_of(manifest)
+        if listed and Use.WATCH in TABLE[ref.kind] and self._cache.get(ref) is not None:
             # The watch had to begin anew, and says nothing of what went away meanwhile.
-            self._relists.ask(ref_of(manifest).kind)
+            self._relists.ask(ref.kind)
         self._informer.notify(manifest, deleted=deleted)
 
     async def run(self) -> None:

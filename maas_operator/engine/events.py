@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from maas_operator.api.reasons import ConditionType, Reason
 from maas_operator.domain.kinds import EVENT
@@ -13,27 +15,76 @@ from maas_operator.domain.labels import FORCE_DELETE
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 
 from .cluster import MANAGER, Cluster
-from .errors import ApiError, NotFound
+from .errors import ApiError, Rejected
 
 logger = logging.getLogger(__name__)
 
+REMEMBERED: Final = 10_000
+_MICRO_TIME: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
 _NORMAL, _WARNING = "Normal", "Warning"
 
 
-async def tell_transitions(
-    cluster: Cluster, subject: Manifest, before: Iterable[Manifest], after: Iterable[Manifest], now: datetime
-) -> None:
-    """Write an Event for each transition; one that can not be written is only logged."""
-    for condition, type_ in transitions(before, after):
-        await _try_to_tell(cluster, subject, condition, type_, now)
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What of an Event stays when it is repeated, and how often it was told."""
+
+    time: str
+    note: str
+    count: int = 1
 
 
-async def tell_left_behind(cluster: Cluster, subject: Manifest, left: Iterable[Ref], now: datetime) -> None:
-    """Write an Event, and a line in the log, about what a forced deletion leaves."""
-    message = f"let go by the annotation {FORCE_DELETE}, although these are left: {', '.join(map(str, left))}"
-    logger.warning("%s is %s", ref_of(subject), message)
-    condition = {"type": ConditionType.READY, "status": "False", "reason": Reason.DELETION_FORCED, "message": message}
-    await _try_to_tell(cluster, subject, condition, _WARNING, now)
+class Events:
+    """Writes Events by one call each: it remembers those of late, and reads only what another process has told."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._told: dict[Ref, _Told] = {}
+
+    async def tell_transitions(
+        self, subject: Manifest, before: Iterable[Manifest], after: Iterable[Manifest], now: datetime
+    ) -> None:
+        """Write an Event for each transition; one that can not be written is only logged."""
+        for condition, type_ in transitions(before, after):
+            await self._try_to_tell(subject, condition, type_, now)
+
+    async def tell_left_behind(self, subject: Manifest, left: Iterable[Ref], now: datetime) -> None:
+        """Write an Event, and a line in the log, about what a forced deletion leaves."""
+        words = ", ".join(map(str, left))
+        message = f"let go by the annotation {FORCE_DELETE}, although these are left: {words}"
+        logger.warning("%s is %s", ref_of(subject), message)
+        condition = {
+            "type": ConditionType.READY, "status": "False", "reason": Reason.DELETION_FORCED, "message": message
+        }  # fmt: skip
+        await self._try_to_tell(subject, condition, _WARNING, now)
+
+    async def _try_to_tell(self, subject: Manifest, condition: Manifest, type_: str, now: datetime) -> None:
+        event = _event(subject, condition, type_, now.strftime(_MICRO_TIME))
+        try:
+            await self._tell(ref_of(event), event)
+        except ApiError as error:
+            logger.warning("event on %s is lost: %s", ref_of(subject), error)
+
+    async def _tell(self, ref: Ref, event: Manifest) -> None:
+        told = self._told.pop(ref, None)
+        try:
+            told = await self._write(event, told)
+        except Rejected:
+            # Nothing but the series of an Event may change: somebody else, or we before a restart, told it first.
+            first = await self._cluster.get(ref)
+            count = first.get("series", {}).get("count", 1)
+            told = await self._write(event, _Told(first["eventTime"], first.get("note", ""), count))
+        self._told[ref] = told
+        if len(self._told) > REMEMBERED:
+            del self._told[next(iter(self._told))]
+
+    async def _write(self, event: Manifest, told: _Told | None) -> _Told:
+        if told is None:
+            await self._cluster.apply(event)
+            return _Told(event["eventTime"], event["note"])
+        count = told.count + 1
+        series = {"count": count, "lastObservedTime": event["eventTime"]}
+        await self._cluster.apply(event | {"eventTime": told.time, "note": told.note, "series": series})
+        return replace(told, count=count)
 
 
 def time_of(event: Manifest) -> str:
@@ -57,27 +108,6 @@ def transitions(before: Iterable[Manifest], after: Iterable[Manifest]) -> Iterat
             continue
         bad = "True" if condition["type"] == ConditionType.STALLED else "False"
         yield condition, _WARNING if condition["status"] == bad else _NORMAL
-
-
-async def _try_to_tell(cluster: Cluster, subject: Manifest, condition: Manifest, type_: str, now: datetime) -> None:
-    try:
-        await _tell(cluster, subject, condition, type_, now)
-    except ApiError as error:
-        logger.warning("event on %s is lost: %s", ref_of(subject), error)
-
-
-async def _tell(cluster: Cluster, subject: Manifest, condition: Manifest, type_: str, now: datetime) -> None:
-    moment = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    event = _event(subject, condition, type_, moment)
-    try:
-        first = await cluster.get(ref_of(event))
-    except NotFound:
-        await cluster.apply(event)
-        return
-    # Nothing but the series of an Event may change; its note stays that of the first time.
-    count = first.get("series", {}).get("count", 1) + 1
-    unchanged = {key: first[key] for key in event if key not in {"metadata", "series"}}
-    await cluster.apply(event | unchanged | {"series": {"count": count, "lastObservedTime": moment}})
 
 
 def _event(subject: Manifest, condition: Manifest, type_: str, moment: str) -> Manifest:

@@ -251,6 +251,10 @@ class Gatherer:
         if platform is None or service.metadata.deletion_timestamp is None:
             return ()
         product = names.product_ref(service, platform)
+        found = await self._lookup.find(product)
+        # Once it is going, nothing holds it back. And a list of all Applications is the dearest call that there is.
+        if found is None or "deletionTimestamp" in found["metadata"]:
+            return ()
         users = of_product(self.cache.of_kind(APPLICATION, product.namespace), product)
         # One that is there holds the product as well as all of them. That there is none, only a list of all proves.
         if forced or not users or await self._lookup.live(ref_of(users[0])) is None:
@@ -426,7 +430,9 @@ def _first_of(installations: Iterable[Manifest]) -> Manifest | None:
 
 
 def secret_refs(subscription: ModelSubscription, platform: ModelPlatform | None) -> Iterable[Ref]:
-    """Return the Secrets that a subscription may have to read."""
+    """Return the Secrets that a subscription may have to read; one that leaves needs none."""
+    if subscription.metadata.deletion_timestamp is not None:
+        return
     if platform is not None:
         namespace = platform.spec.threescale.namespace
         yield access.key_ref(subscription, namespace)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from maas_operator.domain.kinds import TABLE, Use
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 
 from .cache import Cache
@@ -23,12 +22,7 @@ class Informer:
 
     def notify(self, manifest: Manifest, *, deleted: bool = False) -> None:
         """Take in what a watch or a list says. What is not news wakes nobody."""
-        ref = ref_of(manifest)
-        if Use.WATCH not in TABLE[ref.kind]:
-            # Of Secrets we hear, but they are read live whenever they count: their content is kept nowhere.
-            self._wake(None, manifest)
-            return
-        before = self._cache.get(ref)
+        before = self._cache.get(ref_of(manifest))
         news = self._cache.remove(manifest) if deleted else self._cache.put(manifest)
         if news:
             self._wake(before, None if deleted else manifest)

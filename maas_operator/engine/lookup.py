@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from maas_operator.domain.kinds import Kind
+from maas_operator.domain.kinds import SECRET, Kind
 from maas_operator.domain.objects import Manifest, Ref
 
 from .cache import Cache
@@ -21,8 +21,8 @@ class Lookup:
     cluster: Cluster
 
     async def find(self, ref: Ref) -> Manifest | None:
-        """Return an object, or None."""
-        cached = self.cache.get(ref)
+        """Return an object, or None. Secrets are read live: what they say is kept nowhere."""
+        cached = self.cache.get(ref) if ref.kind != SECRET else None
         return cached if cached is not None else await self.live(ref)
 
     async def live(self, ref: Ref) -> Manifest | None:

@@ -39,6 +39,7 @@ from .caller import Caller, NotAllowed
 from .cluster import MANAGER, Cluster
 from .controller import Behaviour, Pass, Tools
 from .errors import KindNotServed, NotFound
+from .events import Events
 from .gather import Gatherer, read
 from .inquiries import Inquiries
 from .lookup import Lookup
@@ -80,6 +81,7 @@ class Planner:
             self._learn,
             Applier(self._rehearsal, self._cache, self._learn),
             Pruner(self._rehearsal),
+            Events(self._rehearsal),
             NobodyCounts(),
             now,
         )

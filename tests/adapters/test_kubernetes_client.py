@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import os
 import traceback
+from pathlib import Path
 from typing import Any
 
 import pytest
 from kubernetes.aio.client import ApiClient, Configuration
 
 from maas_operator.adapters.kubernetes import client as client_module
+from maas_operator.adapters.kubernetes.access import Access, load
 from maas_operator.adapters.kubernetes.client import KubernetesCluster, Scope
 from maas_operator.domain.kinds import EVENT, INFERENCE_SERVICE, MODEL_PLATFORM, SECRET, SERVICE
 from maas_operator.domain.objects import Ref
@@ -22,6 +25,7 @@ from maas_operator.engine.errors import (
     Unavailable,
     WebhookUnavailable,
 )
+from maas_operator.sandbox.kubeapi.kubeapi import write_kubeconfig
 from tests.adapters.scripted import Answer, scripted, status
 
 SCOPE = Scope(kind=SECRET, namespace="llm")
@@ -224,3 +228,17 @@ async def test_a_watch_ends_when_the_server_ends_it() -> None:
     async with scripted(Answer(200, event)) as (cluster, _):
         events = [event async for event in cluster.watch(SCOPE, since="1")]
     assert events == [("ADDED", {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "key"}})]
+
+
+@pytest.mark.parametrize(("proxy", "trusts"), [("", False), ("http://proxy.example.com:3128", True)])
+async def test_the_environment_is_asked_for_proxies_and_without_one_not_at_each_call(
+    proxy: str, trusts: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [one for one in os.environ if one.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    if proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+    kubeconfig = tmp_path / "kubeconfig"
+    write_kubeconfig(kubeconfig, "https://kubernetes.example.com", token="t")
+    configuration = await load(Access(kubeconfig=kubeconfig))
+    assert configuration.client_session_kwargs == {"trust_env": trusts}

@@ -192,6 +192,34 @@ async def test_what_no_watch_shows_is_read_live_each_time_and_written_only_if_ne
     assert (await bench.apply(secret(KEY, "one"))).applied is Applied.CORRECTED
 
 
+async def test_a_secret_that_a_watch_tells_of_costs_no_call_while_it_is_at_the_version_that_we_wrote(
+    bench: Bench,
+) -> None:
+    await bench.apply(secret(KEY, "one"))
+    await bench.see(KEY)
+    verbs(bench.stage)
+    assert (await bench.apply(secret(KEY, "one"))).applied is Applied.SKIPPED
+    assert (await bench.apply(secret(KEY, "two"))).applied is Applied.CHANGED
+    assert (await bench.apply(secret(KEY, "two"))).applied is Applied.SKIPPED
+    assert verbs(bench.stage) == ["apply"]
+    assert "data" not in (bench.cache.get(KEY) or {})
+
+
+async def test_a_secret_that_somebody_changed_is_changed_back_and_one_that_is_labelled_is_looked_at_once(
+    bench: Bench,
+) -> None:
+    await bench.apply(secret(KEY, "one"))
+    await bench.stage.user.apply(secret(KEY, "theirs"))
+    await bench.see(KEY)
+    assert (await bench.apply(secret(KEY, "one"))).applied is Applied.CORRECTED
+    theirs = manifest(KEY)
+    theirs["metadata"]["labels"] = {"more": "theirs"}
+    await bench.stage.user.apply(theirs, manager="another")
+    await bench.see(KEY)
+    told = [(await bench.apply(secret(KEY, "one"))).applied for _ in range(2)]
+    assert told == [Applied.NOOP, Applied.SKIPPED]
+
+
 async def test_the_memo_of_a_child_that_is_gone_can_be_dropped(bench: Bench) -> None:
     await bench.apply(backend())
     bench.applier.forget(BACK)

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from maas_operator.domain.kinds import BACKEND, MODEL_SERVICE, PRODUCT
+from maas_operator.domain.kinds import BACKEND, MODEL_SERVICE, PRODUCT, SECRET
 from maas_operator.domain.labels import MANAGED_BY, OPERATOR, OWNER_UID
 from maas_operator.domain.objects import Manifest, Ref
 from maas_operator.engine.cache import TOMBSTONES, Cache
@@ -48,6 +48,15 @@ def test_managed_fields_are_not_kept_and_the_given_object_is_not_changed() -> No
     cache.put(given)
     assert cache.get(ONE) == seen()
     assert "managedFields" in given["metadata"]
+
+
+def test_of_a_secret_nothing_is_kept_that_it_says() -> None:
+    cache, ref = Cache(), Ref(SECRET, "3scale", "key")
+    given = seen(ref, owner="o1", type="Opaque", data={"key": "czNjcmV0"}, stringData={"more": "s3cret"})
+    given["metadata"]["annotations"] = {"kubectl.kubernetes.io/last-applied-configuration": "czNjcmV0"}
+    cache.put(given)
+    assert cache.get(ref) == seen(ref, owner="o1")
+    assert cache.owned_by("o1") == [seen(ref, owner="o1")]
 
 
 def test_objects_are_found_by_kind_namespace_and_owner_in_the_order_of_their_arrival() -> None:

@@ -23,6 +23,7 @@ from maas_operator.engine.controller import (
     Tools,
 )
 from maas_operator.engine.errors import Conflict, InvalidSpec, Rejected, Unavailable
+from maas_operator.engine.events import Events
 from maas_operator.engine.informer import Informer
 from maas_operator.engine.pruner import Pruner
 from maas_operator.engine.queue import WorkQueue
@@ -64,7 +65,9 @@ class Bench:
         self.informer = Informer(self.cache, self.queue)
         learn, cluster = self.informer.learn, self.stage.cluster
         applier = Applier(cluster, self.cache, learn)
-        tools = Tools(cluster, self.cache, learn, applier, Pruner(cluster), self.counts, self.stage.now)
+        tools = Tools(
+            cluster, self.cache, learn, applier, Pruner(cluster), Events(cluster), self.counts, self.stage.now
+        )
         behaviour = Behaviour(MODEL_SERVICE, self.stage.gather, lambda world: self.decide(world))
         self.controller = Controller(behaviour, tools)
 

@@ -314,6 +314,20 @@ async def test_a_watch_that_begins_anew_has_its_kind_listed(stage: Stage) -> Non
     assert stage.counts.lists == {PRODUCT: 1}
 
 
+async def test_secrets_are_never_listed_though_their_watch_begins_anew(stage: Stage) -> None:
+    await stage.user.apply(toy(text="a"))
+    engine = stage.restart()
+
+    async def interrupt() -> None:
+        await asyncio.sleep(30)
+        for _ in range(2):
+            engine.notify(await stage.cluster.get(KEY), listed=True)
+
+    await run_for(61, stage.run(60, engine), interrupt())
+    assert stage.cache.get(KEY) is not None
+    assert stage.counts.lists == {}
+
+
 async def test_a_creation_costs_few_writes(stage: Stage) -> None:
     await stage.user.apply(toy(text="a"))
     await stage.run(60)

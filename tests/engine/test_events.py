@@ -5,7 +5,7 @@ import pytest
 
 from maas_operator.domain.kinds import EVENT, MODEL_PLATFORM
 from maas_operator.domain.objects import Manifest, Ref
-from maas_operator.engine.events import tell_transitions, transitions
+from maas_operator.engine.events import Events, transitions
 from maas_operator.sandbox.kubeapi import errors as api
 from maas_operator.sandbox.kubeapi.faults import Call
 from tests.engine.stage import HOME, Stage, manifest, toy
@@ -48,7 +48,7 @@ async def events(stage: Stage, namespace: str = HOME) -> list[Manifest]:
 
 
 async def tell(stage: Stage, subject: Manifest, before: str, after: str, **more: Any) -> None:
-    await tell_transitions(stage.cluster, subject, [condition(before)], [condition(after, **more)], stage.now())
+    await Events(stage.cluster).tell_transitions(subject, [condition(before)], [condition(after, **more)], stage.now())
 
 
 async def test_an_event_says_of_whom_what_and_why(stage: Stage) -> None:
@@ -69,6 +69,24 @@ async def test_repetitions_count_in_the_series_of_one_event(stage: Stage) -> Non
     [event] = await events(stage)
     assert event["series"] == {"count": 3, "lastObservedTime": "2026-01-01T00:00:00.000000Z"}
     assert event["note"] == "ModelReady is False: first"
+
+
+async def test_an_event_costs_one_call_also_when_it_is_repeated(stage: Stage) -> None:
+    subject, told = await stage.user.apply(toy()), Events(stage.cluster)
+    for message in ("first", "second", "third"):
+        await told.tell_transitions(subject, [condition("True")], [condition("False", message=message)], stage.now())
+    assert [str(call.verb) for call in stage.calls] == ["apply"] * 3
+    [event] = await events(stage)
+    assert (event["series"]["count"], event["note"]) == (3, "ModelReady is False: first")
+
+
+async def test_only_so_many_events_are_remembered(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("maas_operator.engine.events.REMEMBERED", 1)
+    subject, told = await stage.user.apply(toy()), Events(stage.cluster)
+    for reason, message in (("A", "first"), ("B", "first"), ("A", "second")):
+        now_true = condition("False", reason, message=message)
+        await told.tell_transitions(subject, [condition("True")], [now_true], stage.now())
+    assert {one["reason"]: one.get("series", {}).get("count") for one in await events(stage)} == {"A": 2, "B": None}
 
 
 async def test_events_on_cluster_scoped_objects_live_in_the_default_namespace(stage: Stage) -> None:

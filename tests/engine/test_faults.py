@@ -73,9 +73,10 @@ class Play:
         if call.verb is Verb.LIST or (self.only_writes and not call.writes):
             return
         self.calls += call.moment is Moment.BEFORE
-        fault = self.faults.pop((self.calls, call.moment), None)
-        if fault is not None:
-            fault()
+        # A call that the API refuses has no moment after it: the fault strikes after the next one.
+        due = [key for key in self.faults if key[0] <= self.calls and key[1] is call.moment]
+        if due:
+            self.faults.pop(due[0])()
 
     def _note_key(self, type_: EventType, secret: Manifest) -> None:
         if ref_of(secret) == KEY and type_ is not EventType.DELETED:

@@ -38,3 +38,8 @@ def test_a_given_password_is_looked_for_in_the_consumers_namespace() -> None:
     refs = set(secret_refs(a_subscription(**GIVEN), a_platform()))
     assert Ref(SECRET, "llm", "mine") in refs
     assert Ref(SECRET, "3scale", "llm.tiny-dev1.key") in refs
+
+
+def test_a_subscription_that_leaves_needs_no_secret() -> None:
+    leaving = a_subscription(meta={"deletionTimestamp": "2026-01-01T00:00:00Z"}, **GIVEN)
+    assert list(secret_refs(leaving, a_platform())) == []

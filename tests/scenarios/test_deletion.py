@@ -51,6 +51,17 @@ async def test_a_deleted_service_leaves_nothing() -> None:
         assert (await world.find(SERVICE), left(world)) == (None, [])
 
 
+async def test_applications_are_listed_only_until_the_product_is_going() -> None:
+    async with a_settled_world() as world:
+        begun = len(world.operator.records.calls)
+        await world.delete(SERVICE)
+        await world.settle()
+        calls = [(str(call.verb), call.kind) for call in world.operator.records.calls[begun:]]
+        deleted = calls.index(("delete", "Product"))
+        assert ("list", "Application") in calls[:deleted]
+        assert ("list", "Application") not in calls[deleted:]
+
+
 async def test_a_deleted_namespace_goes_and_leaves_nothing() -> None:
     async with a_settled_world() as world:
         await world.delete(Ref(NAMESPACE, "", HOME))

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.request import getproxies
 
 import kopf
 import yaml
@@ -61,6 +62,9 @@ async def load(access: Access) -> Configuration:
     # `Configuration()` copies a process-wide default if somebody has set one; ours must not depend on that.
     configuration: Configuration = type.__call__(Configuration)
     configuration.connection_pool_maxsize = POOL_SIZE
+    # aiohttp looks for a ~/.netrc before each request, in a thread, if it trusts the environment; that is half of what
+    # a call costs. What we want of the environment are the proxies.
+    configuration.client_session_kwargs = {"trust_env": bool(getproxies())}
     source = access.source
     if not access.is_there:
         raise NoAccess(

@@ -285,6 +285,7 @@ def _events() -> Iterator[Resource]:
         renamed=_EVENT_NAMES,
         stored_as="events.",
         stored_version="v1",
+        check=rules.check_event,
     )
 
 

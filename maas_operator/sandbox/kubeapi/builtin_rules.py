@@ -63,6 +63,13 @@ def check_immutable(new: Object, old: Object | None, guarded: tuple[str, ...]) -
     return [Cause("FieldValueForbidden", "Forbidden: field is immutable when `immutable` is set", n) for n in changed]
 
 
+def check_event(new: Object, old: Object | None) -> list[Cause]:
+    """What an event says stays; only the series of its repetitions goes on. Old servers let it all change."""
+    told = set(old or ()) - {"apiVersion", "kind", "metadata", "series"}
+    changed = [name for name in sorted(told) if old is not None and old[name] != new.get(name)]
+    return [Cause("FieldValueInvalid", "Invalid value: field is immutable", name) for name in changed]
+
+
 def prepare_service(new: Object, _old: Object | None) -> Object:
     """The defaults that clients see at once."""
     spec = new.get("spec") or {}

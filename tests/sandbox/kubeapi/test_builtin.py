@@ -114,6 +114,15 @@ def test_an_event_shows_about_whom_it_is(api: Api) -> None:
     assert row == {"Type": "Warning", "Reason": "Failed", "Object": "pod/p", "Message": "no luck", "Name": "e"}
 
 
+def test_nothing_of_a_new_event_changes_but_its_series(api: Api) -> None:
+    events = kind(api, "events.k8s.io/v1", "Event")
+    made = api.create(events, "default", {"metadata": {"name": "e"}, "note": "first", "reason": "Failed"})
+    series = {"count": 2, "lastObservedTime": "2026-01-01T00:00:00Z"}
+    made = api.update(events, "default", "e", {**made, "series": series})
+    with pytest.raises(ApiError, match="field is immutable"):
+        api.update(events, "default", "e", {**made, "note": "second"})
+
+
 def test_secret_data_is_base64(api: Api) -> None:
     with pytest.raises(ApiError, match="illegal base64"):
         api.create(kind(api, "v1", "Secret"), "default", {"metadata": {"name": "s"}, "data": {"a": "%%%"}})
