@@ -6,6 +6,7 @@ import hashlib
 import logging
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from typing import Final
 
 from maas_operator.api.reasons import ConditionType, Reason
 from maas_operator.domain.kinds import EVENT
@@ -18,6 +19,7 @@ from .errors import ApiError, NotFound
 logger = logging.getLogger(__name__)
 
 _NORMAL, _WARNING = "Normal", "Warning"
+_NOTE_BYTES: Final = 1024
 
 
 async def tell_transitions(
@@ -91,7 +93,7 @@ def _event(subject: Manifest, condition: Manifest, type_: str, moment: str) -> M
         "type": type_,
         "reason": condition["reason"],
         "action": "Reconcile",
-        "note": f"{condition['type']} is {condition['status']}: {condition['message']}"[:1024],
+        "note": _cut(f"{condition['type']} is {condition['status']}: {condition['message']}"),
         "reportingController": "maas-operator.io/operator",
         "reportingInstance": MANAGER,
         "regarding": {
@@ -103,6 +105,11 @@ def _event(subject: Manifest, condition: Manifest, type_: str, moment: str) -> M
             "uid": metadata["uid"],
         },
     }
+
+
+def _cut(note: str) -> str:
+    # The API counts bytes.
+    return note.encode()[:_NOTE_BYTES].decode(errors="ignore")
 
 
 def _event_ref(subject: Manifest, condition: Manifest, type_: str) -> Ref:

@@ -1,14 +1,16 @@
+import asyncio
 import logging
 from typing import Any
 
 import pytest
 
-from maas_operator.domain.kinds import EVENT, MODEL_PLATFORM
+from maas_operator.domain.kinds import EVENT, MODEL_PLATFORM, MODEL_SERVICE
 from maas_operator.domain.objects import Manifest, Ref
 from maas_operator.engine.events import tell_transitions, transitions
 from maas_operator.sandbox.kubeapi import errors as api
 from maas_operator.sandbox.kubeapi.faults import Call
 from tests.engine.stage import HOME, Stage, manifest, toy
+from tests.virtual_time import run_for
 
 
 def condition(status: str, reason: str = "X", *, type_: str = "ModelReady", message: str = "words") -> Manifest:
@@ -60,6 +62,37 @@ async def test_an_event_says_of_whom_what_and_why(stage: Stage) -> None:
     assert event["regarding"]["uid"] == subject["metadata"]["uid"]
     assert event["eventTime"] == "2026-01-01T00:00:00.000000Z"
     assert "series" not in event
+
+
+async def test_a_long_note_is_cut_to_the_bytes_that_the_api_takes(stage: Stage) -> None:
+    subject = await stage.user.apply(toy())
+    await tell(stage, subject, "True", "False", message="ü" * 1024)
+    [event] = await events(stage)
+    assert len(event["note"].encode()) in (1023, 1024)
+    assert event["note"].endswith("ü")
+
+
+async def test_other_reasons_and_other_objects_have_events_of_their_own(stage: Stage) -> None:
+    subject = await stage.user.apply(toy())
+    other = await stage.user.apply(manifest(Ref(MODEL_SERVICE, HOME, "other"), spec={}))
+    for one in (subject, other):
+        for reason in ("A", "B"):
+            after = condition("False", reason)
+            await tell_transitions(stage.cluster, one, [condition("True")], [after], stage.now())
+    assert len({event["metadata"]["name"] for event in await events(stage)}) == 4
+
+
+async def test_a_new_process_goes_on_with_the_event_of_the_one_before(stage: Stage) -> None:
+    async def flip() -> None:
+        for number in (1, 2):
+            await asyncio.sleep(20)
+            await stage.user.apply(toy(text=f"{number}"))
+
+    await stage.user.apply(toy(text="0"))
+    await run_for(61, stage.run(60), flip())
+    await run_for(61, stage.run(60), flip())
+    told = {(event["type"], event["reason"]): event["series"]["count"] for event in await events(stage)}
+    assert told == {("Normal", "Ready"): 5, ("Warning", "Waiting"): 4}
 
 
 async def test_repetitions_count_in_the_series_of_one_event(stage: Stage) -> None:
