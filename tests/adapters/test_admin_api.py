@@ -314,6 +314,13 @@ async def test_each_request_is_observed_with_the_code_of_its_answer(monkeypatch:
     assert seen == [("get", 200), ("delete", 403), ("get", 0)]
 
 
+@pytest.mark.parametrize("host", ["\u2000.com", "exa\tmple.com"])
+async def test_a_host_that_can_not_be_one_is_refused_and_named(host: str) -> None:
+    async with AdminApi() as api:
+        with pytest.raises(RemoteRefused, match="is not the URL of a host"):
+            await api.check(Tenant(f"https://{host}", SecretStr(TOKEN)))
+
+
 async def test_the_token_is_sent_as_a_password_and_never_in_a_url() -> None:
     seen: list[web.Request] = []
 

@@ -271,6 +271,19 @@ async def test_a_pass_that_hangs_is_ended_and_tried_again(stage: Stage) -> None:
     assert await stage.ready() == ("True", "Ready")
 
 
+async def test_a_cancellation_that_nobody_asked_for_costs_no_worker(stage: Stage) -> None:
+    async def break_off(call: Call) -> None:
+        if call.name.startswith("other"):
+            raise asyncio.CancelledError
+
+    for number in range(2 * WORKERS):
+        await stage.user.apply(manifest(Ref(MODEL_SERVICE, HOME, f"other-{number}"), spec={}))
+    stage.kubeapi.faults.add(break_off)
+    await run_for(61, stage.run(60), later(30, stage.user.apply(toy(text="a"))))
+    assert await stage.ready() == ("True", "Ready")
+    assert stage.counts.errors["InternalError"] > WORKERS
+
+
 async def test_a_foreign_object_is_waited_out(stage: Stage) -> None:
     await stage.user.apply(manifest(BACK, spec={"theirs": True}))
     await stage.user.apply(toy(text="a"))
@@ -359,3 +372,19 @@ async def test_of_an_owner_that_goes_before_it_is_ready_nothing_is_measured(stag
     await run_for(61, stage.run(60), later(10, stage.user.delete(OWNER)))
     assert stage.counts.ready_after == []
     assert stage.counts.waits
+
+
+async def test_of_an_object_that_somebody_deletes_nothing_is_remembered(stage: Stage) -> None:
+    engine = stage.restart()
+
+    async def clear_away() -> None:
+        await asyncio.sleep(10)
+        await stage.user.apply(toy(text="a", paused=True))
+        await asyncio.sleep(10)
+        assert RUNTIME in engine._applier._memos
+        await stage.user.delete(RUNTIME)
+
+    await stage.user.apply(toy(text="a"))
+    await run_for(31, stage.run(30, engine), clear_away())
+    assert RUNTIME not in engine._applier._memos
+    assert BACK in engine._applier._memos
