@@ -271,6 +271,17 @@ async def test_a_pass_that_hangs_is_ended_and_tried_again(stage: Stage) -> None:
     assert await stage.ready() == ("True", "Ready")
 
 
+async def test_an_end_in_the_midst_of_a_pass_is_no_failure(stage: Stage) -> None:
+    async def hang(call: Call) -> None:
+        if call.kind == BACKEND.name and call.verb is Verb.APPLY:
+            await asyncio.sleep(1e6)
+
+    await stage.user.apply(toy(text="a"))
+    stage.kubeapi.faults.add(hang)
+    await stage.run(10)
+    assert (stage.counts.passes, stage.counts.errors) == ({}, {})
+
+
 async def test_a_cancellation_that_nobody_asked_for_costs_no_worker(stage: Stage) -> None:
     async def break_off(call: Call) -> None:
         if call.name.startswith("other"):
