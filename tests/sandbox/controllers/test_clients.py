@@ -16,6 +16,7 @@ from maas_operator.sandbox.control_plane import ControlPlane
 from maas_operator.sandbox.controllers.client import ChangeType, Client
 from maas_operator.sandbox.controllers.clients import HttpClient, InProcessClient
 from maas_operator.sandbox.controllers.conditions import is_true
+from maas_operator.sandbox.controllers.kserve.settings import AUTOSCALER_CLASS
 from maas_operator.sandbox.controllers.runner import Backoff
 from maas_operator.sandbox.controllers.surroundings import surroundings
 from maas_operator.sandbox.crds import third_party_crds
@@ -152,8 +153,11 @@ async def bring_up(client: Client) -> list[str]:
     around = surroundings(client, namespace=GATEWAY, backoff=Backoff(longest=0.5))
     tenant = around.porta.add_tenant(ADMIN_URL, TOKEN)
     running = asyncio.ensure_future(around.runner.run(reconnect_seconds=0.1))
+    model = service()
+    # KServe would make an autoscaler of a version that an old server does not have.
+    model["metadata"]["annotations"][AUTOSCALER_CLASS] = "none"
     try:
-        for manifest in (provider_secret(), secret("dev1-password", password=PASSWORD), runtime(), service()):
+        for manifest in (provider_secret(), secret("dev1-password", password=PASSWORD), runtime(), model):
             await client.apply(manifest)
         for manifest in (backend(), product(), promotion(), user(), account(), application()):
             await client.apply(manifest)
