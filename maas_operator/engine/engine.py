@@ -154,7 +154,8 @@ class Engine:
         delay = self.queue.fail(key, at_least_seconds=wish or 0.0)
         expected = isinstance(error, OperatorError | TimeoutError)
         result = PassResult.RETRIED if expected else PassResult.CRASHED
-        words = f"{type(error).__name__}: {error}" if expected else "a fault of the operator"
+        told = str(error) or f"the pass took more than {PASS_SECONDS:.0f} s"
+        words = f"{type(error).__name__}: {told}" if expected else "a fault of the operator"
         if log.changes:
             words += f", after this: {log}"
         level, trace = (logging.INFO, None) if expected else (logging.ERROR, error)

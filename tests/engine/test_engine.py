@@ -256,7 +256,8 @@ async def test_poisoned_keys_do_not_delay_the_others(stage: Stage) -> None:
     assert await stage.ready() == ("True", "Ready")
 
 
-async def test_a_pass_that_hangs_is_ended_and_tried_again(stage: Stage) -> None:
+async def test_a_pass_that_hangs_is_ended_and_tried_again(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     hanging: list[float] = []
 
     async def hang(call: Call) -> None:
@@ -267,6 +268,7 @@ async def test_a_pass_that_hangs_is_ended_and_tried_again(stage: Stage) -> None:
     await stage.user.apply(toy(text="a"))
     stage.kubeapi.faults.add(hang)
     await stage.run(PASS_SECONDS + 10)
+    assert "TimeoutError: the pass took more than 120 s, after this: " in of_passes(caplog)[0]
     assert stage.counts.passes["toy", PassResult.RETRIED] == 1
     assert await stage.ready() == ("True", "Ready")
 
