@@ -91,7 +91,11 @@ class Engine:
             self._relists.ask(ref_of(manifest).kind)
         if deleted:
             self._applier.forget(ref_of(manifest))
-        self._informer.notify(manifest, deleted=deleted)
+        try:
+            self._informer.notify(manifest, deleted=deleted)
+        except Exception:
+            # One odd object of somebody must not cost the watch that tells of all the others.
+            logger.exception("%s is not understood: nobody is told of it", ref_of(manifest))
 
     async def run(self) -> None:
         """Work until cancelled."""

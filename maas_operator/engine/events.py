@@ -14,7 +14,7 @@ from maas_operator.domain.labels import FORCE_DELETE
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 
 from .cluster import MANAGER, Cluster
-from .errors import ApiError, NotFound
+from .errors import ApiError, NamespaceTerminating, NotFound
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +64,8 @@ def transitions(before: Iterable[Manifest], after: Iterable[Manifest]) -> Iterat
 async def _try_to_tell(cluster: Cluster, subject: Manifest, condition: Manifest, type_: str, now: datetime) -> None:
     try:
         await _tell(cluster, subject, condition, type_, now)
+    except NamespaceTerminating:
+        return  # Nobody looks there any more.
     except ApiError as error:
         logger.warning("event on %s is lost: %s", ref_of(subject), error)
 

@@ -273,6 +273,20 @@ async def test_a_pass_that_hangs_is_ended_and_tried_again(stage: Stage, caplog: 
     assert await stage.ready() == ("True", "Ready")
 
 
+async def test_an_odd_object_of_somebody_costs_no_watch_and_is_named(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    await stage.user.apply(toy(text="a"))
+    engine = stage.restart()
+    odd = manifest(Ref(BACKEND, GATEWAY, "odd"), status={"conditions": ["s3cret"]})
+    odd["metadata"] |= {"uid": "u1", "resourceVersion": "1"}
+    engine.notify(odd)
+    await stage.run(10, engine)
+    [record] = [one for one in caplog.records if one.levelno == logging.ERROR]
+    assert record.getMessage() == "Backend 3scale/odd is not understood: nobody is told of it"
+    assert await stage.ready() == ("True", "Ready")
+
+
 async def test_an_end_in_the_midst_of_a_pass_is_no_failure(stage: Stage) -> None:
     async def hang(call: Call) -> None:
         if call.kind == BACKEND.name and call.verb is Verb.APPLY:

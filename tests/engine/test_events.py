@@ -111,6 +111,17 @@ async def test_events_on_cluster_scoped_objects_live_in_the_default_namespace(st
     assert event["regarding"]["name"] == "default"
 
 
+async def test_in_a_namespace_that_goes_nobody_misses_an_event(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    async def refuse(call: Call) -> None:
+        causes = {"causes": [{"reason": "NamespaceTerminating"}]}
+        raise api.ApiError(403, "Forbidden", "it is being terminated", causes)
+
+    subject = await stage.user.apply(toy())
+    stage.kubeapi.faults.add(refuse)
+    await tell(stage, subject, "True", "False")
+    assert caplog.text == ""
+
+
 async def test_a_lost_event_is_only_logged(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     async def refuse(call: Call) -> None:
         raise api.ApiError(403, "Forbidden", "no events for you")
