@@ -404,7 +404,9 @@ async def _tell(tools: Tools, owner: Manifest, before: Status, now: datetime) ->
     old, new = before.get("conditions", ()), status_of(owner).get("conditions", ())
     known = {(one["type"], one["status"], one["reason"]) for one in old}
     for one in new:
-        if (one["type"], one["status"], one["reason"]) not in known:
+        # Reconciling repeats the reason of Ready.
+        news = (one["type"], one["status"], one["reason"]) not in known
+        if news and one["type"] != ConditionType.RECONCILING:
             changed(f"{one['type']} is {one['status']} ({one['reason']})")
     await tell_transitions(tools.cluster, owner, old, new, now)
 
