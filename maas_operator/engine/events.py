@@ -6,6 +6,7 @@ import hashlib
 import logging
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from typing import Final
 
 from maas_operator.api.reasons import ConditionType, Reason
 from maas_operator.domain.kinds import EVENT
@@ -13,11 +14,12 @@ from maas_operator.domain.labels import FORCE_DELETE
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 
 from .cluster import MANAGER, Cluster
-from .errors import ApiError, NotFound
+from .errors import ApiError, NamespaceTerminating, NotFound
 
 logger = logging.getLogger(__name__)
 
 _NORMAL, _WARNING = "Normal", "Warning"
+_NOTE_BYTES: Final = 1024
 
 
 async def tell_transitions(
@@ -62,6 +64,8 @@ def transitions(before: Iterable[Manifest], after: Iterable[Manifest]) -> Iterat
 async def _try_to_tell(cluster: Cluster, subject: Manifest, condition: Manifest, type_: str, now: datetime) -> None:
     try:
         await _tell(cluster, subject, condition, type_, now)
+    except NamespaceTerminating:
+        return  # Nobody looks there any more.
     except ApiError as error:
         logger.warning("event on %s is lost: %s", ref_of(subject), error)
 
@@ -91,7 +95,7 @@ def _event(subject: Manifest, condition: Manifest, type_: str, moment: str) -> M
         "type": type_,
         "reason": condition["reason"],
         "action": "Reconcile",
-        "note": f"{condition['type']} is {condition['status']}: {condition['message']}"[:1024],
+        "note": _cut(f"{condition['type']} is {condition['status']}: {condition['message']}"),
         "reportingController": "maas-operator.io/operator",
         "reportingInstance": MANAGER,
         "regarding": {
@@ -103,6 +107,11 @@ def _event(subject: Manifest, condition: Manifest, type_: str, moment: str) -> M
             "uid": metadata["uid"],
         },
     }
+
+
+def _cut(note: str) -> str:
+    # The API counts bytes.
+    return note.encode()[:_NOTE_BYTES].decode(errors="ignore")
 
 
 def _event_ref(subject: Manifest, condition: Manifest, type_: str) -> Ref:
