@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
@@ -29,6 +30,8 @@ OUTAGE_BACKOFFS: Final = (1, 1, 2, 3, *(5,) * 120)
 
 NOTICE_SECONDS: Final = 10.0
 """How long kopf may take to begin to watch a new kind, before we hold that it has missed it."""
+TURN_SECONDS: Final = 1.0
+"""How often kopf's loop shows that it turns."""
 
 
 class _NoDiffs(kopf.DiffBaseStorage):
@@ -59,6 +62,12 @@ class KopfEvents:
         self._missed: Kind | None = None
         self._insights: Insights | None = None
         self._checks: dict[str, asyncio.TimerHandle] = {}
+        self._turned_at: float | None = None
+
+    @property
+    def still_seconds(self) -> float:
+        """Tell for how long kopf's loop has not turned; 0 before it began."""
+        return 0.0 if self._turned_at is None else time.monotonic() - self._turned_at
 
     async def run(self) -> None:
         """Feed the callback, in the caller's loop, until cancelled; EventsLost if that ends by itself."""
@@ -79,7 +88,9 @@ class KopfEvents:
 
     async def _operate(self, caller: asyncio.AbstractEventLoop) -> None:
         self._insights = Insights()
-        asyncio.get_running_loop().set_exception_handler(self._report)
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._report)
+        self._turn(loop)
         try:
             await kopf.operator(
                 registry=self._registry(caller),
@@ -92,6 +103,10 @@ class KopfEvents:
         finally:
             # kopf waits for the flag in one more thread, which must not outlive it.
             self._stop.set()
+
+    def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._turned_at = time.monotonic()
+        loop.call_later(TURN_SECONDS, self._turn, loop)
 
     def _report(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         if not self._stop.is_set():

@@ -26,6 +26,7 @@ from maas_operator.engine.cache import Cache
 from maas_operator.engine.engine import PassResult
 from maas_operator.engine.fence import WriteSeconds, always
 from maas_operator.engine.queue import WorkQueue
+from maas_operator.engine.status import status_of
 from maas_operator.engine.triggers import OWN_KINDS
 
 _PREFIX = "maas_operator"
@@ -165,7 +166,7 @@ class _Conditions(Collector):
         family = _family()
         for owner in (owner for kind in OWN_KINDS for owner in self._cache.of_kind(kind)):
             metadata = owner["metadata"]
-            for condition in owner.get("status", {}).get("conditions", ()):
+            for condition in status_of(owner).get("conditions") or ():
                 labels = [owner["kind"], metadata.get("namespace", ""), metadata["name"]]
                 family.add_metric([*labels, condition["type"], condition["status"]], 1)
         return [family]

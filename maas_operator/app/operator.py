@@ -18,13 +18,14 @@ from maas_operator.adapters.kubernetes.access import connect
 from maas_operator.adapters.metrics import Metrics
 from maas_operator.adapters.secret_watch import SecretWatches
 from maas_operator.app.election import Lead
+from maas_operator.app.probes import Probes
 from maas_operator.app.settings import Settings
 from maas_operator.domain import model_platform, model_service, model_subscription
 from maas_operator.domain.kinds import MODEL_PLATFORM, MODEL_SERVICE, MODEL_SUBSCRIPTION, Kind
 from maas_operator.domain.objects import Manifest
 from maas_operator.engine.cache import Cache
 from maas_operator.engine.controller import Behaviour
-from maas_operator.engine.engine import PASS_SECONDS, Engine
+from maas_operator.engine.engine import Engine
 from maas_operator.engine.errors import OperatorError
 from maas_operator.engine.gather import Gatherer
 from maas_operator.engine.inquiries import Inquiries
@@ -85,9 +86,17 @@ class Operator:
                     secrets.platform_seen(manifest, type_)
 
             secrets = SecretWatches(cluster, seen)
-            async with self._serve_http(metrics, engine), lead.held(cluster, now), asyncio.TaskGroup() as group:
+            events = KopfEvents(access, seen)
+            probes = Probes(
+                queue=engine.queue,
+                cache=cache,
+                still_seconds=lambda: events.still_seconds,
+                listed=self.ready.is_set,
+                stands_by=lambda: lead.stands_by,
+            )
+            async with self._serve_http(metrics, probes), lead.held(cluster, now), asyncio.TaskGroup() as group:
                 lists = await live_lists(cluster)
-                group.create_task(KopfEvents(access, seen).run())
+                group.create_task(events.run())
                 group.create_task(secrets.run())
                 await caught_up(cluster, cache, lists)
                 self.ready.set()
@@ -95,17 +104,11 @@ class Operator:
                 await engine.run()
 
     @asynccontextmanager
-    async def _serve_http(self, metrics: Metrics, engine: Engine) -> AsyncIterator[None]:
-        def healthy() -> str:
-            seconds = engine.queue.longest_running_seconds
-            return f"a pass has been running for {seconds:.0f} s" if seconds > 2 * PASS_SECONDS else ""
-
-        def ready() -> str:
-            # A standby could take over, and a rollout waits until each replica is ready.
-            return "" if self.ready.is_set() or self._lead.stands_by else "the watches have not told yet what there is"
-
+    async def _serve_http(self, metrics: Metrics, probes: Probes) -> AsyncIterator[None]:
         host, port = self._settings.http_host, self._settings.http_port
-        async with http.serve(metrics.registry, host=host, port=port, healthy=healthy, ready=ready) as self.http_port:
+        async with http.serve(
+            metrics.registry, host=host, port=port, healthy=probes.healthy, ready=probes.ready
+        ) as self.http_port:
             logger.info("maas-operator %s starts; metrics and probes on port %d", __version__, self.http_port)
             yield
 

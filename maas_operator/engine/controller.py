@@ -8,7 +8,7 @@ Each step may be the last one before a crash: the next pass begins anew and ends
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
@@ -130,10 +130,10 @@ class Controller(Generic[AnyWorld]):
 
     async def _confess(self, key: Ref, reason: Reason, message: str) -> None:
         try:
-            owner = await self._read(key)
-            status = _status_of_failure(owner, reason, message, self._tools.now()) if owner is not None else {}
+            owner, now = await self._read(key), self._tools.now()
+            status = _status_of_failure(owner, reason, message, now) if owner is not None else {}
             if owner is not None and not same(status, status_of(owner)):
-                await _write_status(self._tools, owner, status)
+                await _tell(self._tools, await _write_status(self._tools, owner, status), status_of(owner), now)
         except ApiError as second:
             logger.warning("%s: the failure can not be told: %s", key, second)
 
@@ -343,7 +343,7 @@ class Pass(Generic[AnyWorld]):
     async def _write_status(self, status: Status, now: datetime | None = None) -> None:
         if same(status, status_of(self._owner)):
             return
-        before = status_of(self._owner).get("conditions", ())
+        before = status_of(self._owner)
         try:
             self._owner = await _write_status(self._tools, self._owner, status)
         except (Conflict, NotFound, Rejected):
@@ -352,8 +352,7 @@ class Pass(Generic[AnyWorld]):
         # The API takes it for the version that this pass believes in, and for no other: that is proof as well.
         self._proven = True
         if now is not None:
-            _note_transitions(before, status["conditions"])
-            await self._tools.events.tell_transitions(self._owner, before, status["conditions"], now)
+            await _tell(self._tools, self._owner, before, now)
 
     async def _hold(self) -> None:
         if FINALIZER in self._owner["metadata"].get("finalizers", ()):
@@ -401,11 +400,16 @@ def _status_of_failure(owner: Manifest, reason: Reason, message: str, now: datet
     return {**status_of(owner), "observedGeneration": generation, "conditions": [*conditions, *others]}
 
 
-def _note_transitions(before: Iterable[Manifest], after: Iterable[Manifest]) -> None:
-    known = {(one["type"], one["status"], one["reason"]) for one in before}
-    for one in after:
-        if (one["type"], one["status"], one["reason"]) not in known:
+async def _tell(tools: Tools, owner: Manifest, before: Status, now: datetime) -> None:
+    """Tell what has become of the conditions by a new status: in the log, and in Events."""
+    old, new = before.get("conditions", ()), status_of(owner).get("conditions", ())
+    known = {(one["type"], one["status"], one["reason"]) for one in old}
+    for one in new:
+        # Reconciling repeats the reason of Ready.
+        news = (one["type"], one["status"], one["reason"]) not in known
+        if news and one["type"] != ConditionType.RECONCILING:
             changed(f"{one['type']} is {one['status']} ({one['reason']})")
+    await tools.events.tell_transitions(owner, old, new, now)
 
 
 def _left(pruned: Pruned | None) -> Mapping[Ref, Manifest | None]:

@@ -41,7 +41,7 @@ class Convergence:
 
 
 def _is_ready(owner: Manifest) -> bool:
-    conditions = status_of(owner).get("conditions", ())
+    conditions = status_of(owner).get("conditions") or ()
     return any(one["type"] == ConditionType.READY and one["status"] == "True" for one in conditions)
 
 

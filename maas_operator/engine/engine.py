@@ -78,8 +78,8 @@ class Engine:
         self._informer = Informer(cache, self.queue)
         self._relists = Relists(cluster, cache, self._informer, observer)
         learn = self._informer.learn
-        applier, noting = Applier(cluster, cache, learn), Noting(observer)
-        tools = Tools(cluster, cache, learn, applier, Pruner(cluster), Events(cluster), noting, now)
+        self._applier = Applier(cluster, cache, learn)
+        tools = Tools(cluster, cache, learn, self._applier, Pruner(cluster), Events(cluster), Noting(observer), now)
         self._controllers = {behaviour.kind: Controller(behaviour, tools) for behaviour in behaviours}
         self._observer = observer
         self._convergence = Convergence(observer.became_ready)
@@ -91,7 +91,13 @@ class Engine:
         if listed and Use.WATCH in TABLE[ref.kind] and self._cache.get(ref) is not None:
             # The watch had to begin anew, and says nothing of what went away meanwhile.
             self._relists.ask(ref.kind)
-        self._informer.notify(manifest, deleted=deleted)
+        if deleted:
+            self._applier.forget(ref)
+        try:
+            self._informer.notify(manifest, deleted=deleted)
+        except Exception:
+            # One odd object of somebody must not cost the watch that tells of all the others.
+            logger.exception("%s is not understood: nobody is told of it", ref)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -116,8 +122,7 @@ class Engine:
         self._convergence.look(key, owner)
         with pass_log(key, owner) as log:
             try:
-                async with asyncio.timeout(PASS_SECONDS):
-                    again_after = await self._controllers[key.kind].reconcile(key)
+                again_after = await self._reconcile(key)
             except Exception as failure:
                 result, error = self._retry(key, failure, log, clock() - started), reason_of(failure)
             else:
@@ -125,6 +130,18 @@ class Engine:
                 self._tell(key, result, log, clock() - started)
         self._convergence.look(key, self._cache.get(key))
         self._observer.pass_ended(key, result, clock() - started, error)
+
+    async def _reconcile(self, key: Ref) -> float | None:
+        worker = asyncio.current_task()
+        assert worker is not None
+        try:
+            async with asyncio.timeout(PASS_SECONDS):
+                return await self._controllers[key.kind].reconcile(key)
+        except asyncio.CancelledError as error:
+            if worker.cancelling():
+                raise
+            # A task that ends so is missed by nobody: the worker would be gone.
+            raise RuntimeError("a call was cancelled, and not the pass") from error
 
     def _tell(self, key: Ref, result: PassResult, log: PassLog, seconds: float) -> None:
         """Log a pass that changed something."""
@@ -143,7 +160,8 @@ class Engine:
         delay = self.queue.fail(key, at_least_seconds=wish or 0.0)
         expected = isinstance(error, OperatorError | TimeoutError)
         result = PassResult.RETRIED if expected else PassResult.CRASHED
-        words = f"{type(error).__name__}: {error}" if expected else "a fault of the operator"
+        told = str(error) or f"the pass took more than {PASS_SECONDS:.0f} s"
+        words = f"{type(error).__name__}: {told}" if expected else "a fault of the operator"
         if log.changes:
             words += f", after this: {log}"
         level, trace = (logging.INFO, None) if expected else (logging.ERROR, error)

@@ -15,13 +15,14 @@ from maas_operator.domain.labels import FORCE_DELETE
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 
 from .cluster import MANAGER, Cluster
-from .errors import ApiError, Rejected
+from .errors import ApiError, NamespaceTerminating, Rejected
 
 logger = logging.getLogger(__name__)
 
 REMEMBERED: Final = 10_000
 _MICRO_TIME: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
 _NORMAL, _WARNING = "Normal", "Warning"
+_NOTE_BYTES: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,8 @@ class Events:
         event = _event(subject, condition, type_, now.strftime(_MICRO_TIME))
         try:
             await self._tell(ref_of(event), event)
+        except NamespaceTerminating:
+            return  # Nobody looks there any more.
         except ApiError as error:
             logger.warning("event on %s is lost: %s", ref_of(subject), error)
 
@@ -71,7 +74,7 @@ class Events:
         except Rejected:
             # Nothing but the series of an Event may change: somebody else, or we before a restart, told it first.
             first = await self._cluster.get(ref)
-            count = first.get("series", {}).get("count", 1)
+            count = (first.get("series") or {}).get("count", 1)
             told = await self._write(event, _Told(first["eventTime"], first.get("note", ""), count))
         self._told[ref] = told
         if len(self._told) > REMEMBERED:
@@ -121,7 +124,7 @@ def _event(subject: Manifest, condition: Manifest, type_: str, moment: str) -> M
         "type": type_,
         "reason": condition["reason"],
         "action": "Reconcile",
-        "note": f"{condition['type']} is {condition['status']}: {condition['message']}"[:1024],
+        "note": _cut(f"{condition['type']} is {condition['status']}: {condition['message']}"),
         "reportingController": "maas-operator.io/operator",
         "reportingInstance": MANAGER,
         "regarding": {
@@ -133,6 +136,11 @@ def _event(subject: Manifest, condition: Manifest, type_: str, moment: str) -> M
             "uid": metadata["uid"],
         },
     }
+
+
+def _cut(note: str) -> str:
+    # The API counts bytes.
+    return note.encode()[:_NOTE_BYTES].decode(errors="ignore")
 
 
 def _event_ref(subject: Manifest, condition: Manifest, type_: str) -> Ref:

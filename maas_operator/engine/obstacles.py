@@ -5,12 +5,13 @@ Asked about owners under deletion only, and not about each of many at the same m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+import contextlib
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
 from maas_operator.api.model_platform import ModelPlatform
-from maas_operator.api.parse import read
+from maas_operator.api.parse import InvalidObject, read
 from maas_operator.domain.farewell import Obstacles, is_of_3scale
 from maas_operator.domain.kinds import MODEL_PLATFORM, SECRET
 from maas_operator.domain.objects import Manifest, Ref, ref_of
@@ -54,7 +55,7 @@ class ObstacleFinder:
 
     async def _ask(self, account: Ref) -> str:
         """Return why 3scale can not be asked by a provider account; empty if it can, or if it is nobody's."""
-        platforms = [read(ModelPlatform, one) for one in self._lookup.cache.of_kind(MODEL_PLATFORM)]
+        platforms = _readable(self._lookup.cache.of_kind(MODEL_PLATFORM))
         platform = next((one for one in platforms if _secret_of(one) == account), None)
         if platform is None:
             return ""
@@ -75,6 +76,13 @@ class ObstacleFinder:
             for one in await said_in(namespace, self._lookup)
             if str(one.get("reason", "")).startswith(_FAILURE)
         }
+
+
+def _readable(platforms: Iterable[Manifest]) -> Iterator[ModelPlatform]:
+    """Yield those that this version can read: the others tell of it themselves, and hold up nobody else."""
+    for one in platforms:
+        with contextlib.suppress(InvalidObject):
+            yield read(ModelPlatform, one)
 
 
 def _account_of(child: Manifest) -> Ref | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from typing import Final, Protocol
 
 from maas_operator.domain.kinds import TABLE, Kind, Use
@@ -12,7 +13,7 @@ from maas_operator.domain.objects import Manifest, Ref, ref_of
 
 from .cache import Cache
 from .cluster import Cluster
-from .errors import KindNotServed, OperatorError
+from .errors import KindNotServed, OperatorError, Unavailable
 from .informer import Informer
 
 INTERVAL_SECONDS: Final = 1800.0
@@ -39,6 +40,7 @@ class Relists:
         self._observer = observer
         self._asked: set[Kind] = set()
         self._woken = asyncio.Event()
+        self._all_at = math.inf
 
     def ask(self, kind: Kind) -> None:
         """Have a kind listed soon."""
@@ -47,20 +49,24 @@ class Relists:
 
     async def run(self) -> None:
         """List until cancelled."""
+        self._all_at = asyncio.get_running_loop().time() + INTERVAL_SECONDS
         while True:
             for kind in await self._next():
                 try:
                     ghosts = await self._relist(kind)
                 except OperatorError as error:
                     logger.warning("%s can not be listed: %s", kind, error)
+                    if isinstance(error, Unavailable):
+                        self.ask(kind)
                 else:
                     self._observer.relisted(kind, ghosts)
 
     async def _next(self) -> list[Kind]:
         try:
-            async with asyncio.timeout(INTERVAL_SECONDS):
+            async with asyncio.timeout_at(self._all_at):
                 await self._woken.wait()
         except TimeoutError:
+            self._all_at += INTERVAL_SECONDS
             return [kind for kind, use in TABLE.items() if Use.WATCH in use]
         await asyncio.sleep(DELAY_SECONDS)
         self._woken.clear()

@@ -17,7 +17,7 @@ Status = Mapping[str, Any]
 
 def status_of(owner: Manifest) -> Status:
     """Return an object's status, empty if it has none yet."""
-    status: Status = owner.get("status", {})
+    status: Status = owner.get("status") or {}
     return status
 
 

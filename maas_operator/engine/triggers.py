@@ -91,8 +91,9 @@ def _face(manifest: Manifest | None) -> Manifest:
     """Return what others may see of an object of ours: not the counters and words that change with every child."""
     if manifest is None:
         return {}
-    status = manifest.get("status", {})
-    conditions = {condition["type"]: condition["status"] for condition in status.get("conditions", ())}
+    # Older servers say null where nothing is.
+    status = manifest.get("status") or {}
+    conditions = {condition["type"]: condition["status"] for condition in status.get("conditions") or ()}
     hidden = {"children", "observedGeneration", "pendingChanges", "pendingConsequences"}
     return {
         **manifest,
@@ -180,7 +181,7 @@ def _service_id(ref: Ref, route: Manifest) -> Iterable[ServiceId]:
 
 
 def _product_id(ref: Ref, product: Manifest) -> Iterable[ServiceId]:
-    number = product.get("status", {}).get("productId")
+    number = (product.get("status") or {}).get("productId")
     if number:
         yield ServiceId(str(number))
 

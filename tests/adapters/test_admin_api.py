@@ -288,7 +288,6 @@ async def test_an_answer_is_an_error_of_ours_without_its_body(
 
 
 async def test_each_request_is_observed_with_the_code_of_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "CALL_SECONDS", 0.2)
     seen: list[tuple[str, int]] = []
     forever = asyncio.Event()
 
@@ -308,10 +307,18 @@ async def test_each_request_is_observed_with_the_code_of_its_answer(monkeypatch:
         await api.check(tenant)
         with pytest.raises(TokenRefused):
             await api.delete_document(tenant, 1)
+        monkeypatch.setattr(client, "CALL_SECONDS", 0.05)
         with pytest.raises(RemoteUnavailable):
             await api.documents(tenant)
         forever.set()
     assert seen == [("get", 200), ("delete", 403), ("get", 0)]
+
+
+@pytest.mark.parametrize("host", ["\u2000.com", "exa\tmple.com"])
+async def test_a_host_that_can_not_be_one_is_refused_and_named(host: str) -> None:
+    async with AdminApi() as api:
+        with pytest.raises(RemoteRefused, match="is not the URL of a host"):
+            await api.check(Tenant(f"https://{host}", SecretStr(TOKEN)))
 
 
 async def test_the_token_is_sent_as_a_password_and_never_in_a_url() -> None:

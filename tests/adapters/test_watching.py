@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import kopf
 import pytest
 import pytest_asyncio
 
-from maas_operator.adapters import secret_watch
+from maas_operator.adapters import kopf_events, secret_watch
 from maas_operator.adapters.first_lists import caught_up, live_lists
 from maas_operator.adapters.kopf_events import EventsLost, KopfEvents, settings
-from maas_operator.adapters.kubernetes.access import Access, connect
+from maas_operator.adapters.kubernetes.access import Access, connect, login
 from maas_operator.adapters.kubernetes.client import KubernetesCluster
 from maas_operator.adapters.secret_watch import SecretWatches
 from maas_operator.domain.kinds import (
@@ -132,6 +134,27 @@ async def test_kopf_tells_what_is_there_and_what_changes(
         await told.until(("ADDED", ref_of(added)))
         await cluster.delete(ref_of(added), uid=added["metadata"]["uid"])
         await told.until(("DELETED", ref_of(added)))
+
+
+async def test_that_the_loop_of_kopf_stands_still_is_seen_from_outside(
+    embedded: Access, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, unblock = Told(), threading.Event()
+    monkeypatch.setattr(kopf_events, "TURN_SECONDS", 0.05)
+
+    async def blocking(access: Access) -> kopf.ConnectionInfo:
+        assert unblock.wait(20)
+        return await login(access)
+
+    monkeypatch.setattr(kopf_events, "login", blocking)
+    events = KopfEvents(embedded, told)
+    assert events.still_seconds == 0
+    async with asyncio.timeout(20), running(events.run()):
+        while events.still_seconds < 0.5:
+            await asyncio.sleep(0.05)
+        unblock.set()
+        while events.still_seconds > 0.2:
+            await asyncio.sleep(0.05)
 
 
 async def test_of_a_crowded_kind_only_ours_is_told(access: Access, cluster: KubernetesCluster, namespace: str) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import shutil
+from asyncio.subprocess import PIPE, STDOUT
 from dataclasses import dataclass
 
+import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -77,3 +81,14 @@ def test_the_reasons_of_errors_are_on_the_page() -> None:
     types = {one.__name__ for one in (tree | {OwnerChanged, TimeoutError}) - roots} | {errors.INTERNAL_ERROR}
     section = PAGE.partition("## Errors")[2].partition("## Alerts")[0]
     assert set(re.findall(r"`([A-Z]\w+)`", section)) == types
+
+
+async def test_prometheus_has_nothing_to_say_against_the_page_that_is_served() -> None:
+    if shutil.which("promtool") is None:
+        pytest.skip("no promtool: apt-get install prometheus")
+    page = generate_latest(after_everything_has_happened().registry)
+    checked = await asyncio.create_subprocess_exec(
+        "promtool", "check", "metrics", stdin=PIPE, stdout=PIPE, stderr=STDOUT
+    )
+    said, _ = await checked.communicate(page)
+    assert (checked.returncode, said.decode()) == (0, "")

@@ -18,9 +18,9 @@ _numbers = count(1)
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have the look at all permissions come last, before pytest groups the tests by server and keeps this order."""
+    """Have the looks at the whole run come last, before pytest groups the tests by server and keeps this order."""
     ours = [item for item in items if item.path.parent == Path(__file__).parent]
-    last = [item for item in ours if item.path.name == "test_permissions.py"]
+    last = [item for item in ours if item.path.name in ("test_log.py", "test_permissions.py")]
     slots = iter([*(item for item in ours if item not in last), *last])
     items[:] = [next(slots) if item in ours else item for item in items]
 

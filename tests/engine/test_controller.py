@@ -428,6 +428,20 @@ async def test_an_owner_that_can_not_be_read_is_told_why(bench: Bench) -> None:
     assert await bench.stage.ready() == ("False", "InvalidSpec")
 
 
+async def test_a_failure_that_stalls_an_owner_is_an_event_once(bench: Bench) -> None:
+    def unreadable(world: ToyWorld) -> Decision:
+        raise InvalidSpec(OWNER, "spec.text: too short")
+
+    bench.decide = unreadable
+    for _ in range(2):
+        with pytest.raises(InvalidSpec):
+            await bench.reconcile()
+    [event] = await bench.stage.cluster.list(EVENT, namespace=HOME)
+    assert (event["type"], event["reason"]) == ("Warning", "InvalidSpec")
+    assert "spec.text: too short" in event["note"]
+    assert "series" not in event
+
+
 async def test_a_decision_that_never_settles_is_a_crash(bench: Bench) -> None:
     asked: list[int] = []
 

@@ -256,7 +256,8 @@ async def test_poisoned_keys_do_not_delay_the_others(stage: Stage) -> None:
     assert await stage.ready() == ("True", "Ready")
 
 
-async def test_a_pass_that_hangs_is_ended_and_tried_again(stage: Stage) -> None:
+async def test_a_pass_that_hangs_is_ended_and_tried_again(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     hanging: list[float] = []
 
     async def hang(call: Call) -> None:
@@ -267,8 +268,47 @@ async def test_a_pass_that_hangs_is_ended_and_tried_again(stage: Stage) -> None:
     await stage.user.apply(toy(text="a"))
     stage.kubeapi.faults.add(hang)
     await stage.run(PASS_SECONDS + 10)
+    assert "TimeoutError: the pass took more than 120 s, after this: " in of_passes(caplog)[0]
     assert stage.counts.passes["toy", PassResult.RETRIED] == 1
     assert await stage.ready() == ("True", "Ready")
+
+
+async def test_an_odd_object_of_somebody_costs_no_watch_and_is_named(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    await stage.user.apply(toy(text="a"))
+    engine = stage.restart()
+    odd = manifest(Ref(BACKEND, GATEWAY, "odd"), status={"conditions": ["s3cret"]})
+    odd["metadata"] |= {"uid": "u1", "resourceVersion": "1"}
+    engine.notify(odd)
+    await stage.run(10, engine)
+    [record] = [one for one in caplog.records if one.levelno == logging.ERROR]
+    assert record.getMessage() == "Backend 3scale/odd is not understood: nobody is told of it"
+    assert await stage.ready() == ("True", "Ready")
+
+
+async def test_an_end_in_the_midst_of_a_pass_is_no_failure(stage: Stage) -> None:
+    async def hang(call: Call) -> None:
+        if call.kind == BACKEND.name and call.verb is Verb.APPLY:
+            await asyncio.sleep(1e6)
+
+    await stage.user.apply(toy(text="a"))
+    stage.kubeapi.faults.add(hang)
+    await stage.run(10)
+    assert (stage.counts.passes, stage.counts.errors) == ({}, {})
+
+
+async def test_a_cancellation_that_nobody_asked_for_costs_no_worker(stage: Stage) -> None:
+    async def break_off(call: Call) -> None:
+        if call.name.startswith("other"):
+            raise asyncio.CancelledError
+
+    for number in range(2 * WORKERS):
+        await stage.user.apply(manifest(Ref(MODEL_SERVICE, HOME, f"other-{number}"), spec={}))
+    stage.kubeapi.faults.add(break_off)
+    await run_for(61, stage.run(60), later(30, stage.user.apply(toy(text="a"))))
+    assert await stage.ready() == ("True", "Ready")
+    assert stage.counts.errors["InternalError"] > WORKERS
 
 
 async def test_a_foreign_object_is_waited_out(stage: Stage) -> None:
@@ -373,3 +413,19 @@ async def test_of_an_owner_that_goes_before_it_is_ready_nothing_is_measured(stag
     await run_for(61, stage.run(60), later(10, stage.user.delete(OWNER)))
     assert stage.counts.ready_after == []
     assert stage.counts.waits
+
+
+async def test_of_an_object_that_somebody_deletes_nothing_is_remembered(stage: Stage) -> None:
+    engine = stage.restart()
+
+    async def clear_away() -> None:
+        await asyncio.sleep(10)
+        await stage.user.apply(toy(text="a", paused=True))
+        await asyncio.sleep(10)
+        assert RUNTIME in engine._applier._memos
+        await stage.user.delete(RUNTIME)
+
+    await stage.user.apply(toy(text="a"))
+    await run_for(31, stage.run(30, engine), clear_away())
+    assert RUNTIME not in engine._applier._memos
+    assert BACK in engine._applier._memos

@@ -1,14 +1,16 @@
+import asyncio
 import logging
 from typing import Any
 
 import pytest
 
-from maas_operator.domain.kinds import EVENT, MODEL_PLATFORM
+from maas_operator.domain.kinds import EVENT, MODEL_PLATFORM, MODEL_SERVICE
 from maas_operator.domain.objects import Manifest, Ref
 from maas_operator.engine.events import Events, transitions
 from maas_operator.sandbox.kubeapi import errors as api
 from maas_operator.sandbox.kubeapi.faults import Call
 from tests.engine.stage import HOME, Stage, manifest, toy
+from tests.virtual_time import run_for
 
 
 def condition(status: str, reason: str = "X", *, type_: str = "ModelReady", message: str = "words") -> Manifest:
@@ -62,6 +64,37 @@ async def test_an_event_says_of_whom_what_and_why(stage: Stage) -> None:
     assert "series" not in event
 
 
+async def test_a_long_note_is_cut_to_the_bytes_that_the_api_takes(stage: Stage) -> None:
+    subject = await stage.user.apply(toy())
+    await tell(stage, subject, "True", "False", message="ü" * 1024)
+    [event] = await events(stage)
+    assert len(event["note"].encode()) in (1023, 1024)
+    assert event["note"].endswith("ü")
+
+
+async def test_other_reasons_and_other_objects_have_events_of_their_own(stage: Stage) -> None:
+    subject = await stage.user.apply(toy())
+    other = await stage.user.apply(manifest(Ref(MODEL_SERVICE, HOME, "other"), spec={}))
+    for one in (subject, other):
+        for reason in ("A", "B"):
+            after = condition("False", reason)
+            await Events(stage.cluster).tell_transitions(one, [condition("True")], [after], stage.now())
+    assert len({event["metadata"]["name"] for event in await events(stage)}) == 4
+
+
+async def test_a_new_process_goes_on_with_the_event_of_the_one_before(stage: Stage) -> None:
+    async def flip() -> None:
+        for number in (1, 2):
+            await asyncio.sleep(20)
+            await stage.user.apply(toy(text=f"{number}"))
+
+    await stage.user.apply(toy(text="0"))
+    await run_for(61, stage.run(60), flip())
+    await run_for(61, stage.run(60), flip())
+    told = {(event["type"], event["reason"]): event["series"]["count"] for event in await events(stage)}
+    assert told == {("Normal", "Ready"): 5, ("Warning", "Waiting"): 4}
+
+
 async def test_repetitions_count_in_the_series_of_one_event(stage: Stage) -> None:
     subject = await stage.user.apply(toy())
     for message in ("first", "second", "third"):
@@ -94,6 +127,17 @@ async def test_events_on_cluster_scoped_objects_live_in_the_default_namespace(st
     await tell(stage, subject, "False", "True")
     [event] = await events(stage, "default")
     assert event["regarding"]["name"] == "default"
+
+
+async def test_in_a_namespace_that_goes_nobody_misses_an_event(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    async def refuse(call: Call) -> None:
+        causes = {"causes": [{"reason": "NamespaceTerminating"}]}
+        raise api.ApiError(403, "Forbidden", "it is being terminated", causes)
+
+    subject = await stage.user.apply(toy())
+    stage.kubeapi.faults.add(refuse)
+    await tell(stage, subject, "True", "False")
+    assert caplog.text == ""
 
 
 async def test_a_lost_event_is_only_logged(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from maas_operator.api.base import API_VERSION
 from maas_operator.domain.kinds import EVENT, SECRET
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.engine.errors import Forbidden, RemoteUnavailable
@@ -67,6 +68,13 @@ async def test_3scales_own_words_are_told_and_asked_for_once_by_all_who_leave_at
     stage.now += HOLDS
     stage.threescale.fails = {}
     assert (await stage.inquiries.obstacles([a_child()])).problem == ""
+
+
+async def test_a_platform_that_is_not_valid_keeps_nobody_else_from_going(stage: Bench) -> None:
+    metadata = {"name": "another", "uid": "u9", "resourceVersion": "1"}
+    stage.cache.put({"apiVersion": API_VERSION, "kind": "ModelPlatform", "metadata": metadata, "spec": {"old": 1}})
+    assert (await stage.inquiries.obstacles([a_child()])).problem == ""
+    assert stage.threescale.asked == ["check"]
 
 
 async def test_who_has_nothing_in_3scale_asks_nobody(stage: Bench) -> None:

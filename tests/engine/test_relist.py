@@ -1,3 +1,4 @@
+import asyncio
 import logging
 from collections.abc import Iterator
 
@@ -120,3 +121,36 @@ async def test_many_wishes_make_one_list(bench: Bench) -> None:
 async def test_every_watched_kind_is_listed_from_time_to_time(bench: Bench) -> None:
     await run_for(INTERVAL_SECONDS + 1, bench.relists.run())
     assert bench.counts.lists.keys() == {kind for kind, use in TABLE.items() if Use.WATCH in use}
+
+
+async def test_a_watch_that_begins_anew_again_and_again_does_not_put_off_the_lists_of_the_others(bench: Bench) -> None:
+    async def ask() -> None:
+        while True:
+            bench.relists.ask(BACKEND)
+            await asyncio.sleep(INTERVAL_SECONDS / 3)
+
+    await run_for(2 * INTERVAL_SECONDS + 60, bench.relists.run(), ask())
+    assert bench.counts.lists[MODEL_SERVICE] == 2
+
+
+async def test_a_list_that_was_asked_for_is_tried_until_it_comes(bench: Bench) -> None:
+    failures = iter([api.ApiError(503, "ServiceUnavailable", "busy")] * 3)
+
+    async def fail(call: Call) -> None:
+        if call.verb is Verb.LIST and (failure := next(failures, None)) is not None:
+            raise failure
+
+    bench.stage.kubeapi.faults.add(fail)
+    bench.relists.ask(BACKEND)
+    await run_for(60, bench.relists.run())
+    assert bench.counts.lists == {BACKEND: 1}
+
+
+async def test_a_list_that_is_forbidden_is_not_asked_for_again(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    async def refuse(call: Call) -> None:
+        raise api.ApiError(403, "Forbidden", "no")
+
+    bench.stage.kubeapi.faults.add(refuse)
+    bench.relists.ask(BACKEND)
+    await run_for(60, bench.relists.run())
+    assert caplog.text.count("can not be listed") == 1

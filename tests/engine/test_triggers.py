@@ -78,6 +78,18 @@ def test_a_subscription_wakes_itself_and_its_model(cache: Cache) -> None:
     assert woken(cache, manifest(FAR, spec={"modelRef": {"name": "llama", "namespace": "llm"}})) == {FAR, MODEL}
 
 
+@pytest.mark.parametrize("status", [None, {"conditions": None}])
+def test_a_new_type_wakes_all_although_older_servers_say_null_where_nothing_is(cache: Cache, status: Any) -> None:
+    names = {"plural": PRODUCT.plural, "kind": PRODUCT.name}
+    definition = Ref(CUSTOM_RESOURCE_DEFINITION, "", f"{PRODUCT.plural}.{PRODUCT.group}")
+    assert woken(cache, manifest(definition, spec={"group": PRODUCT.group, "names": names}, status=status)) >= ALL
+
+
+@pytest.mark.parametrize("status", [None, {"conditions": None}])
+def test_an_object_without_a_status_has_no_number(status: Any) -> None:
+    assert not list(references(manifest(FRONT, status=status)))
+
+
 def test_what_does_not_exist_is_not_woken(cache: Cache) -> None:
     orphan = Ref(MODEL_SUBSCRIPTION, "apps", "orphan")
     assert woken(cache, manifest(orphan, spec={"modelRef": {"name": "gone"}})) == {orphan}

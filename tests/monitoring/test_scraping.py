@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+from docs.generate import HERE
 from maas_operator.domain.labels import owner_labels
 from maas_operator.domain.names import MODEL_PORT
 from maas_operator.domain.serving.inference_service import POD_LABEL
@@ -42,3 +45,14 @@ def test_openshift_gets_what_belongs_to_the_operators_namespace() -> None:
 def test_what_goes_into_many_namespaces_names_none() -> None:
     shared = [one for name in ("models", "model-pods", "gateway") for one in listed(MONITORING / name)]
     assert ["namespace" in one["metadata"] for one in shared] == [False] * 3
+
+
+def test_the_page_tells_every_folder() -> None:
+    section = (HERE / "monitoring.md").read_text().partition("\n## ")[0]
+    told = re.findall(r"^\| `([\w-]+)` \|", section, re.MULTILINE)
+    assert set(told) == {path.parent.name for path in MONITORING.rglob("*/kustomization.yaml")}
+
+
+def test_rules_are_evaluated_where_their_metrics_are() -> None:
+    labels = [one["metadata"]["labels"] for one in OBJECTS if one["kind"] == "PrometheusRule"]
+    assert [one["openshift.io/prometheus-rule-evaluation-scope"] for one in labels] == ["leaf-prometheus"] * 3

@@ -214,6 +214,8 @@ class AdminApi:
         except (httpx.HTTPError, TimeoutError) as error:
             observed(0)
             raise RemoteUnavailable(f"no answer from 3scale at {tenant.admin_url}: {_cause(error)}") from None
+        except httpx.InvalidURL:
+            raise RemoteRefused(f"{tenant.admin_url!r} is not the URL of a host: correct it in the account") from None
         observed(answer.status_code)
         if not answer.is_success:
             raise answers.error_of(path, answer)
