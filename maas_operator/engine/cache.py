@@ -68,12 +68,14 @@ class Cache:
         known = self._objects.get(ref)
         if manifest["metadata"].get("uid") in self._gone:
             return False
+        if known is not None and not _is_newer(version_of(manifest), than=version_of(known)):
+            return False
+        # First, since it may fail: half of an object would make all news of it fail.
+        facets = self._facets(ref, manifest)
         if known is not None:
-            if not _is_newer(version_of(manifest), than=version_of(known)):
-                return False
             self._forget(ref, known)
         self._objects[ref] = kept_of(manifest)
-        for facet in self._facets(ref, manifest):
+        for facet in facets:
             self._index[facet][ref] = None
         return True
 

@@ -10,6 +10,7 @@ from maas_operator.engine.cache import TOMBSTONES, Cache
 from tests.engine.stage import manifest
 
 ONE = Ref(BACKEND, "3scale", "one")
+TARGET = Ref(MODEL_SERVICE, "llm", "later")
 
 
 def seen(ref: Ref = ONE, *, version: str = "1", uid: str = "u1", owner: str = "", **content: Any) -> Manifest:
@@ -85,16 +86,33 @@ def test_a_new_version_is_found_by_its_new_owner_only() -> None:
 
 
 def test_what_refers_to_an_object_is_found_before_that_exists() -> None:
-    target = Ref(MODEL_SERVICE, "llm", "later")
-
     def references(found: Manifest) -> Iterable[Hashable]:
-        return [target] if found.get("spec") else []
+        return [TARGET] if found.get("spec") else []
 
     cache = Cache(references)
     cache.put(seen(spec={"refers": True}))
-    assert cache.referring_to(target) == [seen(spec={"refers": True})]
+    assert cache.referring_to(TARGET) == [seen(spec={"refers": True})]
     cache.put(seen(version="2"))
-    assert not cache.referring_to(target)
+    assert not cache.referring_to(TARGET)
+
+
+def test_a_version_that_is_not_understood_changes_nothing_and_the_next_one_counts() -> None:
+    def references(found: Manifest) -> Iterable[Hashable]:
+        return found.get("spec", {}).get("refers", ())
+
+    cache = Cache(references)
+    odd = seen(version="2", spec=["odd"], owner="o")
+    with pytest.raises(AttributeError):
+        cache.put(odd)
+    assert (cache.get(ONE), cache.owned_by("o")) == (None, [])
+    cache.put(seen(owner="o"))
+    with pytest.raises(AttributeError):
+        cache.put(odd)
+    assert cache.owned_by("o") == [seen(owner="o")]
+    assert cache.put(seen(version="3", spec={"refers": [TARGET]}, owner="o"))
+    assert cache.referring_to(TARGET) == cache.owned_by("o") != []
+    assert cache.remove(seen(version="4"))
+    assert (cache.get(ONE), cache.owned_by("o")) == (None, [])
 
 
 def test_a_deleted_object_is_gone_from_all_its_lists() -> None:
