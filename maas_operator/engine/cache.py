@@ -59,14 +59,16 @@ class Cache:
         self._objects: dict[Ref, Manifest] = {}
         # A dict for its order: what is listed comes in the order of arrival.
         self._index: defaultdict[Hashable, dict[Ref, None]] = defaultdict(dict)
-        # The answer to a write may arrive after the news that the object is gone.
-        self._gone: dict[str, None] = {}
+        # The answer to a write may arrive after the news that the object is gone; and what only lost the label by which
+        # it is watched is told as gone as well. So with the last version of each uid.
+        self._gone: dict[str, str] = {}
 
     def put(self, manifest: Manifest) -> bool:
         """Take a version of an object, unless a newer one is known; tell whether it is another than before."""
         ref = ref_of(manifest)
         known = self._objects.get(ref)
-        if manifest["metadata"].get("uid") in self._gone:
+        died_at = self._gone.get(manifest["metadata"].get("uid", ""))
+        if died_at is not None and not _is_later(version_of(manifest), than=died_at):
             return False
         if known is not None and not _is_newer(version_of(manifest), than=version_of(known)):
             return False
@@ -82,7 +84,7 @@ class Cache:
     def remove(self, manifest: Manifest) -> bool:
         """Drop an object that is deleted; a successor of the same name stays. Tell whether it was known."""
         ref, uid = ref_of(manifest), manifest["metadata"].get("uid")
-        self._gone[uid] = None
+        self._gone[uid] = version_of(manifest)
         if len(self._gone) > TOMBSTONES:
             del self._gone[next(iter(self._gone))]
         known = self._objects.get(ref)
@@ -139,7 +141,9 @@ class Cache:
 
 
 def _is_newer(version: str, *, than: str) -> bool:
-    if version.isdecimal() and than.isdecimal():
-        return int(version) > int(than)
     # Versions are opaque by contract: where they are no numbers, the last one told wins.
-    return version != than
+    return _is_later(version, than=than) if version.isdecimal() and than.isdecimal() else version != than
+
+
+def _is_later(version: str, *, than: str) -> bool:
+    return version.isdecimal() and than.isdecimal() and int(version) > int(than)

@@ -130,12 +130,21 @@ def test_news_of_the_death_of_a_predecessor_leaves_the_successor() -> None:
     assert cache.get(ONE) is not None
 
 
-def test_a_late_answer_does_not_bring_a_deleted_object_back() -> None:
+@pytest.mark.parametrize(("last", "late"), [("3", "2"), ("3", "3"), ("b", "a"), ("3", ""), ("", "3")])
+def test_a_late_answer_does_not_bring_a_deleted_object_back(last: str, late: str) -> None:
     cache = Cache()
     cache.put(seen())
-    cache.remove(seen())
-    assert not cache.put(seen(version="2"))
-    assert cache.put(seen(version="3", uid="successor"))
+    cache.remove(seen(version=last))
+    assert not cache.put(seen(version=late))
+    assert cache.put(seen(version="4", uid="successor"))
+
+
+def test_what_only_lost_the_label_by_which_it_is_watched_is_news_when_it_has_that_again() -> None:
+    cache = Cache()
+    cache.put(seen(version="9", owner="o"))
+    assert cache.remove(seen(version="10", owner="o"))
+    assert cache.put(seen(version="11", owner="o"))
+    assert cache.owned_by("o")
 
 
 def test_an_answer_later_than_the_death_of_an_unknown_object_does_not_bring_it_in() -> None:
