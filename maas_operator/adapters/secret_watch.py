@@ -15,6 +15,7 @@ from maas_operator.adapters.kubernetes.client import KubernetesCluster, Scope
 from maas_operator.adapters.watches import OURS
 from maas_operator.domain.kinds import SECRET, Kind
 from maas_operator.domain.objects import Manifest
+from maas_operator.engine.cache import kept_of
 from maas_operator.engine.errors import ApiError, Forbidden
 from maas_operator.engine.triggers import named_secrets
 
@@ -117,8 +118,8 @@ class _Watch:
         if type_ == "DELETED":
             self._known.pop(uid, None)
         else:
-            # Without its content: it is kept to be told as deleted, no more.
-            self._known[uid] = {key: manifest[key] for key in ("apiVersion", "kind", "metadata")}
+            # It is kept to be told as deleted, no more.
+            self._known[uid] = kept_of(manifest)
         self._seen(manifest, SECRET, type_)
 
     def _log(self, problem: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -330,6 +331,21 @@ async def test_a_secret_that_goes_while_no_platform_names_it_is_told_as_deleted_
         await cluster.delete(ref_of(first), uid=first["metadata"]["uid"])
         watches.platform_seen(platform(namespace, "first"), "MODIFIED")
         await told.until(("DELETED", ref_of(first)))
+
+
+async def test_of_a_secret_nothing_is_remembered_that_it_says(cluster: KubernetesCluster, namespace: str) -> None:
+    told = Told()
+    content = secret(namespace, "account")
+    content["metadata"]["annotations"] = {"kubectl.kubernetes.io/last-applied-configuration": "czNjcmV0"}
+    account = ref_of(await cluster.apply(content))
+    watches = SecretWatches(cluster, told)
+    async with running(watches.run()):
+        watches.platform_seen(platform(namespace), None)
+        await told.until((None, account))
+    kept = json.dumps([*watches._known.values()])
+    assert account.name in kept
+    assert "czNjcmV0" not in kept
+    assert content["data"]["token"] not in kept
 
 
 def test_a_server_that_answers_by_errors_for_minutes_ends_no_watch() -> None:
