@@ -137,6 +137,20 @@ async def test_kopf_tells_what_is_there_and_what_changes(
         await told.until(("DELETED", ref_of(added)))
 
 
+async def test_what_lost_the_label_by_which_it_is_watched_is_known_again_when_it_has_that_again(
+    access: Access, cluster: KubernetesCluster, namespace: str
+) -> None:
+    told = Told()
+    async with running(KopfEvents(access, told).run()):
+        mine = ref_of(await cluster.apply(ours(namespace, "mine")))
+        await told.about(mine)
+        await cluster.apply(service(namespace, "mine"))
+        await told.until(("DELETED", mine))
+        assert told.cache.get(mine) is None
+        await cluster.apply(ours(namespace, "mine"))
+        await told.about(mine)
+
+
 async def test_that_the_loop_of_kopf_stands_still_is_seen_from_outside(
     embedded: Access, monkeypatch: pytest.MonkeyPatch
 ) -> None:
