@@ -57,6 +57,7 @@ class Cache:
     def __init__(self, references: References = lambda manifest: ()) -> None:
         self._references = references
         self._objects: dict[Ref, Manifest] = {}
+        self._facets: dict[Ref, tuple[Hashable, ...]] = {}
         # A dict for its order: what is listed comes in the order of arrival.
         self._index: defaultdict[Hashable, dict[Ref, None]] = defaultdict(dict)
         # The answer to a write may arrive after the news that the object is gone; and what only lost the label by which
@@ -72,11 +73,11 @@ class Cache:
             return False
         if known is not None and not _is_newer(version_of(manifest), than=version_of(known)):
             return False
-        # First, since it may fail: half of an object would make all news of it fail.
-        facets = self._facets(ref, manifest)
         if known is not None:
-            self._forget(ref, known)
+            self._forget(ref)
         self._objects[ref] = kept_of(manifest)
+        # It may fail for an odd object: that one is found by its address only, and its next version as any other.
+        facets = self._facets[ref] = tuple(self._facets_of(ref, manifest))
         for facet in facets:
             self._index[facet][ref] = None
         return True
@@ -90,7 +91,7 @@ class Cache:
         known = self._objects.get(ref)
         if known is None or known["metadata"].get("uid") != uid:
             return False
-        self._forget(ref, known)
+        self._forget(ref)
         return True
 
     def get(self, ref: Ref) -> Manifest | None:
@@ -126,15 +127,15 @@ class Cache:
     def _having(self, facet: Hashable) -> list[Manifest]:
         return [self._objects[ref] for ref in self._index.get(facet, ())]
 
-    def _facets(self, ref: Ref, manifest: Manifest) -> set[Hashable]:
+    def _facets_of(self, ref: Ref, manifest: Manifest) -> set[Hashable]:
         facets: set[Hashable] = {(ref.kind, ""), (ref.kind, ref.namespace)}
         facets.update(("reference", target) for target in self._references(manifest))
         uid = owner_uid_of(manifest)
         return facets if uid is None else facets | {_Owner(uid)}
 
-    def _forget(self, ref: Ref, known: Manifest) -> None:
+    def _forget(self, ref: Ref) -> None:
         del self._objects[ref]
-        for facet in self._facets(ref, known):
+        for facet in self._facets.pop(ref, ()):
             del self._index[facet][ref]
             if not self._index[facet]:
                 del self._index[facet]
