@@ -86,6 +86,9 @@ class _Watch:
                     version = await self._follow(version)
                     await asyncio.sleep(REJOIN_SECONDS)
             except Forbidden as error:
+                # What nobody keeps true is not believed: who needs one reads it live, and tells that it can not.
+                for manifest in list(self._known.values()):
+                    self._tell("DELETED", manifest)
                 self._log(f"{error}. Bind the role maas-operator-threescale-secrets in {self._scope.namespace}")
                 await asyncio.sleep(FORBIDDEN_SECONDS)
             except ApiError as error:

@@ -19,6 +19,7 @@ import pytest_asyncio
 from maas_operator.adapters import kopf_events, secret_watch
 from maas_operator.adapters.first_lists import caught_up, live_lists
 from maas_operator.adapters.kopf_events import EventsLost, KopfEvents, settings
+from maas_operator.adapters.kubernetes import client
 from maas_operator.adapters.kubernetes.access import Access, connect, login
 from maas_operator.adapters.kubernetes.client import KubernetesCluster
 from maas_operator.adapters.secret_watch import SecretWatches
@@ -367,6 +368,29 @@ def test_a_server_that_answers_by_errors_for_minutes_ends_no_watch() -> None:
     assert isinstance(backoffs, tuple)
     assert sum(backoffs) >= 600
     assert max(backoffs) <= 5, "so that it goes on soon after"
+
+
+async def test_secrets_that_may_not_be_watched_any_more_are_not_believed_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "WATCH_SECONDS", 1)
+    denied = False
+
+    async def deny(call: Call) -> None:
+        if denied and call.kind == "Secret" and call.verb in (Verb.LIST, Verb.WATCH):
+            raise ApiError(403, "Forbidden", "no")
+
+    told = Told()
+    async with KubeApi() as api, connect(Access(kubeconfig=api.write_kubeconfig(tmp_path / "kubeconfig"))) as cluster:
+        account = ref_of(await cluster.apply(secret("default", "account")))
+        api.faults.add(deny)
+        watches = SecretWatches(cluster, told)
+        watches.platform_seen(platform("default"), None)
+        async with running(watches.run()):
+            await told.about(account)
+            denied = True
+            await told.until(("DELETED", account))
+    assert told.cache.get(account) is None
 
 
 async def test_a_missing_permission_on_secrets_is_logged_once_and_cured_when_it_is_given(
