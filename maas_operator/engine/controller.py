@@ -21,6 +21,7 @@ from maas_operator.domain.decision import Acceptance, Annotation, Decision, Patc
 from maas_operator.domain.kinds import OUTLIVED, Kind
 from maas_operator.domain.labels import FINALIZER, is_owned_by
 from maas_operator.domain.objects import Children, Manifest, Ref, Refusal, ref_of
+from maas_operator.domain.observed import status_of
 
 from .applier import Applied, Applier, ApplyObserver, Learn, Outcome
 from .cache import Cache, version_of, without_managed_fields
@@ -30,7 +31,7 @@ from .events import Events
 from .pass_log import changed
 from .pruner import Pruned, Pruner
 from .rehearsal import NobodyCounts, Rehearsal
-from .status import Status, inventory_of, merge, same, status_after, status_of, with_intents
+from .status import Status, inventory_of, merge, same, status_after, with_intents
 
 RESYNC_SECONDS: Final = 600.0
 REFUSED_SECONDS: Final = 60.0

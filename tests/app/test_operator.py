@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
+import pytest
 import yaml
 
 from maas_operator.api.crd.definitions import crd_files
@@ -34,8 +35,8 @@ MAIN = "from maas_operator.app.cli import main; main()"
 
 
 @asynccontextmanager
-async def operator(kubeconfig: Path) -> AsyncIterator[Process]:
-    options = ["run", "--kubeconfig", str(kubeconfig), "--http-host", "127.0.0.1", "--http-port", "0"]
+async def operator(kubeconfig: Path, *more: str) -> AsyncIterator[Process]:
+    options = ["run", "--kubeconfig", str(kubeconfig), "--http-host", "127.0.0.1", "--http-port", "0", *more]
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", MAIN, *options, stdout=PIPE, stderr=PIPE)
     try:
         async with asyncio.timeout(30):
@@ -133,14 +134,23 @@ async def test_an_api_server_that_is_away_later_is_no_reason_to_restart_and_then
         assert process.returncode is None
 
 
-async def test_a_missing_permission_is_named_once_and_exits_with_1(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "options", "words"),
+    [
+        ("Pod", [], "pods: Forbidden: no"),
+        ("Lease", ["--leader-elect"], "Lease maas-operator/maas-operator: Forbidden: no"),
+    ],
+)
+async def test_a_missing_permission_is_named_once_and_exits_with_1(
+    tmp_path: Path, kind: str, options: list[str], words: str
+) -> None:
     async def deny(call: Call) -> None:
-        if call.kind == "Pod":
-            raise ApiError(403, "Forbidden", "cannot list pods")
+        if call.kind == kind:
+            raise ApiError(403, "Forbidden", "no")
 
     async with KubeApi() as api:
         api.faults.add(deny)
-        async with operator(api.write_kubeconfig(tmp_path / "kubeconfig")) as process:
+        async with operator(api.write_kubeconfig(tmp_path / "kubeconfig"), *options) as process:
             messages = [(line["level"], line["message"]) async for line in lines(process)]
             assert await process.wait() == 1
-    assert messages[1:] == [("CRITICAL", "pods: Forbidden: cannot list pods")]
+    assert messages[1:] == [("CRITICAL", words)]

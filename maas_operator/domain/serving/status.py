@@ -77,10 +77,17 @@ def _stopping(deployment: Manifest | None, replicas: int) -> ModelState:
 
 
 def _serves(deployment: Manifest, inference_service: Manifest, pods: Sequence[Manifest], config_hash: str) -> bool:
-    predictor = inference_service["spec"]["predictor"]
-    if predictor["minReplicas"] < predictor["maxReplicas"]:
-        return _serves_scaled(deployment, pods, predictor["minReplicas"], config_hash)
+    least, most = _bounds(inference_service)
+    if least < most:
+        return _serves_scaled(deployment, pods, least, config_hash)
     return "Ready" in true_conditions(inference_service) and _is_rolled_out(deployment, inference_service, config_hash)
+
+
+def _bounds(inference_service: Manifest) -> tuple[int, int]:
+    # Of one that is only observed they may have been taken out: then KServe runs one replica.
+    predictor = inference_service["spec"]["predictor"]
+    least: int = predictor.get("minReplicas", 1)
+    return least, predictor.get("maxReplicas", least)
 
 
 def _serves_scaled(deployment: Manifest, pods: Sequence[Manifest], least: int, config_hash: str) -> bool:
@@ -98,7 +105,7 @@ def _serves_scaled(deployment: Manifest, pods: Sequence[Manifest], least: int, c
 def _is_rolled_out(deployment: Manifest, inference_service: Manifest, config_hash: str) -> bool:
     # The generation in KServe's status is the Deployment's: only the hash proves that the pods run our last word.
     status = status_of(deployment)
-    wanted = inference_service["spec"]["predictor"]["minReplicas"]
+    wanted, _ = _bounds(inference_service)
     counts = {deployment["spec"].get("replicas"), status.get("replicas"), status.get("updatedReplicas")}
     available = status.get("availableReplicas", 0) >= wanted
     return is_fresh(deployment) and carries(deployment, config_hash) and counts == {wanted} and available

@@ -91,6 +91,13 @@ def test_the_last_words_are_those_of_the_attempt_that_failed() -> None:
     assert a_course(a_task().job(1)).failure == ""
 
 
+def test_what_a_job_prints_is_cleaned_before_a_tenant_reads_it() -> None:
+    job = ended(a_task().job(1), "Failed")
+    said = "mc: <ERROR> SecretKey: s3cret-k3y is\nnot valid"
+    told = a_course(job, pods=(a_pod(job, terminated={"exitCode": 1, "message": said}),)).failure
+    assert told.endswith("mc: <ERROR> SecretKey: [hidden] is not valid")
+
+
 def test_a_job_says_how_it_does() -> None:
     job = a_task().job(1)
     assert job_state(job).reason == "Pending"

@@ -297,6 +297,15 @@ def test_an_autoscaler_of_kubernetes_that_fails_is_told_when_there_should_be_met
     assert (words in message) == (reason == "AutoscalerFailing")
 
 
+def test_what_an_autoscaler_says_is_cleaned_before_it_is_told() -> None:
+    scaled = a_scaled_object("False")
+    scaled["status"]["conditions"][0]["message"] = "GET https://me:s3cret@prometheus/api?token=s3cret failed"
+    decision = decided(a_stored_service(serving=QUEUE), Autoscalers(keda=True, scaled_object=scaled))
+    message = condition_of(decision, ConditionType.MODEL_READY).message
+    assert "failed" in message
+    assert "s3cret" not in message
+
+
 def test_an_autoscaler_that_fails_without_metrics_of_a_model_that_was_not_ready_is_not_told() -> None:
     service = a_stored_service(serving={"autoscaling": {"maxReplicas": 3, "metric": "CPU"}})
     decision = decided(service, Autoscalers(horizontal_pod_autoscaler=an_autoscaler(ScalingActive="False")))

@@ -327,6 +327,14 @@ def test_what_others_say_is_cleaned_before_it_is_told() -> None:
         assert state.message.isprintable()
 
 
+@pytest.mark.parametrize("missing", [["minReplicas"], ["maxReplicas"], ["minReplicas", "maxReplicas"]], ids=str)
+def test_in_a_model_that_is_only_observed_somebody_may_have_taken_the_bounds_out(missing: list[str]) -> None:
+    manifest = an_inference_service()
+    predictor = {key: value for key, value in manifest["spec"]["predictor"].items() if key not in missing}
+    edited = manifest | {"spec": {"predictor": predictor}}
+    assert model_state(edited, a_deployment(), [a_pod(phase="Running")], config_hash=HASH).ready
+
+
 def scaled(deployment: dict[str, Any], *pods: dict[str, Any], least: int = 1) -> ModelState:
     """Return the state of a model whose InferenceService is not Ready, since a replica more loads."""
     manifest = an_inference_service(ready=False)
