@@ -24,6 +24,7 @@ from maas_operator.domain.observed import condition_of, status_of
 from maas_operator.domain.serving.inference_service import CONFIG_HASH
 from maas_operator.domain.serving.pod import EnvVar
 from maas_operator.domain.serving.pods import find_trouble
+from maas_operator.domain.serving.words import quoted
 from maas_operator.domain.storage.bucket import ACCESS_KEY, SECRET_KEY
 
 from . import names, scripts
@@ -33,7 +34,6 @@ _ATTEMPTS: Final = 99
 """After so many the numbers begin anew: a pod's labels have no room for longer ones."""
 _FIRST_WAIT: Final = timedelta(seconds=30)
 _LONGEST_WAIT: Final = timedelta(minutes=10)
-_LAST_WORDS: Final = 500
 JOB_NAME: Final = "job-name"
 """Label by which Kubernetes marks the pods of a Job."""
 
@@ -201,7 +201,7 @@ class Course:
         if found is None or failed_at(found) is None:
             return ""
         words = next((said for pod in self.pods if (said := _last_words(pod, found))), "")
-        return f"{ref_of(found)}: {words or condition_of(found, 'Failed').get('message', '')}"
+        return f"{ref_of(found)}: {words or quoted(str(condition_of(found, 'Failed').get('message', '')))}"
 
     @property
     def trouble(self) -> str:
@@ -233,6 +233,5 @@ def _last_words(pod: Manifest, job: Manifest) -> str:
         return ""
     states = (one.get("state") or {} for one in status_of(pod).get("containerStatuses") or ())
     return next(
-        (str(one["terminated"].get("message") or "").strip()[-_LAST_WORDS:] for one in states if one.get("terminated")),
-        "",
+        (quoted(str(one["terminated"].get("message") or ""), last=True) for one in states if one.get("terminated")), ""
     )

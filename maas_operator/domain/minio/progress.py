@@ -18,6 +18,7 @@ from maas_operator.domain.observed import status_of
 from maas_operator.domain.people.secrets import StoredSecret
 from maas_operator.domain.serving.pods import find_trouble
 from maas_operator.domain.serving.resources import amount
+from maas_operator.domain.serving.words import quoted
 
 from . import names, server
 
@@ -208,7 +209,7 @@ def _pending(it: Server) -> Verdict | None:
     ref = names.claim_ref(it.minio.namespace)
     if it.claim_is_bound or ref not in it.evidence.words:
         return None
-    return false(Reason.VOLUME_PENDING, f"{ref}: {it.evidence.words[ref]}")
+    return false(Reason.VOLUME_PENDING, f"{ref}: {quoted(it.evidence.words[ref])}")
 
 
 def _broken(it: Server) -> Verdict | None:
@@ -220,7 +221,7 @@ def _broken(it: Server) -> Verdict | None:
         return false(trouble.reason, f"MinIO: {trouble.words}")
     ref = names.stateful_set_ref(it.minio.namespace)
     said = it.evidence.words.get(ref)
-    return false(Reason.PODS_REFUSED, f"{ref}: {said}") if said and not it.evidence.pods else None
+    return false(Reason.PODS_REFUSED, f"{ref}: {quoted(said)}") if said and not it.evidence.pods else None
 
 
 def _starting(it: Server) -> Verdict | None:

@@ -15,6 +15,7 @@ from maas_operator.domain.kinds import JOB
 from maas_operator.domain.minio.bucket import bucket_name, key_ref
 from maas_operator.domain.minio.jobs import Course, Purpose, Task, job_state
 from maas_operator.domain.objects import Manifest, Ref, ref_of
+from maas_operator.domain.serving.words import HIDDEN, LIMIT
 from tests.domain.worlds import NOW, a_model_world, a_service, metadata, stamp
 from tests.strategies import model_services
 
@@ -89,6 +90,16 @@ def test_the_last_words_are_those_of_the_attempt_that_failed() -> None:
     silent = a_course(now, pods=(a_pod(before, **told), a_pod(now, terminated={"exitCode": 1})))
     assert silent.failure == f"{Ref(JOB, 'minio', now['metadata']['name'])}: deadline exceeded"
     assert a_course(a_task().job(1)).failure == ""
+
+
+def test_the_last_words_are_on_one_line_and_without_what_looks_like_a_key() -> None:
+    job = ended(a_task().job(1), "Failed", message="secret_key=swordfish was refused")
+    told = {"terminated": {"exitCode": 1, "message": f"{'x ' * 900}\nmc: <ERROR> api_key=swordfish\n"}}
+    spoken, silent = (a_course(job, pods=pods).failure for pods in ((a_pod(job, **told),), ()))
+    assert "swordfish" not in spoken + silent
+    assert spoken.endswith(f"x mc: <ERROR> api_key={HIDDEN}")
+    assert silent.endswith(f"secret_key={HIDDEN} was refused")
+    assert len(spoken) < LIMIT + 100
 
 
 def test_a_job_says_how_it_does() -> None:

@@ -10,7 +10,8 @@ from pydantic import SecretStr
 from maas_operator.api.minio import MinIO
 from maas_operator.domain.minio import names, server
 from maas_operator.domain.minio.progress import MinIOEvidence, Server
-from maas_operator.domain.objects import Children, Manifest, ref_of
+from maas_operator.domain.objects import Children, Manifest, Ref, ref_of
+from maas_operator.domain.serving.words import HIDDEN, LIMIT
 from tests.domain.minio.test_jobs import a_task
 from tests.domain.worlds import a_platform, a_platform_world
 
@@ -101,3 +102,14 @@ def test_a_smaller_volume_is_not_even_asked_for(size: str, written: bool) -> Non
     world = a_platform_world(PLATFORM, children=there)
     wanted = Server(platform=PLATFORM, minio=minio, world=world, evidence=evidence)
     assert (names.claim_ref("minio") in set(map(ref_of, wanted.children))) == written
+
+
+@pytest.mark.parametrize("ref", [names.claim_ref("minio"), names.stateful_set_ref("minio")])
+def test_what_is_said_of_volume_and_pod_is_cleaned_and_cut(ref: Ref) -> None:
+    said = {ref: f"GET https://me:swordfish@disks.example.com\n{'and so on ' * 200}"}
+    evidence = MinIOEvidence(namespace_uid="uid", fresh=SecretStr("fresh"), words=said)
+    message = Server(
+        platform=PLATFORM, minio=MINIO, world=a_platform_world(PLATFORM), evidence=evidence
+    ).condition.message
+    assert message.startswith(f"{ref}: GET https://{HIDDEN}@disks.example.com and so on")
+    assert len(message) < LIMIT + 100
