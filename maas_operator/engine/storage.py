@@ -13,7 +13,7 @@ from maas_operator.domain.child_state import state_of
 from maas_operator.domain.kinds import JOB, POD, SECRET
 from maas_operator.domain.labels import is_owned_by
 from maas_operator.domain.minio.jobs import JOB_NAME, is_complete
-from maas_operator.domain.minio.names import claim_ref
+from maas_operator.domain.minio.names import claim_ref, place_ref
 from maas_operator.domain.minio.retirement import retired_keys
 from maas_operator.domain.names import storage_secret_ref
 from maas_operator.domain.objects import Manifest, Ref, ref_of
@@ -38,7 +38,9 @@ class StorageReader:
         if not leaving and not is_looked_at(service):
             return NOTHING_FOUND
         backend = backend_of(service, platform) if platform is not None and not leaving else None
-        needs = [ref for key in retired_keys(service) for ref in (key, claim_ref(key.namespace))]
+        needs = [
+            ref for key in retired_keys(service) for ref in (key, claim_ref(key.namespace), place_ref(key.namespace))
+        ]
         if backend is not None and platform is not None:
             needs += backend.needs(service, platform)
         if backend is None and not needs:

@@ -28,7 +28,7 @@ from maas_operator.domain.serving.words import quoted
 from maas_operator.domain.storage.bucket import ACCESS_KEY, SECRET_KEY
 
 from . import names, scripts
-from .pod import Container, PodMetadata, PodSpec, PodTemplate, Requests, SecretEnvVar, from_secret
+from .pod import Container, PodMetadata, PodSecurity, PodSpec, PodTemplate, Requests, SecretEnvVar, from_secret
 
 _ATTEMPTS: Final = 99
 """After so many the numbers begin anew: a pod's labels have no room for longer ones."""
@@ -58,11 +58,13 @@ class JobSpec(Emitted):
 class Task:
     """What is to be done in a MinIO for one service. `key`: the Secret of its key, beside the MinIO.
 
+    `security`: as whom pods run there.
     `marks`: the uids of volume and key: if one of them is another, it is to be done again.
     """
 
     service: ModelService
     minio: MinIO
+    security: PodSecurity
     purpose: Purpose
     key: Ref
     bucket: str
@@ -100,7 +102,7 @@ class Task:
             env=(*self._secrets, *self._values),
             resources=Requests(requests={"cpu": "50m", "memory": "64Mi"}),
         )
-        return PodSpec(restart_policy="Never", containers=(container,))
+        return PodSpec(restart_policy="Never", security_context=self.security, containers=(container,))
 
     @property
     def _script(self) -> str:

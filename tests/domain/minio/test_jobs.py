@@ -14,6 +14,7 @@ from maas_operator.api.model_service import ModelService
 from maas_operator.domain.kinds import JOB
 from maas_operator.domain.minio.bucket import bucket_name, key_ref
 from maas_operator.domain.minio.jobs import Course, Purpose, Task, job_state
+from maas_operator.domain.minio.pod import PodSecurity
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.domain.serving.words import HIDDEN, LIMIT
 from tests.domain.worlds import NOW, a_model_world, a_service, metadata, stamp
@@ -25,8 +26,13 @@ MINIO = MinIO(namespace="minio", size="1Gi")
 def a_task(service: ModelService | None = None, **changed: Any) -> Task:
     service = service or a_service()
     known: dict[str, Any] = {"purpose": Purpose.PROVISION, "quota": None, "marks": ("volume", "key")}
+    known |= {"security": PodSecurity()}
     return Task(
-        service=service, minio=MINIO, key=key_ref(service, MINIO), bucket=bucket_name(service), **(known | changed)
+        service=service,
+        minio=MINIO,
+        key=key_ref(service, MINIO),
+        bucket=bucket_name(service),
+        **(known | changed),
     )
 
 
