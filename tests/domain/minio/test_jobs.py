@@ -108,6 +108,13 @@ def test_the_last_words_are_on_one_line_and_without_what_looks_like_a_key() -> N
     assert len(spoken) < LIMIT + 100
 
 
+@pytest.mark.parametrize(("purpose", "seconds"), [("make", 600), ("revoke", 600), ("erase", 4200)])
+def test_a_job_runs_once_and_not_for_ever(purpose: str, seconds: int) -> None:
+    spec = a_task(purpose=Purpose(purpose)).job(1)["spec"]
+    assert (spec["backoffLimit"], spec["activeDeadlineSeconds"]) == (0, seconds)
+    assert spec["template"]["spec"]["restartPolicy"] == "Never"
+
+
 def test_a_job_says_how_it_does() -> None:
     job = a_task().job(1)
     assert job_state(job).reason == "Pending"
