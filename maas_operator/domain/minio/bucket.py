@@ -157,7 +157,7 @@ class MinIOBucket(Backend):
             quota=int(amount(quota)) if quota else None,
             marks=(_uid(self.found.objects.get(names.claim_ref(self._minio.namespace))), self._key_uid),
         )
-        return Course(task=task, world=self.world, pods=self.found.pods)
+        return Course(task=task, world=self.world, pods=self.found.pods, words=self.found.words)
 
     @property
     def _key_uid(self) -> str:

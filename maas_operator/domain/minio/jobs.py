@@ -180,11 +180,12 @@ def jobs_of(world: World, service: ModelService, *purposes: Purpose) -> dict[Ref
 
 @dataclass(frozen=True, kw_only=True)
 class Course:
-    """How far a task has come. `pods`: those of its Jobs."""
+    """How far a task has come. `pods`: those of its Jobs; `words`: what was said last of Jobs that go on."""
 
     task: Task
     world: World
     pods: tuple[Manifest, ...]
+    words: Mapping[Ref, str]
 
     @property
     def job(self) -> Manifest:
@@ -207,9 +208,9 @@ class Course:
 
     @property
     def trouble(self) -> str:
-        """Return why the pod of the current attempt does not run; empty if nothing is known."""
+        """Return why the pod of the current attempt is not there, or does not run; empty if nothing is known."""
         found = find_trouble(self.pods, config_hash=self.task.hash)
-        return found.words if found else ""
+        return found.words if found else quoted(self.words.get(ref_of(self.job), ""))
 
     @cached_property
     def _jobs(self) -> Mapping[int, Manifest]:

@@ -125,4 +125,4 @@ class Retirement:
             quota=None,
             marks=(str(claim["metadata"]["uid"]),) if claim else (),
         )
-        return Course(task=task, world=self.world, pods=self.found.pods)
+        return Course(task=task, world=self.world, pods=self.found.pods, words=self.found.words)

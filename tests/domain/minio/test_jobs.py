@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -43,9 +44,9 @@ def ended(job: Manifest, type_: str, *, ago: timedelta = timedelta(0), message: 
     return job | {"metadata": known, "status": {"conditions": [condition | at]}}
 
 
-def a_course(*jobs: Manifest, pods: tuple[Manifest, ...] = ()) -> Course:
+def a_course(*jobs: Manifest, pods: tuple[Manifest, ...] = (), words: Mapping[Ref, str] | None = None) -> Course:
     world = a_model_world(seen={ref_of(job): job for job in jobs})
-    return Course(task=a_task(), world=world, pods=pods)
+    return Course(task=a_task(), world=world, pods=pods, words=words or {})
 
 
 def a_pod(job: Manifest, **state: Any) -> Manifest:
@@ -113,6 +114,16 @@ def test_a_job_runs_once_and_not_for_ever(purpose: str, seconds: int) -> None:
     spec = a_task(purpose=Purpose(purpose)).job(1)["spec"]
     assert (spec["backoffLimit"], spec["activeDeadlineSeconds"]) == (0, seconds)
     assert spec["template"]["spec"]["restartPolicy"] == "Never"
+
+
+def test_a_job_whose_pod_is_not_made_tells_what_was_said_of_it() -> None:
+    job = a_task().job(1)
+    said = {ref_of(job): "FailedCreate: exceeded quota\nsecret_key=swordfish", ref_of(a_task().job(2)): "another"}
+    assert a_course(job, words=said).trouble == f"FailedCreate: exceeded quota secret_key={HIDDEN}"
+    assert a_course(job).trouble == ""
+    waiting = {"name": "mc", "ready": False, "state": {"waiting": {"reason": "ErrImagePull"}}}
+    pod = {"metadata": job["spec"]["template"]["metadata"] | {"name": "a"}, "status": {"containerStatuses": [waiting]}}
+    assert a_course(job, pods=(pod,), words=said).trouble == "pod a, container mc: ErrImagePull"
 
 
 def test_a_job_says_how_it_does() -> None:

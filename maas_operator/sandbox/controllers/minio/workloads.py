@@ -142,7 +142,7 @@ class Workloads:
         if pod is None:
             labels = {_JOB_NAME: ref.name, f"batch.kubernetes.io/{_JOB_NAME}": ref.name}
             wanted = _pod(job, address.name, labels)
-            if words := refusal(wanted, await self._home(wanted)):
+            if words := await self._refusal(job, wanted):
                 await tell(self._client, job, "FailedCreate", words, self._clock)
                 return _POLL_SECONDS
             pod = await self._client.create(wanted)
