@@ -10,8 +10,9 @@ from pydantic import SecretStr
 
 from maas_operator.api.minio import MinIO
 from maas_operator.api.model_platform import ModelPlatform
-from maas_operator.domain.kinds import MODEL_SERVICE, NAMESPACE, POD, STATEFUL_SET
+from maas_operator.domain.kinds import MODEL_SERVICE, POD, STATEFUL_SET
 from maas_operator.domain.minio import names
+from maas_operator.domain.minio.pod import pod_security
 from maas_operator.domain.minio.progress import NO_EVIDENCE, MinIOEvidence, is_ready
 from maas_operator.domain.minio.server import pod_labels
 from maas_operator.domain.objects import Manifest, Ref
@@ -40,13 +41,14 @@ class MinIOEvidenceFinder:
         orphaned = any(ref.kind == STATEFUL_SET and (minio is None or ref.namespace != minio.namespace) for ref in seen)
         if minio is None:
             return MinIOEvidence(users=await self._users(platform, (), live=True)) if orphaned else NO_EVIDENCE
-        namespace = await self.lookup.find(Ref(NAMESPACE, "", minio.namespace))
+        namespace = await self.lookup.find(names.place_ref(minio.namespace))
         if namespace is None:
             return NO_EVIDENCE
         root = await self.lookup.find(names.root_ref(minio.namespace))
         claim = await self.lookup.find(names.claim_ref(minio.namespace))
         evidence = MinIOEvidence(
             namespace_uid=namespace["metadata"]["uid"],
+            security=pod_security(namespace),
             claim=claim,
             root=read_secret(root) if root else None,
             fresh=self.fresh(),

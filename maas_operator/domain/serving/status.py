@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from maas_operator.api.reasons import Reason
-from maas_operator.domain.objects import Manifest
+from maas_operator.domain.objects import Manifest, ref_of
 from maas_operator.domain.observed import condition_of, is_fresh, status_of, true_conditions
 
 from .inference_service import CONFIG_HASH, STOP
@@ -18,6 +18,8 @@ from .words import quoted
 
 _NO_PART_OF_READY: Final = frozenset({"Ready", "Stopped"})
 """Conditions of an InferenceService that are the sum of others, or False in one that serves."""
+_OTHER_RUNTIME: Final = "correct the runtime of spec.serving.runtimeRef, or choose a profile by spec.serving.runtime"
+_LET_KSERVE_WORK: Final = "lift what is in KServe's way, or change the field of spec.serving that it names"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,15 +122,15 @@ def _refused(deployment: Manifest | None) -> Trouble | None:
 
 
 def _kserve_trouble(inference_service: Manifest) -> Trouble | None:
-    model = status_of(inference_service).get("modelStatus") or {}
+    model, ref = status_of(inference_service).get("modelStatus") or {}, ref_of(inference_service)
     # A failed load stays there after the recovery; the pods tell it better.
     if model.get("transitionStatus") == "InvalidSpec":
         failure = model.get("lastFailureInfo") or {}
         words = ": ".join(filter(None, (failure.get("reason"), failure.get("message"))))
-        return Trouble(Reason.RUNTIME_REFUSED, quoted(words), "")
+        return Trouble(Reason.RUNTIME_REFUSED, f"{ref}: {quoted(words)}", _OTHER_RUNTIME)
     predictor = condition_of(inference_service, "PredictorReady")
     if predictor.get("status") == "False" and predictor.get("reason") == "ReconcileFailed":
-        return Trouble(Reason.SERVING_FAILED, quoted(predictor.get("message", "")), "")
+        return Trouble(Reason.SERVING_FAILED, f"{ref}: {quoted(predictor.get('message', ''))}", _LET_KSERVE_WORK)
     return None
 
 
