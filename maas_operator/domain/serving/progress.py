@@ -176,7 +176,7 @@ class Serving:
             profile,
             deployment_mode=deployment_mode(self.told_mode, self.release),
             source=self.source,
-            template_hash=template,
+            hash_of_pods=self._hash_of_spec,
             runtime=runtime,
             scaling=replicas,
         )
