@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 import kopf
 
-# kopf knows what it watches and tells it nowhere else. The version is pinned, and a test holds this import.
+# kopf tells nowhere else what it watches, nor has it another way to make it look at types anew. The version is pinned,
+# and a test holds these imports.
 from kopf._cogs.structs.references import Insights
+from kopf._core.reactor.observation import process_discovered_resource_event
 
 from maas_operator.adapters.kubernetes.access import Access, NoAccess, login
 from maas_operator.adapters.watches import SELECTORS, WATCHED
@@ -22,13 +25,15 @@ from maas_operator.domain.objects import Manifest
 from maas_operator.domain.serving.kserve import DEFINITION, marked_schema
 from maas_operator.engine.errors import OperatorError
 
+logger = logging.getLogger(__name__)
+
 Seen: TypeAlias = Callable[[Manifest, Kind, str | None], None]
 """Told of each object: type None means listed, else ADDED, MODIFIED or DELETED."""
 
 OUTAGE_BACKOFFS: Final = (1, 1, 2, 3, *(5,) * 120)
 """The pauses of a watch while a server answers by errors: a watch that gives up takes the process along."""
 
-NOTICE_SECONDS: Final = 10.0
+NOTICE_SECONDS: Final = 5.0
 """How long kopf may take to begin to watch a new kind, before we hold that it has missed it."""
 TURN_SECONDS: Final = 1.0
 """How often kopf's loop shows that it turns."""
@@ -48,7 +53,54 @@ class _NoDiffs(kopf.DiffBaseStorage):
 
 
 class EventsLost(OperatorError):
-    """The watches are incomplete or have ended; only a new process begins them all anew."""
+    """The watches have ended; only a new process begins them all anew."""
+
+
+class _Types:
+    """Has kopf look again at a type that it does not watch, however it came to miss it.
+
+    It looks when it is told of a CRD: too soon, if the server does not list the new type yet; and not at all, if that
+    happened while it was cut off.
+    """
+
+    def __init__(self, registry: kopf.OperatorRegistry, options: kopf.OperatorSettings, notice_seconds: float) -> None:
+        self.insights = Insights()
+        self._registry = registry
+        self._options = options
+        self._notice_seconds = notice_seconds
+        self._checks: dict[str, asyncio.TimerHandle | asyncio.Task[None]] = {}
+
+    def told(self, definition: Manifest, type_: str | None) -> None:
+        """Take in what the watch of CRDs says of one."""
+        name = definition["metadata"]["name"]
+        if (pending := self._checks.pop(name, None)) is not None:
+            pending.cancel()
+        kind = _served_kind(definition)
+        if kind is not None and type_ != "DELETED":
+            self._check_later(definition, kind)
+
+    def _check_later(self, definition: Manifest, kind: Kind) -> None:
+        check = asyncio.get_running_loop().call_later(self._notice_seconds, self._check, definition, kind)
+        self._checks[definition["metadata"]["name"]] = check
+
+    def _check(self, definition: Manifest, kind: Kind) -> None:
+        watched = {(resource.group, resource.version, resource.plural) for resource in self.insights.watched_resources}
+        if (kind.group, kind.version, kind.plural) not in watched:
+            look = asyncio.get_running_loop().create_task(self._look_again(definition, kind))
+            self._checks[definition["metadata"]["name"]] = look
+
+    async def _look_again(self, definition: Manifest, kind: Kind) -> None:
+        logger.info("%s is there and not watched yet: its group is looked at again", kind)
+        try:
+            await process_discovered_resource_event(
+                raw_event=cast(kopf.RawEvent, {"type": "MODIFIED", "object": definition}),
+                settings=self._options,
+                registry=self._registry,
+                insights=self.insights,
+            )
+        except Exception as error:
+            logger.warning("the types of %s can not be listed: %s", kind.group, error)
+        self._check_later(definition, kind)
 
 
 class KopfEvents:
@@ -59,9 +111,6 @@ class KopfEvents:
         self._seen = seen
         self._notice_seconds = notice_seconds
         self._stop = threading.Event()
-        self._missed: Kind | None = None
-        self._insights: Insights | None = None
-        self._checks: dict[str, asyncio.TimerHandle] = {}
         self._turned_at: float | None = None
 
     @property
@@ -83,19 +132,20 @@ class KopfEvents:
             raise
         except Exception as error:
             raise EventsLost(f"the watches ended: {type(error).__name__}: {error}") from None
-        missed = f"the new type {self._missed} is not watched" if self._missed else "the watches ended"
-        raise EventsLost(missed)
+        raise EventsLost("the watches ended")
 
     async def _operate(self, caller: asyncio.AbstractEventLoop) -> None:
-        self._insights = Insights()
+        registry, options = kopf.OperatorRegistry(), settings()
+        types = _Types(registry, options, self._notice_seconds)
+        self._register(registry, caller, types)
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._report)
         self._turn(loop)
         try:
             await kopf.operator(
-                registry=self._registry(caller),
-                settings=settings(),
-                insights=self._insights,
+                registry=registry,
+                settings=options,
+                insights=types.insights,
                 stop_flag=self._stop,
                 clusterwide=True,
                 standalone=True,
@@ -112,9 +162,7 @@ class KopfEvents:
         if not self._stop.is_set():
             loop.default_exception_handler(context)
 
-    def _registry(self, caller: asyncio.AbstractEventLoop) -> kopf.OperatorRegistry:
-        registry = kopf.OperatorRegistry()
-
+    def _register(self, registry: kopf.OperatorRegistry, caller: asyncio.AbstractEventLoop, types: _Types) -> None:
         async def log_in(**_: Any) -> kopf.ConnectionInfo:
             try:
                 return await login(self._access)
@@ -126,35 +174,17 @@ class KopfEvents:
             watch = kopf.on.event(
                 group=kind.group, version=kind.version, plural=kind.plural, registry=registry, id="seen"
             )
-            watch(self._handler(kind, caller))
-        return registry
+            watch(self._handler(kind, caller, types))
 
-    def _handler(self, kind: Kind, caller: asyncio.AbstractEventLoop) -> Callable[..., Any]:
+    def _handler(self, kind: Kind, caller: asyncio.AbstractEventLoop, types: _Types) -> Callable[..., Any]:
         async def handle(event: kopf.RawEvent, **_: Any) -> None:
             manifest: Manifest = dict(event["object"])
             if kind == CUSTOM_RESOURCE_DEFINITION:
                 manifest = _without_schemas(manifest)
-                self._check_later(manifest, event["type"])
+                types.told(manifest, event["type"])
             caller.call_soon_threadsafe(self._seen, manifest, kind, event["type"])
 
         return handle
-
-    def _check_later(self, definition: Manifest, type_: str | None) -> None:
-        """Have kopf's watches compared with a CRD: kopf itself passes over one that appeared while it was cut off."""
-        name = definition["metadata"]["name"]
-        if (pending := self._checks.pop(name, None)) is not None:
-            pending.cancel()
-        kind = _served_kind(definition)
-        if kind is not None and type_ != "DELETED":
-            loop = asyncio.get_running_loop()
-            self._checks[name] = loop.call_later(self._notice_seconds, self._check, kind)
-
-    def _check(self, kind: Kind) -> None:
-        assert self._insights is not None
-        watched = {(resource.group, resource.version, resource.plural) for resource in self._insights.watched_resources}
-        if (kind.group, kind.version, kind.plural) not in watched:
-            self._missed = kind
-            self._stop.set()
 
 
 def settings() -> kopf.OperatorSettings:

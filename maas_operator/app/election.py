@@ -63,7 +63,7 @@ class Lead:
 
     @asynccontextmanager
     async def held(self, cluster: KubernetesCluster, now: Callable[[], datetime]) -> AsyncIterator[None]:
-        """Wait until this process leads; NotLeading in a group when it does not any more; at the end, let go."""
+        """Wait until this process leads, and let go at the end; in a group: why it never will, or NotLeading."""
         if self._election is None:
             yield
             return
@@ -71,9 +71,9 @@ class Lead:
         self._leadership = leadership = Leadership(
             KubernetesLeases(cluster), ref, self.identity, self._fence, terms=self._election.terms, now=now
         )
-        await leadership.acquire()
         try:
             async with asyncio.TaskGroup() as group:
+                await leadership.acquire()
                 keeping = group.create_task(leadership.keep())
                 yield
                 keeping.cancel()

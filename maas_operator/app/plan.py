@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from maas_operator.adapters.kubernetes.access import Access, connect
@@ -15,7 +14,7 @@ from maas_operator.engine.cluster import Cluster
 from maas_operator.engine.errors import KindNotServed, NotFound, OperatorError
 from maas_operator.engine.planning import Planner
 
-from .operator import behaviours
+from .operator import behaviours, now
 from .render import Unrenderable, documents, parsed
 
 
@@ -30,7 +29,7 @@ async def make(paths: Sequence[Path], access: Access, *, field_manager: str = ""
         wanted = list(_wanted(found))
         async with connect(access) as cluster:
             new = [one async for one in _new_namespaces(cluster, (one for _, one in found))]
-            planner = Planner(cluster, behaviours, now=_now, field_manager=field_manager, new_namespaces=new)
+            planner = Planner(cluster, behaviours, now=now, field_manager=field_manager, new_namespaces=new)
             return await planner.plan(wanted)
     except KindNotServed as error:
         raise Unplannable(f"{error}: run `maas-operator crds | kubectl apply --server-side -f -` first") from None
@@ -64,7 +63,3 @@ async def _new_namespaces(cluster: Cluster, found: Iterable[Manifest]) -> AsyncI
         except NotFound:
             name = one["metadata"]["name"]
             yield one | {"metadata": {**one["metadata"], "uid": f"{name}-is-new"}}
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

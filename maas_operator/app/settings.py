@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from maas_operator.adapters.kubernetes.access import Access
 from maas_operator.adapters.threescale.client import AdminApi, CallObserver
@@ -20,8 +20,8 @@ class Settings:
     `election`: how this replica and others agree who works; None if it is the only one.
     """
 
-    access: Access = field(default_factory=Access)
+    access: Access
     threescale: Callable[[WriteSeconds, CallObserver], AbstractAsyncContextManager[Threescale]] = AdminApi
     election: Election | None = None
-    http_host: str = "0.0.0.0"
-    http_port: int = 8080
+    http_host: str
+    http_port: int

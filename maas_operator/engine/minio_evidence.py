@@ -19,7 +19,7 @@ from maas_operator.domain.objects import Manifest, Ref
 from maas_operator.domain.observed import status_of
 from maas_operator.domain.people.secrets import read_secret
 
-from .hearsay import said_in, words_of
+from .hearsay import said_in
 from .lookup import Lookup
 
 BACKEND: Final = "MinIO"
@@ -88,7 +88,7 @@ class MinIOEvidenceFinder:
             (ref.kind.name, ref.name): ref
             for ref in (names.claim_ref(minio.namespace), names.stateful_set_ref(minio.namespace))
         }
-        return {about[key]: words_of(one) for one in news if (key := _subject(one)) in about}
+        return {about[key]: str(one.get("note") or "") for one in news if (key := _subject(one)) in about}
 
 
 def _users_of(platform: ModelPlatform, services: Iterable[Manifest]) -> frozenset[str]:

@@ -15,10 +15,11 @@ from maas_operator.api.parse import InvalidObject, read
 from maas_operator.domain.farewell import Obstacles, is_of_3scale
 from maas_operator.domain.kinds import MODEL_PLATFORM, SECRET
 from maas_operator.domain.objects import Manifest, Ref, ref_of
+from maas_operator.domain.serving.words import quoted
 
 from .errors import ThreescaleError
 from .events import time_of
-from .hearsay import said_in, words_of
+from .hearsay import said_in
 from .lookup import Lookup
 from .shared import Shared
 from .tenants import Tenants
@@ -72,7 +73,7 @@ class ObstacleFinder:
     async def _listen(self, namespace: str) -> dict[str, str]:
         """Return what was said last of each object in a namespace, by its uid."""
         return {
-            one["regarding"].get("uid", ""): f"at {time_of(one)}: {words_of(one)}"
+            one["regarding"].get("uid", ""): f"at {time_of(one)}: {quoted(str(one.get('note') or ''))}"
             for one in await said_in(namespace, self._lookup)
             if str(one.get("reason", "")).startswith(_FAILURE)
         }

@@ -21,7 +21,7 @@ from maas_operator.domain.people.secrets import read_secret
 from maas_operator.domain.storage.backend import NOTHING_FOUND, Findings
 from maas_operator.domain.storage.progress import backend_of
 
-from .hearsay import said_in, words_of
+from .hearsay import said_in
 from .lookup import Lookup
 
 
@@ -78,7 +78,7 @@ class StorageReader:
     async def _warning(self, about: Manifest) -> str:
         said, uid = await said_in(about["metadata"]["namespace"], self.lookup), about["metadata"]["uid"]
         warnings = [one for one in said if one.get("type") == "Warning" and one["regarding"].get("uid") == uid]
-        return f"{warnings[-1].get('reason', '')}: {words_of(warnings[-1])}" if warnings else ""
+        return f"{warnings[-1].get('reason', '')}: {warnings[-1].get('note', '')}" if warnings else ""
 
 
 def is_looked_at(service: ModelService) -> bool:

@@ -18,7 +18,7 @@ import pytest_asyncio
 
 from maas_operator.adapters import kopf_events, secret_watch
 from maas_operator.adapters.first_lists import caught_up, live_lists
-from maas_operator.adapters.kopf_events import EventsLost, KopfEvents, settings
+from maas_operator.adapters.kopf_events import KopfEvents, settings
 from maas_operator.adapters.kubernetes import client
 from maas_operator.adapters.kubernetes.access import Access, connect, login
 from maas_operator.adapters.kubernetes.client import KubernetesCluster
@@ -207,7 +207,7 @@ async def test_a_type_whose_crd_comes_later_is_watched_from_then_on(
         "kind": SERVING_RUNTIME.name,
         "metadata": {"name": "r", "namespace": namespace},
     }
-    async with running(KopfEvents(access, told, notice_seconds=5).run()):
+    async with running(KopfEvents(access, told).run()):
         await told.until((None, Ref(NAMESPACE, "", namespace)))
         created = await cluster.apply(definition(SERVING_RUNTIME))
         made = await eventually(lambda: cluster.apply(runtime))
@@ -234,24 +234,27 @@ async def test_of_kserves_own_crd_what_tells_its_release_is_kept(
     await cluster.delete(ref_of(created), uid=created["metadata"]["uid"])
 
 
-async def test_a_type_that_came_while_kopf_was_cut_off_ends_the_process(tmp_path: Path) -> None:
+async def test_a_type_that_came_while_kopf_was_cut_off_is_watched_all_the_same(tmp_path: Path) -> None:
     api = KubeApi(history=5)
     url = await api.start()
     told, inside = Told(), InProcessCluster(api)
     access = Access(kubeconfig=api.write_kubeconfig(tmp_path / "kubeconfig"))
-
-    async def cut_off() -> None:
-        await told.until((None, Ref(NAMESPACE, "", "default")))
-        await api.stop()
-        await inside.apply(definition(INFERENCE_SERVICE))
-        for number in range(10):
-            await inside.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"n{number}"}})
-        await api.start(int(url.rpartition(":")[2]))
+    model = {
+        "apiVersion": INFERENCE_SERVICE.api_version,
+        "kind": INFERENCE_SERVICE.name,
+        "metadata": {"name": "model", "namespace": "default", "labels": {MANAGED_BY: OPERATOR}},
+    }
 
     try:
-        async with asyncio.timeout(30), running(cut_off()):
-            with pytest.raises(EventsLost, match="InferenceService is not watched"):
-                await KopfEvents(access, told, notice_seconds=1).run()
+        async with asyncio.timeout(30), running(KopfEvents(access, told, notice_seconds=0.5).run()):
+            await told.until((None, Ref(NAMESPACE, "", "default")))
+            await api.stop()
+            created = await inside.apply(definition(INFERENCE_SERVICE))
+            for number in range(10):
+                await inside.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"n{number}"}})
+            await api.start(int(url.rpartition(":")[2]))
+            await told.about(ref_of(created))
+            await told.about(ref_of(await inside.apply(model)))
     finally:
         await api.stop()
 

@@ -99,12 +99,17 @@ def test_the_help_names_each_command() -> None:
     assert all(f"\n  {command} " in output for command in ("run", "crds", "version", "sandbox"))
 
 
-def test_a_port_that_is_taken_exits_with_2_and_one_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("host", "problem"),
+    # The second is an address of documentation, which no machine has.
+    [("127.0.0.1", "address already in use"), ("192.0.2.1", "annot assign requested address")],
+)
+def test_an_address_that_can_not_be_had_exits_with_2_and_one_line(host: str, problem: str, tmp_path: Path) -> None:
     kubeconfig = write_kubeconfig(tmp_path / "kubeconfig", "http://127.0.0.1:1")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        code, output = invoke("run", "--kubeconfig", str(kubeconfig), "--http-host", "127.0.0.1", "--http-port", port)
+        code, output = invoke("run", "--kubeconfig", str(kubeconfig), "--http-host", host, "--http-port", port)
     assert code == 2
     assert output.startswith("Error: ")
-    assert "address already in use" in output
+    assert problem in output
     assert output.count("\n") == 1

@@ -3,10 +3,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from maas_operator import __version__
 from maas_operator.adapters.kopf_events import settings
+from maas_operator.adapters.kubernetes import leases
+from maas_operator.app.cli import main
+from maas_operator.app.election import elected
 from maas_operator.app.rbac import NAMESPACE
 from maas_operator.domain.labels import OPERATOR
 from maas_operator.engine.leadership import RELEASE_SECONDS
@@ -51,6 +55,45 @@ def test_the_pod_has_the_time_to_end_that_the_process_takes() -> None:
     seconds = settings().process.ultimate_exiting_timeout
     assert seconds is not None
     assert seconds + RELEASE_SECONDS < pod["terminationGracePeriodSeconds"]
+
+
+def test_its_probes_and_the_service_meet_the_port_that_the_process_takes_by_itself() -> None:
+    (container,) = deployment()["spec"]["template"]["spec"]["containers"]
+    defaults = {option.name: option.default for option in main.commands["run"].params}
+    (port,) = container["ports"]
+    assert port == {"name": "http", "containerPort": defaults["http_port"]}
+    assert (container["args"], defaults["http_host"]) == (["run"], "0.0.0.0")
+
+
+def test_a_replica_is_called_like_its_pod(monkeypatch: pytest.MonkeyPatch) -> None:
+    (container,) = deployment()["spec"]["template"]["spec"]["containers"]
+    (variable,) = container["env"]
+    assert variable["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.name"}}
+    monkeypatch.setenv(variable["name"], "maas-operator-0")
+    # Each process of it is another.
+    first, second = elected("").identity, elected("").identity
+    assert first != second
+    assert first.rpartition("_")[0] == second.rpartition("_")[0] == "maas-operator-0"
+
+
+def test_the_lease_is_where_the_option_says_else_where_the_pod_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "namespace"
+    monkeypatch.setattr(leases, "NAMESPACE_FILE", file)
+    assert elected("").namespace == NAMESPACE
+    file.write_text("where-the-pod-is")
+    assert elected("").namespace == "where-the-pod-is"
+    assert elected("elsewhere").namespace == "elsewhere"
+
+
+def test_the_terms_that_the_options_have_by_themselves_are_those_of_the_pages() -> None:
+    page = (DEPLOY.parent / "docs" / "failure-modes.md").read_text()
+    options = {option.opts[0]: str(option.default) for option in main.commands["run"].params}
+    for name in ("lease-duration", "renew-deadline", "retry-period"):
+        option = f"--leader-elect-{name}"
+        before = page[: page.index(f"(`{option}`)")]
+        assert f"{options[option][:-1]} s" in before[-150:]
 
 
 def test_a_blocked_loop_is_ended_and_a_slow_answer_is_not() -> None:

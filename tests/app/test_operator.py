@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import signal
+import socket
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
@@ -18,7 +20,7 @@ import pytest
 import yaml
 
 from maas_operator.api.crd.definitions import crd_files
-from maas_operator.domain.kinds import MODEL_PLATFORM
+from maas_operator.domain.kinds import LEASE, MODEL_PLATFORM
 from maas_operator.sandbox.kubeapi.errors import ApiError
 from maas_operator.sandbox.kubeapi.faults import Call
 from maas_operator.sandbox.kubeapi.in_process import InProcessCluster
@@ -37,7 +39,16 @@ MAIN = "from maas_operator.app.cli import main; main()"
 @asynccontextmanager
 async def operator(kubeconfig: Path, *more: str) -> AsyncIterator[Process]:
     options = ["run", "--kubeconfig", str(kubeconfig), "--http-host", "127.0.0.1", "--http-port", "0", *more]
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", MAIN, *options, stdout=PIPE, stderr=PIPE)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        MAIN,
+        *options,
+        stdout=PIPE,
+        stderr=PIPE,
+        # As a shell starts what is to run in its background.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    )
     try:
         async with asyncio.timeout(30):
             yield process
@@ -74,7 +85,8 @@ async def install(api: KubeApi) -> None:
         await InProcessCluster(api).apply(yaml.safe_load(text))
 
 
-async def test_it_serves_until_a_signal_and_exits_with_0(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_it_serves_until_a_signal_and_exits_with_0(number: signal.Signals, tmp_path: Path) -> None:
     async with KubeApi() as api, operator(api.write_kubeconfig(tmp_path / "kubeconfig")) as process:
         await install(api)
         logged = lines(process)
@@ -86,9 +98,29 @@ async def test_it_serves_until_a_signal_and_exits_with_0(tmp_path: Path) -> None
         served = set(re.findall(r"^(maas_operator_\w+?)(?:_bucket|_sum|_count)?[{ ]", page, re.MULTILINE))
         assert "maas_operator_build_info" in served
         assert served <= set(re.findall(r"maas_operator_\w+", METRICS_PAGE.read_text()))
-        process.terminate()
+        process.send_signal(number)
         assert [line["message"] async for line in logged] == ["stopped"]
         assert await process.wait() == 0
+        assert await InProcessCluster(api).list(LEASE) == []
+
+
+async def test_its_options_reach_what_they_are_for(tmp_path: Path) -> None:
+    async with KubeApi() as api:
+        kubeconfig = api.write_kubeconfig(tmp_path / "kubeconfig")
+        kubeconfig.write_text(kubeconfig.read_text().replace("current-context: sandbox", "current-context: elsewhere"))
+        terms = {"lease-duration": "7s", "renew-deadline": "5s", "retry-period": "1s", "resource-namespace": "default"}
+        election = [f"--leader-elect-{name}={value}" for name, value in terms.items()]
+        async with operator(
+            kubeconfig, "--context=sandbox", "--log-level=warning", "--leader-elect", *election
+        ) as process:
+            cluster = InProcessCluster(api)
+            while not (leases := await cluster.list(LEASE, namespace="default")):
+                await asyncio.sleep(0.1)
+            (lease,) = leases
+            assert lease["spec"]["leaseDurationSeconds"] == 7
+            assert lease["spec"]["holderIdentity"].startswith(f"{socket.gethostname()}_")
+            process.kill()
+            assert [line async for line in lines(process) if line["level"] == "INFO"] == []
 
 
 async def test_without_its_own_types_it_is_not_ready_and_says_what_to_do(tmp_path: Path) -> None:

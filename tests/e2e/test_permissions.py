@@ -37,7 +37,7 @@ EXCUSED: dict[str, dict[str, str]] = {
     "a runtime of somebody else, a claimed bucket and an autoscaler, which no model of the run has (tests/scenarios)": {
         "clusterservingruntimes.serving.kserve.io": "get",
         "objectbucketclaims.objectbucket.io": "create delete get patch",
-        "horizontalpodautoscalers.autoscaling": "delete get",
+        "horizontalpodautoscalers.autoscaling": "delete",
         "scaledobjects.keda.sh": "delete get",
     },
     "read where an earlier process has told an Event, on servers that let nothing of it change (tests/engine)": {
