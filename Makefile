@@ -64,7 +64,7 @@ rbac: $(VENV)/.dev ## Write deploy/rbac/ from the table of kinds
 docs: $(VENV)/.dev ## Write the reference pages from the models
 	$(BIN)/python docs/generate.py
 
-# Variables: OVERLAY (operator or openshift), IMAGE, THREESCALE_NAMESPACE, TIMEOUT_SECONDS.
+# Variables: OVERLAY (operator, openshift or yours), IMAGE, THREESCALE_NAMESPACE, TIMEOUT_SECONDS.
 install: ## Install or upgrade the operator in the cluster of your kubeconfig
 	@deploy/scripts/install
 

@@ -110,11 +110,11 @@ def _cell(text: str) -> str:
 
 
 def attribute_docstrings(class_: type) -> dict[str, str]:
-    """Return the docstring under each attribute of a class, which Python itself does not keep."""
+    """Return the docstring under each attribute of a class, on one line; Python itself does not keep them."""
     (definition,) = ast.parse(inspect.getsource(class_)).body
     assert isinstance(definition, ast.ClassDef)
     return {
-        before.targets[0].id: after.value.value
+        before.targets[0].id: " ".join(after.value.value.split())
         for before, after in zip(definition.body, definition.body[1:], strict=False)
         if isinstance(before, ast.Assign) and isinstance(before.targets[0], ast.Name)
         if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) and isinstance(after.value.value, str)

@@ -21,12 +21,12 @@ from prometheus_client.registry import Collector
 from maas_operator import __version__
 from maas_operator.domain.kinds import BACKEND, TABLE, Kind, Use
 from maas_operator.domain.objects import Ref
+from maas_operator.domain.observed import status_of
 from maas_operator.engine.applier import Applied
 from maas_operator.engine.cache import Cache
 from maas_operator.engine.engine import PassResult
 from maas_operator.engine.fence import WriteSeconds, always
 from maas_operator.engine.queue import WorkQueue
-from maas_operator.engine.status import status_of
 from maas_operator.engine.triggers import OWN_KINDS
 
 _PREFIX = "maas_operator"

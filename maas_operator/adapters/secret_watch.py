@@ -15,6 +15,7 @@ from maas_operator.adapters.kubernetes.client import KubernetesCluster, Scope
 from maas_operator.adapters.watches import OURS
 from maas_operator.domain.kinds import SECRET, Kind
 from maas_operator.domain.objects import Manifest
+from maas_operator.engine.cache import kept_of
 from maas_operator.engine.errors import ApiError, Forbidden
 from maas_operator.engine.triggers import named_secrets
 
@@ -85,6 +86,9 @@ class _Watch:
                     version = await self._follow(version)
                     await asyncio.sleep(REJOIN_SECONDS)
             except Forbidden as error:
+                # What nobody keeps true is not believed: who needs one reads it live, and tells that it can not.
+                for manifest in list(self._known.values()):
+                    self._tell("DELETED", manifest)
                 self._log(f"{error}. Bind the role maas-operator-threescale-secrets in {self._scope.namespace}")
                 await asyncio.sleep(FORBIDDEN_SECONDS)
             except ApiError as error:
@@ -117,8 +121,8 @@ class _Watch:
         if type_ == "DELETED":
             self._known.pop(uid, None)
         else:
-            # Without its content: it is kept to be told as deleted, no more.
-            self._known[uid] = {key: manifest[key] for key in ("apiVersion", "kind", "metadata")}
+            # It is kept to be told as deleted, no more.
+            self._known[uid] = kept_of(manifest)
         self._seen(manifest, SECRET, type_)
 
     def _log(self, problem: str) -> None:

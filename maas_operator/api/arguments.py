@@ -9,6 +9,7 @@ from maas_operator.api.base import ATOMIC, ApiModel, ListOf, Rule, text
 
 _GPUS: Final = 'spec.serving.resources.limits (for example "nvidia.com/gpu")'
 _GATEWAY: Final = "nothing: the gateway and the operator's Service speak plain HTTP on port 8080"
+_ADAPTERS: Final = "spec.model.adapters: it follows from their number"
 
 OWNED_FLAGS: Final = {
     "--model": "spec.model.source",
@@ -20,6 +21,9 @@ OWNED_FLAGS: Final = {
     "--hf-token": "spec.model.credentialsSecretRef",
     "--enable-lora": "spec.model.adapters",
     "--lora-modules": "spec.model.adapters",
+    "--max-lora-rank": "rank in spec.model.adapters",
+    "--max-loras": _ADAPTERS,
+    "--max-cpu-loras": _ADAPTERS,
     "--chat-template": "spec.serving.chatTemplateRef",
     "--tool-call-parser": "spec.serving.toolCallParser",
     "--enable-auto-tool-choice": "spec.serving.toolCallParser",

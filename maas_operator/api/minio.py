@@ -18,7 +18,7 @@ class MinIO(ApiModel):
     image: Annotated[str, text(r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$", max_length=512)] = (
         "quay.io/minio/minio:RELEASE.2024-12-18T13-15-44Z"
     )
-    """Image with the programs `minio`, `mc` and `sh`."""
+    """Image with the programs `minio`, `mc` and `sh`, which run as any user but root."""
 
 
 _BOTH: Final = "!has(self.minio) || !has(oldSelf.minio)"

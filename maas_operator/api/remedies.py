@@ -341,8 +341,8 @@ REASONS: Final[dict[Reason, ReasonDoc]] = {
     ),
     Reason.PLAN_MISSING: ReasonDoc("The model has no such plan.", "Choose one of the plans in the message."),
     Reason.PLAN_NOT_GRANTED: ReasonDoc(
-        "The plan is not published, and this namespace has no grant for it.",
-        "Choose a published plan, or ask the model's owner.",
+        "The plan is not published or needs an approval: it is for those whom the model's owner names.",
+        "Choose another plan, or have the model's owner name you in its spec.developers.",
     ),
     Reason.APPROVED: ReasonDoc("3scale accepts the subscription.", _NOTHING),
     Reason.APPROVAL_PENDING: ReasonDoc(

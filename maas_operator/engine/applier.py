@@ -178,7 +178,8 @@ class Applier:
             if again.is_contended():
                 return Outcome(Applied.REFUSED, refusal=contention(ref, _rival(await self._cluster.get(ref))))
         await guard()
-        outcome = _outcome(known, without_managed_fields(await self._write(desired, known)), again=again is not None)
+        live = without_managed_fields(await self._write(desired, known))
+        outcome = _outcome(desired, known, live, again=again is not None)
         if outcome.live is not None:
             self._memos[ref] = again or _Memo(wanted)
             self._memos[ref].remember(outcome.applied, _fingerprint(desired, outcome.live))
@@ -204,16 +205,16 @@ class Applier:
         return await self._cluster.apply(desired | {"metadata": metadata})
 
 
-def _outcome(known: Manifest | None, live: Manifest, *, again: bool) -> Outcome:
+def _outcome(desired: Manifest, known: Manifest | None, live: Manifest, *, again: bool) -> Outcome:
     if "deletionTimestamp" in live["metadata"]:
         return Outcome(Applied.DELETING)
     if known is None:
         return Outcome(Applied.CREATED, live)
     if version_of(known) == version_of(live):
         return Outcome(Applied.NOOP, live)
-    if _mark(known) < _mark(live):
-        return Outcome(Applied.CORRECTED_IN_3SCALE, live)
-    return Outcome(Applied.CORRECTED if again else Applied.CHANGED, live)
+    if again:
+        return Outcome(Applied.CORRECTED, live)
+    return Outcome(Applied.CORRECTED_IN_3SCALE if _mark(known) < _mark(desired) else Applied.CHANGED, live)
 
 
 def _mark(child: Manifest) -> str:

@@ -57,36 +57,41 @@ class Cache:
     def __init__(self, references: References = lambda manifest: ()) -> None:
         self._references = references
         self._objects: dict[Ref, Manifest] = {}
+        self._facets: dict[Ref, tuple[Hashable, ...]] = {}
         # A dict for its order: what is listed comes in the order of arrival.
         self._index: defaultdict[Hashable, dict[Ref, None]] = defaultdict(dict)
-        # The answer to a write may arrive after the news that the object is gone.
-        self._gone: dict[str, None] = {}
+        # The answer to a write may arrive after the news that the object is gone; and what only lost the label by which
+        # it is watched is told as gone as well. So with the last version of each uid.
+        self._gone: dict[str, str] = {}
 
     def put(self, manifest: Manifest) -> bool:
         """Take a version of an object, unless a newer one is known; tell whether it is another than before."""
         ref = ref_of(manifest)
         known = self._objects.get(ref)
-        if manifest["metadata"].get("uid") in self._gone:
+        died_at = self._gone.get(manifest["metadata"].get("uid", ""))
+        if died_at is not None and not _is_later(version_of(manifest), than=died_at):
+            return False
+        if known is not None and not _is_newer(version_of(manifest), than=version_of(known)):
             return False
         if known is not None:
-            if not _is_newer(version_of(manifest), than=version_of(known)):
-                return False
-            self._forget(ref, known)
+            self._forget(ref)
         self._objects[ref] = kept_of(manifest)
-        for facet in self._facets(ref, manifest):
+        # It may fail for an odd object: that one is found by its address only, and its next version as any other.
+        facets = self._facets[ref] = tuple(self._facets_of(ref, manifest))
+        for facet in facets:
             self._index[facet][ref] = None
         return True
 
     def remove(self, manifest: Manifest) -> bool:
         """Drop an object that is deleted; a successor of the same name stays. Tell whether it was known."""
         ref, uid = ref_of(manifest), manifest["metadata"].get("uid")
-        self._gone[uid] = None
+        self._gone[uid] = version_of(manifest)
         if len(self._gone) > TOMBSTONES:
             del self._gone[next(iter(self._gone))]
         known = self._objects.get(ref)
         if known is None or known["metadata"].get("uid") != uid:
             return False
-        self._forget(ref, known)
+        self._forget(ref)
         return True
 
     def get(self, ref: Ref) -> Manifest | None:
@@ -122,22 +127,24 @@ class Cache:
     def _having(self, facet: Hashable) -> list[Manifest]:
         return [self._objects[ref] for ref in self._index.get(facet, ())]
 
-    def _facets(self, ref: Ref, manifest: Manifest) -> set[Hashable]:
+    def _facets_of(self, ref: Ref, manifest: Manifest) -> set[Hashable]:
         facets: set[Hashable] = {(ref.kind, ""), (ref.kind, ref.namespace)}
         facets.update(("reference", target) for target in self._references(manifest))
         uid = owner_uid_of(manifest)
         return facets if uid is None else facets | {_Owner(uid)}
 
-    def _forget(self, ref: Ref, known: Manifest) -> None:
+    def _forget(self, ref: Ref) -> None:
         del self._objects[ref]
-        for facet in self._facets(ref, known):
+        for facet in self._facets.pop(ref, ()):
             del self._index[facet][ref]
             if not self._index[facet]:
                 del self._index[facet]
 
 
 def _is_newer(version: str, *, than: str) -> bool:
-    if version.isdecimal() and than.isdecimal():
-        return int(version) > int(than)
     # Versions are opaque by contract: where they are no numbers, the last one told wins.
-    return version != than
+    return _is_later(version, than=than) if version.isdecimal() and than.isdecimal() else version != than
+
+
+def _is_later(version: str, *, than: str) -> bool:
+    return version.isdecimal() and than.isdecimal() and int(version) > int(than)

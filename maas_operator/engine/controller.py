@@ -21,6 +21,7 @@ from maas_operator.domain.decision import Acceptance, Annotation, Decision, Patc
 from maas_operator.domain.kinds import OUTLIVED, Kind
 from maas_operator.domain.labels import FINALIZER, is_owned_by
 from maas_operator.domain.objects import Children, Manifest, Ref, Refusal, ref_of
+from maas_operator.domain.observed import status_of
 
 from .applier import Applied, Applier, ApplyObserver, Learn, Outcome
 from .cache import Cache, version_of, without_managed_fields
@@ -30,7 +31,7 @@ from .events import Events
 from .pass_log import changed
 from .pruner import Pruned, Pruner
 from .rehearsal import NobodyCounts, Rehearsal
-from .status import Status, inventory_of, merge, same, status_after, status_of, with_intents
+from .status import Status, inventory_of, merge, same, status_after, with_intents
 
 RESYNC_SECONDS: Final = 600.0
 REFUSED_SECONDS: Final = 60.0
@@ -316,9 +317,7 @@ class Pass(Generic[AnyWorld]):
         if words and not forced:
             self._withheld[ref] = words
             return
-        others = [name for name in live["metadata"]["finalizers"] if name != FINALIZER]
-        patch = {"op": "replace", "path": "/metadata/finalizers", "value": others}
-        await self._tools.cluster.json_patch(ref, [patch], resource_version=version_of(live))
+        await self._remove_finalizer(ref, live)
 
     async def _prune(self, decision: Decision) -> Pruned | None:
         if not decision.prune:
@@ -368,8 +367,16 @@ class Pass(Generic[AnyWorld]):
         if left:
             await self._tools.events.tell_left_behind(self._owner, left, now)
         reply = await self._tools.cluster.apply(_identity(self._owner), manager=FINALIZER_MANAGER)
+        if FINALIZER in reply["metadata"].get("finalizers", ()):
+            # Somebody has brought it back from a copy, and so has written our finalizer, too.
+            reply = await self._remove_finalizer(self._key, reply)
         self._tools.learn(without_managed_fields(reply), self._key)
         changed("let go")
+
+    async def _remove_finalizer(self, ref: Ref, live: Manifest) -> Manifest:
+        others = [name for name in live["metadata"]["finalizers"] if name != FINALIZER]
+        patch = {"op": "replace", "path": "/metadata/finalizers", "value": others}
+        return await self._tools.cluster.json_patch(ref, [patch], resource_version=version_of(live))
 
     def _next(self, decision: Decision, *, waits: bool) -> float:
         wishes = [RESYNC_SECONDS]

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from maas_operator.api.reasons import ConditionType
 from maas_operator.domain.kinds import Kind
 from maas_operator.domain.objects import Manifest, Ref
-
-from .status import status_of
+from maas_operator.domain.observed import status_of
 
 
 @dataclass(frozen=True, slots=True)

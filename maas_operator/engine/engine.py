@@ -76,7 +76,7 @@ class Engine:
         self.queue: WorkQueue[Ref] = WorkQueue(rng, waited=observer.waited)
         self._cache = cache
         self._informer = Informer(cache, self.queue)
-        self._relists = Relists(cluster, cache, self._informer, observer)
+        self._relists = Relists(cluster, cache, self.notify, observer)
         learn = self._informer.learn
         self._applier = Applier(cluster, cache, learn)
         tools = Tools(cluster, cache, learn, self._applier, Pruner(cluster), Events(cluster), Noting(observer), now)
@@ -96,7 +96,7 @@ class Engine:
         try:
             self._informer.notify(manifest, deleted=deleted)
         except Exception:
-            # One odd object of somebody must not cost the watch that tells of all the others.
+            # One odd object of somebody must not cost the watch, or the list, that tells of all the others.
             logger.exception("%s is not understood: nobody is told of it", ref)
 
     async def run(self) -> None:

@@ -15,7 +15,7 @@ from maas_operator.domain.labels import FORCE_DELETE
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 
 from .cluster import MANAGER, Cluster
-from .errors import ApiError, NamespaceTerminating, Rejected
+from .errors import ApiError, Conflict, NamespaceTerminating, NotFound, Rejected
 
 logger = logging.getLogger(__name__)
 
@@ -27,8 +27,9 @@ _NOTE_BYTES: Final = 1024
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What of an Event stays when it is repeated, and how often it was told."""
+    """An Event that is there: what of it stays when it is repeated, and how often it was told."""
 
+    uid: str
     time: str
     note: str
     count: int = 1
@@ -71,22 +72,34 @@ class Events:
         told = self._told.pop(ref, None)
         try:
             told = await self._write(event, told)
+        except (Conflict, NotFound):
+            # The API drops Events after an hour or so: then there is nothing to repeat, and the words of then are old.
+            if told is None:
+                raise
+            told = await self._write(event, None)
         except Rejected:
             # Nothing but the series of an Event may change: somebody else, or we before a restart, told it first.
             first = await self._cluster.get(ref)
             count = (first.get("series") or {}).get("count", 1)
-            told = await self._write(event, _Told(first["eventTime"], first.get("note", ""), count))
+            known = _Told(first["metadata"]["uid"], first["eventTime"], first.get("note", ""), count)
+            told = await self._write(event, known)
         self._told[ref] = told
         if len(self._told) > REMEMBERED:
             del self._told[next(iter(self._told))]
 
     async def _write(self, event: Manifest, told: _Told | None) -> _Told:
         if told is None:
-            await self._cluster.apply(event)
-            return _Told(event["eventTime"], event["note"])
+            live = await self._cluster.apply(event)
+            return _Told(live["metadata"]["uid"], event["eventTime"], event["note"])
         count = told.count + 1
-        series = {"count": count, "lastObservedTime": event["eventTime"]}
-        await self._cluster.apply(event | {"eventTime": told.time, "note": told.note, "series": series})
+        repeated = {
+            # With the uid the API updates this very Event, and never makes one.
+            "metadata": event["metadata"] | {"uid": told.uid},
+            "eventTime": told.time,
+            "note": told.note,
+            "series": {"count": count, "lastObservedTime": event["eventTime"]},
+        }
+        await self._cluster.apply(event | repeated)
         return replace(told, count=count)
 
 

@@ -6,6 +6,7 @@ import logging
 
 from maas_operator.domain.kinds import EVENT
 from maas_operator.domain.objects import Manifest
+from maas_operator.domain.serving.words import quoted
 
 from .errors import ApiError
 from .events import time_of
@@ -22,3 +23,8 @@ async def said_in(namespace: str, lookup: Lookup) -> list[Manifest]:
         logger.warning("what is said in the namespace %s is not known: %s", namespace, error)
         return []
     return sorted(events, key=time_of)
+
+
+def words_of(event: Manifest) -> str:
+    """Return what an Event says, fit to be passed on."""
+    return quoted(str(event.get("note") or ""))

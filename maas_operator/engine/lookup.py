@@ -50,4 +50,4 @@ class Lookup:
 
 def of_product(applications: Iterable[Manifest], product: Ref) -> list[Manifest]:
     """Return the Applications that use a Product."""
-    return [one for one in applications if one["spec"]["productCR"]["name"] == product.name]
+    return [one for one in applications if one["spec"]["productCR"].get("name") == product.name]

@@ -10,15 +10,16 @@ from pydantic import SecretStr
 
 from maas_operator.api.minio import MinIO
 from maas_operator.api.model_platform import ModelPlatform
-from maas_operator.domain.kinds import MODEL_SERVICE, NAMESPACE, POD, STATEFUL_SET
+from maas_operator.domain.kinds import MODEL_SERVICE, POD, STATEFUL_SET
 from maas_operator.domain.minio import names
+from maas_operator.domain.minio.pod import pod_security
 from maas_operator.domain.minio.progress import NO_EVIDENCE, MinIOEvidence, is_ready
 from maas_operator.domain.minio.server import pod_labels
 from maas_operator.domain.objects import Manifest, Ref
 from maas_operator.domain.observed import status_of
 from maas_operator.domain.people.secrets import read_secret
 
-from .hearsay import said_in
+from .hearsay import said_in, words_of
 from .lookup import Lookup
 
 BACKEND: Final = "MinIO"
@@ -40,13 +41,14 @@ class MinIOEvidenceFinder:
         orphaned = any(ref.kind == STATEFUL_SET and (minio is None or ref.namespace != minio.namespace) for ref in seen)
         if minio is None:
             return MinIOEvidence(users=await self._users(platform, (), live=True)) if orphaned else NO_EVIDENCE
-        namespace = await self.lookup.find(Ref(NAMESPACE, "", minio.namespace))
+        namespace = await self.lookup.find(names.place_ref(minio.namespace))
         if namespace is None:
             return NO_EVIDENCE
         root = await self.lookup.find(names.root_ref(minio.namespace))
         claim = await self.lookup.find(names.claim_ref(minio.namespace))
         evidence = MinIOEvidence(
             namespace_uid=namespace["metadata"]["uid"],
+            security=pod_security(namespace),
             claim=claim,
             root=read_secret(root) if root else None,
             fresh=self.fresh(),
@@ -86,7 +88,7 @@ class MinIOEvidenceFinder:
             (ref.kind.name, ref.name): ref
             for ref in (names.claim_ref(minio.namespace), names.stateful_set_ref(minio.namespace))
         }
-        return {about[key]: str(one.get("note", "")) for one in news if (key := _subject(one)) in about}
+        return {about[key]: words_of(one) for one in news if (key := _subject(one)) in about}
 
 
 def _users_of(platform: ModelPlatform, services: Iterable[Manifest]) -> frozenset[str]:

@@ -18,7 +18,7 @@ from maas_operator.domain.objects import Manifest, Ref, ref_of
 
 from .errors import ThreescaleError
 from .events import time_of
-from .hearsay import said_in
+from .hearsay import said_in, words_of
 from .lookup import Lookup
 from .shared import Shared
 from .tenants import Tenants
@@ -72,7 +72,7 @@ class ObstacleFinder:
     async def _listen(self, namespace: str) -> dict[str, str]:
         """Return what was said last of each object in a namespace, by its uid."""
         return {
-            one["regarding"].get("uid", ""): f"at {time_of(one)}: {one.get('note', '')}"
+            one["regarding"].get("uid", ""): f"at {time_of(one)}: {words_of(one)}"
             for one in await said_in(namespace, self._lookup)
             if str(one.get("reason", "")).startswith(_FAILURE)
         }

@@ -14,7 +14,6 @@ from maas_operator.domain.objects import Manifest, Ref, ref_of
 from .cache import Cache
 from .cluster import Cluster
 from .errors import KindNotServed, OperatorError, Unavailable
-from .informer import Informer
 
 INTERVAL_SECONDS: Final = 1800.0
 DELAY_SECONDS: Final = 5.0
@@ -30,13 +29,20 @@ class RelistObserver(Protocol):
         """Count it, and the ghosts that it found."""
 
 
+class Notify(Protocol):
+    """Takes in what a list says."""
+
+    def __call__(self, manifest: Manifest, *, deleted: bool = False) -> None:
+        """Take in an object, or that it is gone."""
+
+
 class Relists:
     """Lists watched kinds: all of them from time to time, and one soon after somebody asked for it."""
 
-    def __init__(self, cluster: Cluster, cache: Cache, informer: Informer, observer: RelistObserver) -> None:
+    def __init__(self, cluster: Cluster, cache: Cache, notify: Notify, observer: RelistObserver) -> None:
         self._cluster = cluster
         self._cache = cache
-        self._informer = informer
+        self._notify = notify
         self._observer = observer
         self._asked: set[Kind] = set()
         self._woken = asyncio.Event()
@@ -80,10 +86,10 @@ class Relists:
         for manifest in live:
             # Of others' kinds only those count that a watch with its selector has told.
             if _is_ours(kind) or ref_of(manifest) in before:
-                self._informer.notify(manifest)
+                self._notify(manifest)
         ghosts = self._cache.ghosts(before, live)
         for ghost in ghosts:
-            self._informer.notify(ghost, deleted=True)
+            self._notify(ghost, deleted=True)
         return len(ghosts)
 
     async def _list(self, kind: Kind, namespace: str, labels: dict[str, str]) -> list[Manifest]:

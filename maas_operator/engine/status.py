@@ -11,14 +11,9 @@ from maas_operator.domain.conditions import Condition
 from maas_operator.domain.decision import ChildState, Decision
 from maas_operator.domain.kinds import kind_of
 from maas_operator.domain.objects import Children, Manifest, Ref, ref_of
+from maas_operator.domain.observed import status_of
 
 Status = Mapping[str, Any]
-
-
-def status_of(owner: Manifest) -> Status:
-    """Return an object's status, empty if it has none yet."""
-    status: Status = owner.get("status") or {}
-    return status
 
 
 def inventory_of(owner: Manifest) -> dict[Ref, Manifest]:

@@ -26,6 +26,7 @@ from maas_operator.domain.kinds import (
 )
 from maas_operator.domain.labels import OWNER_KIND, OWNER_NAME, OWNER_NAMESPACE, labels_of
 from maas_operator.domain.objects import Manifest, Ref, ref_of
+from maas_operator.domain.observed import status_of
 
 from .cache import Cache
 from .status import inventory_of
@@ -91,8 +92,8 @@ def _face(manifest: Manifest | None) -> Manifest:
     """Return what others may see of an object of ours: not the counters and words that change with every child."""
     if manifest is None:
         return {}
+    status = status_of(manifest)
     # Older servers say null where nothing is.
-    status = manifest.get("status") or {}
     conditions = {condition["type"]: condition["status"] for condition in status.get("conditions") or ()}
     hidden = {"children", "observedGeneration", "pendingChanges", "pendingConsequences"}
     return {
@@ -181,7 +182,7 @@ def _service_id(ref: Ref, route: Manifest) -> Iterable[ServiceId]:
 
 
 def _product_id(ref: Ref, product: Manifest) -> Iterable[ServiceId]:
-    number = (product.get("status") or {}).get("productId")
+    number = status_of(product).get("productId")
     if number:
         yield ServiceId(str(number))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -10,9 +11,10 @@ import pytest
 import pytest_asyncio
 
 from maas_operator.adapters.kubernetes.client import KubernetesCluster, Scope
-from maas_operator.domain.kinds import BACKEND, NAMESPACE, SERVICE
+from maas_operator.domain.kinds import BACKEND, EVENT, NAMESPACE, SERVICE
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.engine.errors import Conflict, KindNotServed, NotFound, Rejected
+from maas_operator.engine.events import Events
 
 
 @pytest_asyncio.fixture
@@ -142,3 +144,23 @@ async def test_a_dry_run_tells_what_would_come_of_a_json_patch(cluster: Kubernet
     patched = await cluster.json_patch(ref, [change], resource_version=read, dry_run=True)
     assert patched["metadata"]["labels"] == {"a": "c"}
     assert await cluster.get(ref) == applied
+
+
+async def test_an_event_is_repeated_while_it_is_there_and_else_begins_anew(
+    cluster: KubernetesCluster, namespace: str
+) -> None:
+    subject, events = await cluster.apply(service(namespace)), Events(cluster)
+
+    async def tell(message: str) -> Manifest:
+        condition = {"type": "Ready", "reason": "X", "message": message}
+        before, after = condition | {"status": "True"}, condition | {"status": "False"}
+        await events.tell_transitions(subject, [before], [after], datetime.now(UTC))
+        [found] = await cluster.list(EVENT, namespace=namespace)
+        return found
+
+    await tell("first")
+    repeated = await tell("second")
+    assert (repeated["note"], repeated["series"]["count"]) == ("Ready is False: first", 2)
+    await cluster.delete(ref_of(repeated), uid=repeated["metadata"]["uid"])
+    anew = await tell("third")
+    assert (anew["note"], anew.get("series")) == ("Ready is False: third", None)

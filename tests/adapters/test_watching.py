@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ import pytest_asyncio
 from maas_operator.adapters import kopf_events, secret_watch
 from maas_operator.adapters.first_lists import caught_up, live_lists
 from maas_operator.adapters.kopf_events import EventsLost, KopfEvents, settings
+from maas_operator.adapters.kubernetes import client
 from maas_operator.adapters.kubernetes.access import Access, connect, login
 from maas_operator.adapters.kubernetes.client import KubernetesCluster
 from maas_operator.adapters.secret_watch import SecretWatches
@@ -134,6 +136,20 @@ async def test_kopf_tells_what_is_there_and_what_changes(
         await told.until(("ADDED", ref_of(added)))
         await cluster.delete(ref_of(added), uid=added["metadata"]["uid"])
         await told.until(("DELETED", ref_of(added)))
+
+
+async def test_what_lost_the_label_by_which_it_is_watched_is_known_again_when_it_has_that_again(
+    access: Access, cluster: KubernetesCluster, namespace: str
+) -> None:
+    told = Told()
+    async with running(KopfEvents(access, told).run()):
+        mine = ref_of(await cluster.apply(ours(namespace, "mine")))
+        await told.about(mine)
+        await cluster.apply(service(namespace, "mine"))
+        await told.until(("DELETED", mine))
+        assert told.cache.get(mine) is None
+        await cluster.apply(ours(namespace, "mine"))
+        await told.about(mine)
 
 
 async def test_that_the_loop_of_kopf_stands_still_is_seen_from_outside(
@@ -332,11 +348,49 @@ async def test_a_secret_that_goes_while_no_platform_names_it_is_told_as_deleted_
         await told.until(("DELETED", ref_of(first)))
 
 
+async def test_of_a_secret_nothing_is_remembered_that_it_says(cluster: KubernetesCluster, namespace: str) -> None:
+    told = Told()
+    content = secret(namespace, "account")
+    content["metadata"]["annotations"] = {"kubectl.kubernetes.io/last-applied-configuration": "czNjcmV0"}
+    account = ref_of(await cluster.apply(content))
+    watches = SecretWatches(cluster, told)
+    async with running(watches.run()):
+        watches.platform_seen(platform(namespace), None)
+        await told.until((None, account))
+    kept = json.dumps([*watches._known.values()])
+    assert account.name in kept
+    assert "czNjcmV0" not in kept
+    assert content["data"]["token"] not in kept
+
+
 def test_a_server_that_answers_by_errors_for_minutes_ends_no_watch() -> None:
     backoffs = settings().networking.error_backoffs
     assert isinstance(backoffs, tuple)
     assert sum(backoffs) >= 600
     assert max(backoffs) <= 5, "so that it goes on soon after"
+
+
+async def test_secrets_that_may_not_be_watched_any_more_are_not_believed_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "WATCH_SECONDS", 1)
+    denied = False
+
+    async def deny(call: Call) -> None:
+        if denied and call.kind == "Secret" and call.verb in (Verb.LIST, Verb.WATCH):
+            raise ApiError(403, "Forbidden", "no")
+
+    told = Told()
+    async with KubeApi() as api, connect(Access(kubeconfig=api.write_kubeconfig(tmp_path / "kubeconfig"))) as cluster:
+        account = ref_of(await cluster.apply(secret("default", "account")))
+        api.faults.add(deny)
+        watches = SecretWatches(cluster, told)
+        watches.platform_seen(platform("default"), None)
+        async with running(watches.run()):
+            await told.about(account)
+            denied = True
+            await told.until(("DELETED", account))
+    assert told.cache.get(account) is None
 
 
 async def test_a_missing_permission_on_secrets_is_logged_once_and_cured_when_it_is_given(

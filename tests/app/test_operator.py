@@ -166,14 +166,23 @@ async def test_an_api_server_that_is_away_later_is_no_reason_to_restart_and_then
         assert process.returncode is None
 
 
-async def test_a_missing_permission_is_named_once_and_exits_with_1(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "options", "words"),
+    [
+        ("Pod", [], "pods: Forbidden: no"),
+        ("Lease", ["--leader-elect"], "Lease maas-operator/maas-operator: Forbidden: no"),
+    ],
+)
+async def test_a_missing_permission_is_named_once_and_exits_with_1(
+    tmp_path: Path, kind: str, options: list[str], words: str
+) -> None:
     async def deny(call: Call) -> None:
-        if call.kind == "Pod":
-            raise ApiError(403, "Forbidden", "cannot list pods")
+        if call.kind == kind:
+            raise ApiError(403, "Forbidden", "no")
 
     async with KubeApi() as api:
         api.faults.add(deny)
-        async with operator(api.write_kubeconfig(tmp_path / "kubeconfig")) as process:
+        async with operator(api.write_kubeconfig(tmp_path / "kubeconfig"), *options) as process:
             messages = [(line["level"], line["message"]) async for line in lines(process)]
             assert await process.wait() == 1
-    assert messages[1:] == [("CRITICAL", "pods: Forbidden: cannot list pods")]
+    assert messages[1:] == [("CRITICAL", words)]

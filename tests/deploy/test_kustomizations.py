@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 from maas_operator.api.base import API_VERSION
 from maas_operator.api.parse import parse
 from maas_operator.app.rbac import NAMESPACE
-from tests.deploy.kustomizations import DEPLOY, EVERY_FOLDER, FOLDERS, address, built, kustomization, listed
+from tests.deploy.kustomizations import DEPLOY, EVERY_FOLDER, FOLDERS, ROOT, address, built, kustomization, listed
 from tests.upstream import DELIVERED, needs_crds, objections
 
 OPERATOR = DEPLOY / "operator"
@@ -93,6 +95,28 @@ def test_service_policy_and_deployment_mean_the_same_pods_and_port() -> None:
     names = {port["name"] for port in container["ports"]}
     assert {port["port"] for port in rule["ports"]} == {"http"} <= names
     assert {port["targetPort"] for port in objects["Service"]["spec"]["ports"]} == {"http"}
+
+
+def test_the_settings_of_ones_own_on_the_page_become_a_standby_and_links_in_alerts(tmp_path: Path) -> None:
+    for name in ("deploy", "crds"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    site = tmp_path / "deploy" / "site"
+    site.mkdir()
+    page = (ROOT / "docs" / "install.md").read_text()
+    (block,) = re.findall(r"^```yaml\n(resources: .*?)^```", page, re.MULTILINE | re.DOTALL)
+    (site / "kustomization.yaml").write_text(block)
+    objects, as_delivered = built(site), {address(one) for one in built(OPENSHIFT)}
+    assert {address(one) for one in objects} == as_delivered
+    (deployment,) = (one["spec"] for one in objects if one["kind"] == "Deployment")
+    (container,) = deployment["template"]["spec"]["containers"]
+    assert (deployment["replicas"], container["args"]) == (2, ["run", "--leader-elect"])
+    rules = [
+        rule for one in objects if one["kind"] == "PrometheusRule" for g in one["spec"]["groups"] for rule in g["rules"]
+    ]
+    assert rules
+    for rule in rules:
+        link = f"https://git.example.com/maas-operator/docs/alerts.md#{rule['alert'].lower()}"
+        assert rule["annotations"]["runbook_url"] == link
 
 
 def test_all_that_is_namespaced_is_in_our_namespace_or_in_that_of_3scale() -> None:

@@ -49,6 +49,12 @@ def test_anchors_are_titles(page: Path) -> None:
     assert [(target.name, anchor) for target, anchor in links(page) if anchor and anchor not in anchors(target)] == []
 
 
+@EVERY_PAGE
+def test_a_row_of_a_table_is_one_line(page: Path) -> None:
+    prose = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    assert re.findall(r"^\|.*[^|\n]$", prose, re.MULTILINE) == []
+
+
 def test_every_page_can_be_reached_from_the_readme() -> None:
     seen: set[Path] = set()
     waiting = [ROOT / "README.md"]

@@ -154,6 +154,16 @@ async def test_a_child_that_is_touched_since_3scale_has_something_else_is_a_corr
     assert (await bench.apply(marked("2026-01-01T00:10:00Z"))).applied is Applied.CORRECTED_IN_3SCALE
 
 
+async def test_what_somebody_else_changed_is_changed_back_whatever_mark_they_leave_on_it(bench: Bench) -> None:
+    await bench.apply(secret(KEY, "one"))
+    theirs = secret(KEY, "theirs")
+    theirs["metadata"]["annotations"] = {labels.CORRECTED_AT: "9"}
+    await bench.stage.user.apply(theirs)
+    await bench.see(KEY)
+    assert (await bench.apply(secret(KEY, "one"))).applied is Applied.CORRECTED
+    assert (await bench.apply(secret(KEY, "two"))).applied is Applied.CHANGED
+
+
 async def test_what_somebody_else_adds_is_left_to_them(bench: Bench) -> None:
     await bench.apply(backend())
     await bench.stage.user.apply(manifest(BACK, spec={"more": 1}))

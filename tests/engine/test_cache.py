@@ -10,6 +10,7 @@ from maas_operator.engine.cache import TOMBSTONES, Cache
 from tests.engine.stage import manifest
 
 ONE = Ref(BACKEND, "3scale", "one")
+TARGET = Ref(MODEL_SERVICE, "llm", "later")
 
 
 def seen(ref: Ref = ONE, *, version: str = "1", uid: str = "u1", owner: str = "", **content: Any) -> Manifest:
@@ -85,16 +86,29 @@ def test_a_new_version_is_found_by_its_new_owner_only() -> None:
 
 
 def test_what_refers_to_an_object_is_found_before_that_exists() -> None:
-    target = Ref(MODEL_SERVICE, "llm", "later")
-
     def references(found: Manifest) -> Iterable[Hashable]:
-        return [target] if found.get("spec") else []
+        return [TARGET] if found.get("spec") else []
 
     cache = Cache(references)
     cache.put(seen(spec={"refers": True}))
-    assert cache.referring_to(target) == [seen(spec={"refers": True})]
+    assert cache.referring_to(TARGET) == [seen(spec={"refers": True})]
     cache.put(seen(version="2"))
-    assert not cache.referring_to(target)
+    assert not cache.referring_to(TARGET)
+
+
+def test_a_version_that_is_not_understood_is_found_by_its_address_only_and_the_next_one_counts() -> None:
+    def references(found: Manifest) -> Iterable[Hashable]:
+        return found.get("spec", {}).get("refers", ())
+
+    cache = Cache(references)
+    odd = seen(version="2", spec=["odd"], owner="o")
+    with pytest.raises(AttributeError):
+        cache.put(odd)
+    assert (cache.get(ONE), cache.owned_by("o")) == (odd, [])
+    assert cache.put(seen(version="3", spec={"refers": [TARGET]}, owner="o"))
+    assert cache.referring_to(TARGET) == cache.owned_by("o") != []
+    assert cache.remove(seen(version="4"))
+    assert (cache.get(ONE), cache.owned_by("o")) == (None, [])
 
 
 def test_a_deleted_object_is_gone_from_all_its_lists() -> None:
@@ -112,12 +126,21 @@ def test_news_of_the_death_of_a_predecessor_leaves_the_successor() -> None:
     assert cache.get(ONE) is not None
 
 
-def test_a_late_answer_does_not_bring_a_deleted_object_back() -> None:
+@pytest.mark.parametrize(("last", "late"), [("3", "2"), ("3", "3"), ("b", "a"), ("3", ""), ("", "3")])
+def test_a_late_answer_does_not_bring_a_deleted_object_back(last: str, late: str) -> None:
     cache = Cache()
     cache.put(seen())
-    cache.remove(seen())
-    assert not cache.put(seen(version="2"))
-    assert cache.put(seen(version="3", uid="successor"))
+    cache.remove(seen(version=last))
+    assert not cache.put(seen(version=late))
+    assert cache.put(seen(version="4", uid="successor"))
+
+
+def test_what_only_lost_the_label_by_which_it_is_watched_is_news_when_it_has_that_again() -> None:
+    cache = Cache()
+    cache.put(seen(version="9", owner="o"))
+    assert cache.remove(seen(version="10", owner="o"))
+    assert cache.put(seen(version="11", owner="o"))
+    assert cache.owned_by("o")
 
 
 def test_an_answer_later_than_the_death_of_an_unknown_object_does_not_bring_it_in() -> None:

@@ -357,6 +357,22 @@ async def test_an_owner_that_others_hold_is_none_of_our_business(bench: Bench) -
     assert FINALIZER not in (await bench.stage.owner())["metadata"]["finalizers"]
 
 
+@pytest.mark.parametrize("held", [False, True])
+async def test_an_owner_that_was_brought_back_from_a_copy_is_let_go_although_somebody_wrote_our_finalizer(
+    bench: Bench, held: bool
+) -> None:
+    copy = toy()
+    copy["metadata"]["finalizers"] = [FINALIZER]
+    await bench.stage.user.apply(copy, manager="kubectl-create")
+    await bench.settle()
+    if held:
+        await bench.stage.hold(OWNER)
+    await bench.stage.user.delete(OWNER)
+    assert await bench.reconcile() is None
+    left = await bench.stage.find(OWNER)
+    assert (left["metadata"]["finalizers"] if left else []) == ["example.com/hold"] * held
+
+
 async def test_a_child_under_deletion_is_waited_for_and_made_anew(bench: Bench) -> None:
     await bench.settle()
     await bench.stage.hold(FRONT)

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from maas_operator.domain.kinds import BACKEND, MODEL_SERVICE, PRODUCT
+from maas_operator.domain.labels import MANAGED_BY, OPERATOR
 from maas_operator.domain.objects import Ref
 from maas_operator.engine import engine as engine_module
 from maas_operator.engine.applier import Applied
 from maas_operator.engine.engine import PASS_SECONDS, WORKERS, PassResult
+from maas_operator.engine.relist import INTERVAL_SECONDS
 from maas_operator.sandbox.kubeapi import errors as api
 from maas_operator.sandbox.kubeapi.faults import Call, Moment, Verb
 from tests.engine.stage import BACK, FRONT, GATEWAY, HOME, KEY, OWNER, RUNTIME, Stage, manifest, toy
@@ -285,6 +287,38 @@ async def test_an_odd_object_of_somebody_costs_no_watch_and_is_named(
     [record] = [one for one in caplog.records if one.levelno == logging.ERROR]
     assert record.getMessage() == "Backend 3scale/odd is not understood: nobody is told of it"
     assert await stage.ready() == ("True", "Ready")
+
+
+async def test_an_odd_object_in_a_fresh_list_ends_nothing_and_is_named(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def appear() -> None:
+        odd = manifest(Ref(BACKEND, GATEWAY, "odd"), status={"conditions": ["s3cret"]})
+        odd["metadata"]["labels"] = {MANAGED_BY: OPERATOR}
+        await asyncio.sleep(1)
+        for subresource in ("", "status"):
+            await stage.user.apply(odd, subresource=subresource)
+
+    stage.gateway_works = False
+    stage.deaf.add(BACKEND)
+    await run_for(INTERVAL_SECONDS + 60, stage.run(INTERVAL_SECONDS + 30), appear())
+    [record] = [one for one in caplog.records if one.levelno == logging.ERROR]
+    assert record.getMessage() == "Backend 3scale/odd is not understood: nobody is told of it"
+
+
+async def test_what_only_a_fresh_list_tells_as_gone_is_as_forgotten_as_what_a_watch_told(stage: Stage) -> None:
+    async def vanish() -> None:
+        await asyncio.sleep(60)
+        stage.deaf.add(BACKEND)
+        await stage.user.apply(toy(text="a", paused=True))
+        await asyncio.sleep(60)
+        await stage.user.delete(BACK)
+
+    await stage.user.apply(toy(text="a"))
+    engine = stage.restart()
+    await run_for(INTERVAL_SECONDS + 60, stage.run(INTERVAL_SECONDS + 30, engine), vanish())
+    assert stage.counts.ghosts[BACKEND] == 1
+    assert BACK not in engine._applier._memos
 
 
 async def test_an_end_in_the_midst_of_a_pass_is_no_failure(stage: Stage) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from maas_operator.domain.kinds import EVENT, MODEL_PLATFORM, MODEL_SERVICE
-from maas_operator.domain.objects import Manifest, Ref
+from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.engine.events import Events, transitions
 from maas_operator.sandbox.kubeapi import errors as api
 from maas_operator.sandbox.kubeapi.faults import Call
@@ -113,6 +113,19 @@ async def test_an_event_costs_one_call_also_when_it_is_repeated(stage: Stage) ->
     assert (event["series"]["count"], event["note"]) == (3, "ModelReady is False: first")
 
 
+async def test_an_event_that_the_server_has_dropped_begins_anew_with_what_is_true_now(stage: Stage) -> None:
+    subject, told = await stage.user.apply(toy()), Events(stage.cluster)
+    for message in ("of yesterday", "of today"):
+        for old in await events(stage):
+            await stage.user.delete(ref_of(old))
+        await told.tell_transitions(subject, [condition("True")], [condition("False", message=message)], stage.now())
+        await asyncio.sleep(86_400)
+    [event] = await events(stage)
+    assert event["note"] == "ModelReady is False: of today"
+    assert event["eventTime"] == "2026-01-02T00:00:00.000000Z"
+    assert "series" not in event
+
+
 async def test_only_so_many_events_are_remembered(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("maas_operator.engine.events.REMEMBERED", 1)
     subject, told = await stage.user.apply(toy()), Events(stage.cluster)
@@ -140,9 +153,12 @@ async def test_in_a_namespace_that_goes_nobody_misses_an_event(stage: Stage, cap
     assert caplog.text == ""
 
 
-async def test_a_lost_event_is_only_logged(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(("code", "reason"), [(403, "Forbidden"), (404, "NotFound"), (409, "Conflict")])
+async def test_a_lost_event_is_only_logged(
+    stage: Stage, caplog: pytest.LogCaptureFixture, code: int, reason: str
+) -> None:
     async def refuse(call: Call) -> None:
-        raise api.ApiError(403, "Forbidden", "no events for you")
+        raise api.ApiError(code, reason, "no events for you")
 
     subject = await stage.user.apply(toy())
     stage.kubeapi.faults.add(refuse)

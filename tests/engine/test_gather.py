@@ -7,10 +7,11 @@ import re
 import pytest
 
 from maas_operator.api.model_service import ModelService
-from maas_operator.domain.kinds import SECRET
+from maas_operator.domain.kinds import PRODUCT, SECRET
 from maas_operator.domain.objects import Ref
 from maas_operator.engine.errors import InvalidSpec
 from maas_operator.engine.gather import random_secret, read, secret_refs
+from maas_operator.engine.lookup import of_product
 from tests.domain.worlds import a_platform, a_subscription
 
 GIVEN = {"user": {"username": "dev1", "email": "dev1@example.com", "passwordSecretRef": {"name": "mine"}}}
@@ -32,6 +33,11 @@ def test_an_object_that_this_version_can_not_read_is_named_with_its_fields() -> 
     with pytest.raises(InvalidSpec, match=r"ModelService llm/old is not valid: spec\.model\.source\.uri") as caught:
         read(ModelService, stored)
     assert "canary" not in str(caught.value)
+
+
+def test_an_application_of_no_product_which_the_api_takes_uses_none() -> None:
+    applications = [{"spec": {"productCR": product}} for product in ({}, {"name": "one"}, {"name": "another"})]
+    assert of_product(applications, Ref(PRODUCT, "3scale", "one")) == [applications[1]]
 
 
 def test_a_given_password_is_looked_for_in_the_consumers_namespace() -> None:

@@ -99,6 +99,13 @@ async def test_the_last_words_about_what_is_going_are_told_with_their_time(stage
     assert obstacles.words == {ref_of(product): "at 2026-01-01T00:00:03.0Z: last"}
 
 
+@pytest.mark.parametrize(("note", "told"), [("token=s3cret is refused", "token=[hidden] is refused"), (None, "")])
+async def test_words_are_told_without_what_looks_secret(stage: Bench, note: str | None, told: str) -> None:
+    product = a_child(going=True)
+    stage.put(an_event(product, "one") | {"note": note})
+    assert (await stage.inquiries.obstacles([product])).words == {ref_of(product): f"at 2026-01-01T00:00:01Z: {told}"}
+
+
 async def test_what_is_not_going_yet_is_not_listened_for(stage: Bench) -> None:
     stage.put(an_event(a_child(), "no"))
     assert (await stage.inquiries.obstacles([a_child()])).words == {}

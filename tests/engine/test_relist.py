@@ -26,7 +26,7 @@ class Bench:
         self.cache = Cache(references)
         self.counts = Counts()
         queue: WorkQueue[Ref] = WorkQueue(lambda: 0.5)
-        self.relists = Relists(stage.cluster, self.cache, Informer(self.cache, queue), self.counts)
+        self.relists = Relists(stage.cluster, self.cache, Informer(self.cache, queue).notify, self.counts)
 
     async def known(self, ref: Ref, *, ours: bool = False, **content: object) -> Manifest:
         found = await self.there(ref, ours=ours, **content)

@@ -94,13 +94,13 @@ async def test_a_secret_of_our_name_counts_only_if_it_is_ours(ours: bool) -> Non
 
 async def test_the_last_warning_about_a_claim_is_heard_while_it_is_not_bound() -> None:
     events = [
-        an_event("the newest", at="03"),
+        an_event("the newest: secretKey=s3cret", at="03"),
         an_event("an old one"),
         an_event("of another", uid="other", at="09"),
         an_event("all is well", type_="Normal", at="09"),
     ]
     found = await find(Cluster(events=events), with_storage(), phase="Pending")
-    assert found.words == {CLAIM: "NotReady: the newest"}
+    assert found.words == {CLAIM: "NotReady: the newest: secretKey=[hidden]"}
     bound = Cluster(events=events)
     assert (await find(bound, with_storage())).words == {}
     assert EVENT not in {ref.kind for ref in bound.asked}

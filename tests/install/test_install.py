@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import pytest
 
+from maas_operator.app.rbac import MINIO_NAMESPACE
 from maas_operator.domain.kinds import MODEL_PLATFORM, MODEL_SERVICE, NAMESPACE, SECRET, Kind
 from maas_operator.domain.labels import OPERATOR
 from maas_operator.domain.objects import Ref, ref_of
@@ -32,9 +33,13 @@ async def test_an_installation_serves_the_example_and_goes_without_a_trace(admin
     assert (await administrator.make("uninstall"))[0] == 0
     assert await world.find(Ref(NAMESPACE, "", OPERATOR)) is None
     namespaces = [one for one in listed(EXAMPLE / "platform") if one["kind"] == "Namespace"]
+    namespaces.append({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": MINIO_NAMESPACE}})
     await world.apply(namespaces)
     before = await administrator.everything()
+    assert not [name for name in before if OPERATOR in name]
     await administrator.installed()
+    code, output = await administrator.shell("kubectl apply --server-side -f deploy/rbac/minio.yaml")
+    assert code == 0, output
     async with administrator.running():
         for folder in ("platform", "teams/search", "teams/support"):
             code, output = await administrator.shell(f"kubectl apply --server-side -k deploy/examples/gitops/{folder}")

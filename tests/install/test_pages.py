@@ -100,6 +100,20 @@ async def reader(administrator: Administrator) -> AsyncIterator[Administrator]:
         await administrator.make("uninstall")
 
 
+async def test_a_backup_as_the_page_makes_it_brings_model_and_key_back(reader: Administrator) -> None:
+    commands = [one for block in blocks(ROOT / "docs" / "upgrade.md") for one in block.commands]
+    (backup,) = (one for one in commands if "maas-backup" in one)
+    namespace, name = PLACES.values()
+    wait = f"kubectl wait --namespace={namespace} --for=condition=Ready --timeout=60s"
+    ready = [f"{wait} msvc/{name}", f"{wait} msub/{name}-dev1"]
+    await in_a_shell(reader, [f"kubectl apply --server-side -f {SAMPLE}", *ready, backup])
+    everything_goes = ["kubectl delete msvc,mplat --all --all-namespaces --timeout=60s"]
+    await in_a_shell(reader, everything_goes)
+    # The embedded API publishes nothing by which kubectl could validate.
+    await in_a_shell(reader, ["kubectl create --validate=false -f maas-backup.yaml", *ready])
+    await in_a_shell(reader, everything_goes)
+
+
 @pytest.mark.parametrize("page", [page for page in RUN if page not in FROM_NOTHING])
 async def test_a_page(reader: Administrator, page: str) -> None:
     if "jq " in (ROOT / page).read_text() and not shutil.which("jq"):

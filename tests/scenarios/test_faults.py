@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from maas_operator.domain.kinds import EVENT, INFERENCE_SERVICE
+from maas_operator.domain.objects import Ref
 from maas_operator.engine.errors import WebhookUnavailable
 from maas_operator.sandbox.controllers.faults import PodFault, PortaFault
 from tests.scenarios import harness
@@ -128,6 +129,53 @@ async def test_a_kserve_that_is_down_is_suspected_and_goes_on_where_it_was() -> 
         world.around.faults.kserve_down = False
         await world.rest(120.0)
         assert await world.told(SERVICE, "Ready") == ("True", "Ready")
+
+
+async def test_what_refuses_kserves_deployment_is_told_in_its_words_and_heals() -> None:
+    words = 'admission webhook "policies.example.com" denied the request: label team is missing'
+    async with a_world() as world:
+        world.around.faults.kserve = words
+        await world.apply(*sample())
+        await world.rest(60.0)
+        assert await world.told(SERVICE, "ModelReady") == ("False", "ServingFailed")
+        message = await world.message(SERVICE, "ModelReady")
+        assert message.startswith(f"InferenceService {HOME}/{NAME}: {words}; ")
+        assert "spec.serving" in message
+        await world.rest(2400.0)
+        assert await world.told(SERVICE, "Stalled") == ("True", "StartupTimeout")
+        world.around.faults.kserve = ""
+        await world.settle()
+        assert await world.told(SERVICE, "Ready") == ("True", "Ready")
+
+
+async def test_while_a_new_revision_loads_the_one_before_serves_and_the_model_is_not_ready() -> None:
+    async with a_settled_world() as world:
+        world.around.delays.pod_start = 300.0
+        await world.rest(400.0)
+        await world.edit(SERVICE, {"spec": {"model": {"contextLength": 1000}}})
+        await world.rest(120.0)
+        assert await world.told(SERVICE, "ModelReady") == ("False", "RollingOut")
+        assert await world.told(SERVICE, "Live") == ("True", "Live")
+        await world.rest(300.0)
+        assert await world.told(SERVICE, "Ready") == ("True", "Ready")
+
+
+async def test_a_name_that_is_too_long_with_its_namespace_makes_no_model_and_a_shorter_one_does() -> None:
+    place, name = "n" * 20, f"m{'o' * 33}"
+    namespace, platform, service = sample(developers=[])
+    namespace["metadata"]["name"] = place
+    long, short = ({**service, "metadata": {"name": one, "namespace": place}} for one in (name, "short"))
+    async with a_world() as world:
+        await world.apply(namespace, platform, long)
+        await world.rest(120.0)
+        ref = Ref(SERVICE.kind, place, name)
+        assert await world.told(ref, "ModelReady") == ("False", "NameTooLong")
+        assert await world.told(ref, "Stalled") == ("True", "NameTooLong")
+        assert await world.client.list(INFERENCE_SERVICE) == []
+        await world.delete(ref)
+        await world.apply(short)
+        await world.settle()
+        assert await world.told(Ref(SERVICE.kind, place, "short"), "Ready") == ("True", "Ready")
 
 
 async def test_a_webhook_that_does_not_answer_is_quoted_and_holds_up_nothing_else() -> None:

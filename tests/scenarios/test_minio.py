@@ -11,6 +11,7 @@ import pytest
 
 from maas_operator.domain.kinds import (
     MODEL_PLATFORM,
+    NAMESPACE,
     NETWORK_POLICY,
     PERSISTENT_VOLUME_CLAIM,
     POD,
@@ -24,8 +25,9 @@ from maas_operator.domain.kinds import (
 from maas_operator.domain.objects import Manifest, Ref
 from maas_operator.engine.errors import Forbidden
 from maas_operator.sandbox.controllers.faults import PodFault
+from maas_operator.sandbox.controllers.minio.admission import ENFORCE, UID_RANGE
 from maas_operator.sandbox.controllers.minio.volumes import default_storage_class
-from tests.scenarios.harness import PLATFORM, World, a_namespace, a_world, sample
+from tests.scenarios.harness import HOME, PLATFORM, SERVICE, World, a_namespace, a_world, sample
 from tests.scenarios.operator import Fault
 
 PLACE = "minio"
@@ -156,6 +158,39 @@ async def test_what_is_wrong_with_the_pod_is_told(fault: PodFault, reason: str, 
         assert words in await world.message(PLATFORM, "StorageReady")
         del world.around.faults.pods["minio"]
         await world.settle()
+        assert await world.told(PLATFORM, "StorageReady") == ("True", "Ready")
+
+
+RESTRICTED = {"labels": {ENFORCE: "restricted"}}
+OPENSHIFT = {"annotations": {UID_RANGE: "1000680000/10000"}}
+
+
+@pytest.mark.parametrize("security", [RESTRICTED, OPENSHIFT], ids=["restricted", "restricted-v2"])
+async def test_a_namespace_that_takes_no_root_takes_all_its_pods(security: dict[str, Any]) -> None:
+    async with a_world() as world:
+        place = a_namespace(PLACE)
+        await world.apply({**place, "metadata": {**place["metadata"], **security}}, a_namespace(HOME))
+        service = sample()[2]
+        service["spec"]["model"]["source"] = {"bucketPath": "models/llama"}
+        service["spec"] |= {"storage": {"backend": "MinIO"}, "developers": []}
+        await world.apply(a_platform(), service)
+        await world.settle()
+        assert await world.told(PLATFORM, "StorageReady") == ("True", "Ready"), await world.message(PLATFORM)
+        assert await world.told(SERVICE, "StorageReady") == ("True", "Ready"), await world.message(SERVICE)
+        await world.delete(SERVICE)
+        await world.settle()
+        assert await world.find(SERVICE) is None
+
+
+async def test_what_openshift_says_late_of_its_users_is_followed() -> None:
+    async with a_world_with_minio() as world:
+        await world.settle()
+        before = await world.get(Ref(POD, PLACE, "minio-0"))
+        assert before["spec"]["securityContext"]["runAsUser"] == 1000
+        await world.edit(Ref(NAMESPACE, "", PLACE), {"metadata": OPENSHIFT})
+        await world.settle()
+        after = await world.get(Ref(POD, PLACE, "minio-0"))
+        assert after["spec"]["securityContext"] == {"runAsNonRoot": True}
         assert await world.told(PLATFORM, "StorageReady") == ("True", "Ready")
 
 

@@ -132,15 +132,23 @@ async def test_a_job_that_fails_tells_its_last_words_and_is_tried_again_more_and
         assert len(await jobs_of(world)) == 1
 
 
-async def test_a_job_whose_pod_does_not_start_tells_why() -> None:
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (PodFault.IMAGE_PULL, "Back-off pulling image"),
+        (PodFault.UNSCHEDULABLE, "nodes are available"),
+        (PodFault.QUOTA, "FailedCreate: pods"),
+    ],
+)
+async def test_a_job_whose_pod_does_not_start_tells_why(fault: PodFault, words: str) -> None:
     async with a_world() as world:
         await world.apply(a_namespace(PLACE), a_platform())
         await world.settle()
-        world.around.faults.pods["*"] = PodFault.IMAGE_PULL
+        world.around.faults.pods["*"] = fault
         await world.apply(a_namespace(HOME), a_service())
         await world.rest(120.0)
         assert await world.told(SERVICE, "StorageReady") == ("False", "BucketPending")
-        assert "Back-off pulling image" in await world.message(SERVICE, "StorageReady")
+        assert words in await world.message(SERVICE, "StorageReady")
         world.around.faults.pods.clear()
         await world.settle()
         assert await world.told(SERVICE, "StorageReady") == ("True", "Ready")

@@ -89,6 +89,16 @@ async def test_a_service_that_is_as_wanted_has_nothing_pending_and_tells_what_is
         assert all(call.startswith("GET ") for call in world.admin_api.calls[calls:])
 
 
+async def test_that_a_stopped_model_would_start_is_pending_and_not_told_as_begun() -> None:
+    async with a_settled_world() as world:
+        await world.edit(SERVICE, {"spec": {"serving": {"replicas": 0}}})
+        await world.settle()
+        await world.edit(SERVICE, {"spec": {**OBSERVED, "serving": {"replicas": 1}}})
+        await world.settle()
+        assert ("Change", "InferenceService", HOME, NAME) in await pending(world)
+        assert await world.told(SERVICE, "ModelReady") == ("False", "Stopped")
+
+
 @pytest.mark.matrix
 @pytest.mark.parametrize("field", [field for field in EDITS if field != "managementPolicy"])
 async def test_what_an_edit_would_do_is_told_and_then_exactly_that_is_done(field: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from maas_operator.domain.kinds import CLUSTER_SERVING_RUNTIME as CLUSTER
 from maas_operator.domain.kinds import CONFIG_MAP, DEPLOYMENT, INFERENCE_SERVICE, SERVING_RUNTIME, Kind
 from maas_operator.domain.objects import Manifest, Ref, ref_of
@@ -107,6 +109,48 @@ async def test_a_change_of_their_runtime_rolls_the_pods_once() -> None:
         await world.edit(SERVICE, serving(runtime="vllm-cpu", runtimeRef=None))
         await world.settle()
         await world.delete(ref_of(runtime))
+
+
+@pytest.mark.parametrize(
+    ("unfit", "words"),
+    [
+        ({"disabled": True}, "RuntimeDisabled: Specified runtime is disabled"),
+        ({"supportedModelFormats": [{"name": "sklearn"}]}, "does not support specified framework/version"),
+    ],
+    ids=["disabled", "another format"],
+)
+async def test_a_runtime_that_kserve_refuses_is_told_in_its_words_and_heals(unfit: dict[str, Any], words: str) -> None:
+    async with a_settled_world() as world:
+        good = a_runtime()
+        await world.apply({**good, "spec": {**good["spec"], **unfit}})
+        await refers_to(world, SERVING_RUNTIME)
+        await world.rest(60.0)
+        assert await world.told(SERVICE, "ModelReady") == ("False", "RuntimeRefused")
+        message = await world.message(SERVICE, "ModelReady")
+        assert message.startswith(f"{ISVC}: ")
+        assert words in message
+        assert "correct the runtime of spec.serving.runtimeRef" in message
+        await world.apply(good)
+        await world.settle()
+        assert await world.told(SERVICE, "Ready") == ("True", "Ready")
+        await world.edit(SERVICE, serving(runtime="vllm-cpu", runtimeRef=None))
+        await world.settle()
+        await world.delete(ref_of(good))
+
+
+async def test_a_task_that_the_version_does_not_have_is_told_and_another_one_heals() -> None:
+    async with a_settled_world() as world:
+        before = pods(world)
+        await world.edit(SERVICE, {"spec": {"model": {"tasks": ["Chat", "Responses"]}}})
+        await world.settle()
+        assert await world.told(SERVICE, "ModelReady") == ("False", "RuntimeRefused")
+        assert "spec.model.tasks: vLLM 0.7.3 of runtime vllm-cpu has no Responses" in await world.message(
+            SERVICE, "ModelReady"
+        )
+        await world.edit(SERVICE, {"spec": {"model": {"tasks": ["Chat"]}}})
+        await world.settle()
+        assert await world.told(SERVICE, "Ready") == ("True", "Ready")
+        assert pods(world) == before
 
 
 async def test_a_beginning_of_a_flag_is_refused_and_what_runs_stays() -> None:

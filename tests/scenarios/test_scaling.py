@@ -251,6 +251,18 @@ async def test_without_an_address_of_prometheus_a_running_model_stays_as_it_is()
         assert await world.told(SERVICE, "Ready") == ("True", "Ready")
 
 
+async def test_while_the_next_autoscaler_can_not_be_had_the_one_before_goes_on() -> None:
+    async with a_world() as world:
+        await apply(world, prometheus=None, autoscaling=CPU)
+        before = await world.get(OF_KSERVE)
+        await apply(world, prometheus=None, autoscaling=QUEUE)
+        assert await world.told(SERVICE, "ModelReady") == ("False", "AutoscalingUnavailable")
+        assert (await world.get(OF_KSERVE))["metadata"]["uid"] == before["metadata"]["uid"]
+        await apply(world, autoscaling=QUEUE)
+        assert await world.told(SERVICE, "Ready") == ("True", "Ready")
+        assert await world.find(OF_KSERVE) is None
+
+
 async def test_keda_that_can_not_ask_is_told_of_a_model_that_answers() -> None:
     async with a_world() as world:
         world.around.faults.keda = "error requesting metrics endpoint: connection refused"

@@ -10,6 +10,7 @@ import pytest
 from maas_operator.domain.kinds import INFERENCE_SERVICE, PERSISTENT_VOLUME_CLAIM, POD, SECRET
 from maas_operator.domain.objects import Manifest, Ref
 from maas_operator.sandbox.controllers.faults import PodFault
+from maas_operator.sandbox.controllers.kserve.settings import EndpointKey, Settings
 from tests.scenarios.harness import HOME, NAME, SERVICE, World, a_namespace, a_secret, a_world, sample
 from tests.scenarios.snapshot import differences
 
@@ -88,6 +89,43 @@ async def test_credentials_reach_the_initializer_by_name_and_a_new_value_restart
         await world.foreign(a_secret(CREDENTIALS, **changed))
         await assert_ready(world)
         assert world.around.kserve.pods_started[STARTED] == started
+        assert no_canary(world)
+
+
+CONNECTION = {
+    "AWS_ACCESS_KEY_ID": "canary-of-the-key-id",
+    "AWS_SECRET_ACCESS_KEY": "canary-of-the-secret-key",
+    "AWS_DEFAULT_REGION": "eu-central-1",
+    "AWS_S3_BUCKET": "models",
+    "AWS_S3_ENDPOINT": "https://store.example.com",
+}
+"""What the dashboard of OpenShift AI writes for a data connection."""
+
+
+@pytest.mark.parametrize(
+    ("uri", "held", "told"),
+    [
+        ("s3://models/llama/", CONNECTION, {"AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}),
+        ("hf://org/llama", {"HF_TOKEN": "canary-of-the-key-id"}, {"HF_TOKEN"}),
+        ("https://example.com/a.zip", {"https-host": "example.com", "headers": "canary-of-the-key-id"}, set()),
+    ],
+    ids=["a data connection", "a token", "headers"],
+)
+async def test_each_kind_of_credentials_is_waited_for_and_reaches_the_initializer_alone(
+    uri: str, held: dict[str, str], told: set[str]
+) -> None:
+    async with a_world(settings=Settings(endpoint_key=EndpointKey.URL)) as world:
+        await world.apply(*sample(model={"source": {"uri": uri}, "credentialsSecretRef": {"name": "models-s3"}}))
+        await world.rest(120.0)
+        await assert_told(world, "CredentialsMissing", "Secret llm-hosting/models-s3")
+        await world.foreign(a_secret(CREDENTIALS, **held))
+        await assert_ready(world)
+        (pod,) = await world.client.list(POD)
+        (init,) = pod["spec"]["initContainers"]
+        variables = {one["name"]: one.get("value") for one in init["env"]}
+        assert told <= variables.keys()
+        assert variables.get("AWS_ENDPOINT_URL") == held.get("AWS_S3_ENDPOINT")
+        assert not {"AWS_SECRET_ACCESS_KEY", "HF_TOKEN"} & {one["name"] for one in pod["spec"]["containers"][0]["env"]}
         assert no_canary(world)
 
 

@@ -135,6 +135,21 @@ async def test_a_claim_that_is_pending_is_told_in_its_provisioners_words() -> No
         assert await world.told(SERVICE, "Ready") == ("True", "Ready")
 
 
+@pytest.mark.parametrize("phase", ["Failed", "Released"])
+async def test_a_claim_that_its_provisioner_has_given_up_is_told_and_a_new_one_heals(phase: str) -> None:
+    async with a_world_with_a_bucket(ends=False) as world:
+        await world.edit(CLAIM, {"status": {"phase": phase}}, subresource="status")
+        await world.rest(60.0)
+        assert await world.told(SERVICE, "StorageReady") == ("False", "BucketFailed")
+        message = await world.message(SERVICE, "StorageReady")
+        assert f"{CLAIM} is {phase}" in message
+        assert "then delete the claim; it is made again" in message
+        await world.delete(CLAIM)
+        await world.settle()
+        assert await world.told(SERVICE, "StorageReady") == ("True", "Ready")
+        assert await world.told(SERVICE, "Ready") == ("True", "Ready")
+
+
 async def test_a_class_that_is_missing_is_named_and_waited_for() -> None:
     async with a_world() as world:
         await world.delete(Ref(STORAGE_CLASS, "", CLASS))

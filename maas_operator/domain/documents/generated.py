@@ -151,7 +151,7 @@ def _used(paths: Json, responses: Json, schemas: Json) -> set[str]:
         name = waiting.pop()
         if name not in found:
             found.add(name)
-            waiting += _references(schemas[name])
+            waiting += _REFERENCES[name] if name in _REFERENCES else _references(schemas[name])
     return found
 
 
@@ -163,3 +163,7 @@ def _references(value: Any) -> list[str]:
         return []
     own = [value["$ref"].removeprefix(prefix)] if str(value.get("$ref", "")).startswith(prefix) else []
     return own + [name for item in value.values() for name in _references(item)]
+
+
+_REFERENCES: Final = {name: _references(schema) for name, schema in INFERENCE.items()}
+"""What the schemas that are alike in all documents need."""

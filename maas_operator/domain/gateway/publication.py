@@ -116,12 +116,12 @@ class Publication:
         wish = self.service.spec.api.promotion
         return wish.mode is PromotionMode.AUTOMATIC or wish.approved == self.config_hash
 
-    @property
+    @cached_property
     def is_promoted(self) -> bool:
         """Tell whether this configuration is in production."""
         return self.promotions is not None and self.promotions.done
 
-    @property
+    @cached_property
     def promoted_at(self) -> datetime | None:
         """Return when the promotion was done; None while it is not."""
         if self.promotions is None or not self.promotions.done:

@@ -28,6 +28,7 @@ from maas_operator.domain.storage.bucket import ACCESS_KEY, SECRET_KEY, Bucket
 
 from . import names
 from .jobs import Course, Purpose, Task, is_finished, jobs_of
+from .pod import pod_security
 
 REGION: Final = "us-east-1"
 KEY_SUFFIX: Final = ".bucket"
@@ -77,10 +78,14 @@ class MinIOBucket(Backend):
 
     @classmethod
     def needs(cls, service: ModelService, platform: ModelPlatform) -> Iterable[Ref]:
-        """Return the key and the volume: with another one of either, the Job has its work to do again."""
+        """Return the key and the volume: with another one of either, the Job has its work to do again.
+
+        And the namespace, which says as whom the Job runs.
+        """
         minio = minio_of(platform)
         yield key_ref(service, minio)
         yield names.claim_ref(minio.namespace)
+        yield names.place_ref(minio.namespace)
 
     @property
     def children(self) -> tuple[Manifest, ...]:
@@ -145,13 +150,14 @@ class MinIOBucket(Backend):
         task = Task(
             service=self.service,
             minio=self._minio,
+            security=pod_security(self.found.objects.get(names.place_ref(self._minio.namespace))),
             purpose=Purpose.PROVISION,
             key=self.keys,
             bucket=bucket_name(self.service),
             quota=int(amount(quota)) if quota else None,
             marks=(_uid(self.found.objects.get(names.claim_ref(self._minio.namespace))), self._key_uid),
         )
-        return Course(task=task, world=self.world, pods=self.found.pods)
+        return Course(task=task, world=self.world, pods=self.found.pods, words=self.found.words)
 
     @property
     def _key_uid(self) -> str:

@@ -24,16 +24,16 @@ from maas_operator.domain.observed import condition_of, status_of
 from maas_operator.domain.serving.inference_service import CONFIG_HASH
 from maas_operator.domain.serving.pod import EnvVar
 from maas_operator.domain.serving.pods import find_trouble
+from maas_operator.domain.serving.words import quoted
 from maas_operator.domain.storage.bucket import ACCESS_KEY, SECRET_KEY
 
 from . import names, scripts
-from .pod import Container, PodMetadata, PodSpec, PodTemplate, Requests, SecretEnvVar, from_secret
+from .pod import Container, PodMetadata, PodSecurity, PodSpec, PodTemplate, Requests, SecretEnvVar, from_secret
 
 _ATTEMPTS: Final = 99
 """After so many the numbers begin anew: a pod's labels have no room for longer ones."""
 _FIRST_WAIT: Final = timedelta(seconds=30)
 _LONGEST_WAIT: Final = timedelta(minutes=10)
-_LAST_WORDS: Final = 500
 JOB_NAME: Final = "job-name"
 """Label by which Kubernetes marks the pods of a Job."""
 
@@ -58,11 +58,13 @@ class JobSpec(Emitted):
 class Task:
     """What is to be done in a MinIO for one service. `key`: the Secret of its key, beside the MinIO.
 
+    `security`: as whom pods run there.
     `marks`: the uids of volume and key: if one of them is another, it is to be done again.
     """
 
     service: ModelService
     minio: MinIO
+    security: PodSecurity
     purpose: Purpose
     key: Ref
     bucket: str
@@ -100,7 +102,7 @@ class Task:
             env=(*self._secrets, *self._values),
             resources=Requests(requests={"cpu": "50m", "memory": "64Mi"}),
         )
-        return PodSpec(restart_policy="Never", containers=(container,))
+        return PodSpec(restart_policy="Never", security_context=self.security, containers=(container,))
 
     @property
     def _script(self) -> str:
@@ -178,11 +180,12 @@ def jobs_of(world: World, service: ModelService, *purposes: Purpose) -> dict[Ref
 
 @dataclass(frozen=True, kw_only=True)
 class Course:
-    """How far a task has come. `pods`: those of its Jobs."""
+    """How far a task has come. `pods`: those of its Jobs; `words`: what was said last of Jobs that go on."""
 
     task: Task
     world: World
     pods: tuple[Manifest, ...]
+    words: Mapping[Ref, str]
 
     @property
     def job(self) -> Manifest:
@@ -201,13 +204,13 @@ class Course:
         if found is None or failed_at(found) is None:
             return ""
         words = next((said for pod in self.pods if (said := _last_words(pod, found))), "")
-        return f"{ref_of(found)}: {words or condition_of(found, 'Failed').get('message', '')}"
+        return f"{ref_of(found)}: {words or quoted(str(condition_of(found, 'Failed').get('message', '')))}"
 
     @property
     def trouble(self) -> str:
-        """Return why the pod of the current attempt does not run; empty if nothing is known."""
+        """Return why the pod of the current attempt is not there, or does not run; empty if nothing is known."""
         found = find_trouble(self.pods, config_hash=self.task.hash)
-        return found.words if found else ""
+        return found.words if found else quoted(self.words.get(ref_of(self.job), ""))
 
     @cached_property
     def _jobs(self) -> Mapping[int, Manifest]:
@@ -233,6 +236,5 @@ def _last_words(pod: Manifest, job: Manifest) -> str:
         return ""
     states = (one.get("state") or {} for one in status_of(pod).get("containerStatuses") or ())
     return next(
-        (str(one["terminated"].get("message") or "").strip()[-_LAST_WORDS:] for one in states if one.get("terminated")),
-        "",
+        (quoted(str(one["terminated"].get("message") or ""), last=True) for one in states if one.get("terminated")), ""
     )

@@ -6,6 +6,7 @@ from typing import Final
 
 from maas_operator.api.minio import MinIO
 from maas_operator.domain.kinds import (
+    NAMESPACE,
     NETWORK_POLICY,
     PERSISTENT_VOLUME_CLAIM,
     SECRET,
@@ -23,6 +24,11 @@ ROOT_PASSWORD: Final = "rootPassword"
 
 INSTANCE: Final = f"{GROUP}/minio"
 """Label of the pods of a MinIO: the name of its platform."""
+
+
+def place_ref(namespace: str) -> Ref:
+    """Return the address of the Namespace."""
+    return Ref(NAMESPACE, "", namespace)
 
 
 def stateful_set_ref(namespace: str) -> Ref:

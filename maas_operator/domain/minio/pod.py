@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from maas_operator.domain.emitted import Emitted
+from maas_operator.domain.labels import annotations_of
+from maas_operator.domain.objects import Manifest
 from maas_operator.domain.serving.pod import ClaimVolume, ContainerPort, EnvVar, Probe, SecurityContext, VolumeMount
 
 
@@ -63,6 +65,31 @@ class Container(Emitted):
     volume_mounts: tuple[DataMount, ...] | None = None
 
 
+class PodSecurity(Emitted):
+    """A user other than root, as whom all programs of the image run: its own one would be root.
+
+    OpenShift gives each namespace a user and a group of its own, and refuses all others.
+    """
+
+    run_as_non_root: Literal[True] = True
+    run_as_user: int | None = None
+    run_as_group: int | None = None
+    fs_group: int | None = None
+    fs_group_change_policy: Literal["OnRootMismatch"] | None = None
+
+
+_OF_OPENSHIFT: Final = "openshift.io/sa.scc.uid-range"
+"""Annotation by which OpenShift tells the users of a namespace."""
+_USER: Final = 1000
+
+
+def pod_security(namespace: Manifest | None) -> PodSecurity:
+    """Return as whom the pods of a namespace run: as whom OpenShift says, elsewhere as a fixed user."""
+    if namespace is not None and _OF_OPENSHIFT in annotations_of(namespace):
+        return PodSecurity()
+    return PodSecurity(run_as_user=_USER, run_as_group=_USER, fs_group=_USER, fs_group_change_policy="OnRootMismatch")
+
+
 class PodSpec(Emitted):
     """A pod that has no business with the Kubernetes API."""
 
@@ -70,6 +97,7 @@ class PodSpec(Emitted):
     # A Service named `minio` would inject MINIO_PORT and others, which MinIO may take for its own.
     enable_service_links: bool = False
     restart_policy: Literal["Always", "Never"]
+    security_context: PodSecurity
     containers: tuple[Container, ...]
     volumes: tuple[ClaimVolume, ...] | None = None
 

@@ -18,8 +18,10 @@ from maas_operator.domain.observed import status_of
 from maas_operator.domain.people.secrets import StoredSecret
 from maas_operator.domain.serving.pods import find_trouble
 from maas_operator.domain.serving.resources import amount
+from maas_operator.domain.serving.words import quoted
 
 from . import names, server
+from .pod import PodSecurity
 
 _USER = SecretStr("maas-operator")
 
@@ -28,7 +30,8 @@ _USER = SecretStr("maas-operator")
 class MinIOEvidence:
     """What a pass knows about a platform's MinIO.
 
-    `namespace_uid`: empty if there is no such namespace. `claim`: the claim of the volume, if there is one.
+    `namespace_uid`: empty if there is no such namespace. `security`: as whom its pods run.
+    `claim`: the claim of the volume, if there is one.
     `root`: the stored credentials; `fresh`: a random password, used only where none is stored.
     `users`: the namespaces of the models that have a bucket here.
     Known only while it is not ready: its `pods`; `has_class`, whether the claim's StorageClass is there; and by `words`
@@ -36,6 +39,7 @@ class MinIOEvidence:
     """
 
     namespace_uid: str = ""
+    security: PodSecurity = field(default_factory=PodSecurity)
     claim: Manifest | None = None
     root: StoredSecret | None = None
     fresh: SecretStr | None = None
@@ -80,7 +84,7 @@ class Server:
             return
         if not self.shrinks:
             yield server.claim(minio, uid)
-        yield server.stateful_set(self.platform, minio, _uid(root))
+        yield server.stateful_set(self.platform, minio, self.evidence.security, _uid(root))
 
     @property
     def keep(self) -> frozenset[Ref]:
@@ -208,19 +212,19 @@ def _pending(it: Server) -> Verdict | None:
     ref = names.claim_ref(it.minio.namespace)
     if it.claim_is_bound or ref not in it.evidence.words:
         return None
-    return false(Reason.VOLUME_PENDING, f"{ref}: {it.evidence.words[ref]}")
+    return false(Reason.VOLUME_PENDING, f"{ref}: {quoted(it.evidence.words[ref])}")
 
 
 def _broken(it: Server) -> Verdict | None:
     if is_ready(it.stateful_set):
         return None
     root = it.world.children.get(names.root_ref(it.minio.namespace))
-    wanted = server.config_hash(it.minio, _uid(root)) if root else ""
+    wanted = server.config_hash(it.minio, it.evidence.security, _uid(root)) if root else ""
     if (trouble := find_trouble(it.evidence.pods, config_hash=wanted)) is not None:
         return false(trouble.reason, f"MinIO: {trouble.words}")
     ref = names.stateful_set_ref(it.minio.namespace)
     said = it.evidence.words.get(ref)
-    return false(Reason.PODS_REFUSED, f"{ref}: {said}") if said and not it.evidence.pods else None
+    return false(Reason.PODS_REFUSED, f"{ref}: {quoted(said)}") if said and not it.evidence.pods else None
 
 
 def _starting(it: Server) -> Verdict | None:

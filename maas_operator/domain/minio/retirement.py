@@ -21,6 +21,7 @@ from maas_operator.domain.storage.backend import Findings
 from . import names
 from .bucket import bucket_name, down, key_ref, key_secret, keys_of
 from .jobs import Course, Purpose, Task, jobs_of
+from .pod import pod_security
 
 
 def retired_keys(service: ModelService) -> tuple[Ref, ...]:
@@ -117,10 +118,11 @@ class Retirement:
         task = Task(
             service=self.service,
             minio=self._minio,
+            security=pod_security(self.found.objects.get(names.place_ref(self._minio.namespace))),
             purpose=Purpose.ERASE if self._takes_data else Purpose.REVOKE,
             key=self.key,
             bucket=bucket_name(self.service),
             quota=None,
             marks=(str(claim["metadata"]["uid"]),) if claim else (),
         )
-        return Course(task=task, world=self.world, pods=self.found.pods)
+        return Course(task=task, world=self.world, pods=self.found.pods, words=self.found.words)

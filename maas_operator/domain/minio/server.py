@@ -32,6 +32,7 @@ from .pod import (
     Container,
     DataMount,
     PodMetadata,
+    PodSecurity,
     PodSpec,
     PodTemplate,
     Requests,
@@ -102,10 +103,10 @@ def network_policy(platform: ModelPlatform, minio: MinIO, users: Collection[str]
     return manifest(names.network_policy_ref(minio.namespace), spec)
 
 
-def stateful_set(platform: ModelPlatform, minio: MinIO, root_uid: str) -> Manifest:
+def stateful_set(platform: ModelPlatform, minio: MinIO, security: PodSecurity, root_uid: str) -> Manifest:
     """Build the StatefulSet. `root_uid`: of the Secret, since credentials that were lost come back as others."""
-    pod = _pod(minio)
-    hashed = {CONFIG_HASH: config_hash(minio, root_uid)}
+    pod = _pod(minio, security)
+    hashed = {CONFIG_HASH: config_hash(minio, security, root_uid)}
     spec = StatefulSetSpec(
         service_name=names.NAME,
         selector=LabelSelector(match_labels=pod_labels(platform)),
@@ -114,15 +115,16 @@ def stateful_set(platform: ModelPlatform, minio: MinIO, root_uid: str) -> Manife
     return manifest(names.stateful_set_ref(minio.namespace), spec)
 
 
-def config_hash(minio: MinIO, root_uid: str) -> str:
+def config_hash(minio: MinIO, security: PodSecurity, root_uid: str) -> str:
     """Return the hash of what the pod runs."""
-    return digest([_pod(minio).dump(), root_uid])[:16]
+    return digest([_pod(minio, security).dump(), root_uid])[:16]
 
 
-def _pod(minio: MinIO) -> PodSpec:
+def _pod(minio: MinIO, security: PodSecurity) -> PodSpec:
     source = ClaimReference(claim_name=names.claim_ref(minio.namespace).name)
     return PodSpec(
         restart_policy="Always",
+        security_context=security,
         containers=(_container(minio),),
         volumes=(ClaimVolume(name=_VOLUME, persistent_volume_claim=source),),
     )

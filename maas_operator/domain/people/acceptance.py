@@ -76,7 +76,10 @@ def _plan_not_granted(world: ModelSubscriptionWorld) -> Verdict | None:
     if _named_by_the_model(world) or (plan.published and not plan.approval_required):
         return None
     why = "needs an approval" if plan.published else "is not published"
-    return false(Reason.PLAN_NOT_GRANTED, f"spec.plan: {plan.name} {why}, and this namespace has no grant for it")
+    return false(
+        Reason.PLAN_NOT_GRANTED,
+        f"spec.plan: {plan.name} {why}: choose another, or have the model's owner name you in its spec.developers",
+    )
 
 
 def _named_by_the_model(world: ModelSubscriptionWorld) -> bool:

@@ -24,6 +24,7 @@ from maas_operator.domain.observed import condition_of
 
 from .resources import of_replica
 from .runtime_profiles import Feature, supports
+from .words import quoted
 
 AUTOSCALER_CLASS: Final = "serving.kserve.io/autoscalerClass"
 
@@ -150,7 +151,8 @@ def _failure(autoscaler: Manifest | None, type_: str) -> str:
     problem = condition_of(autoscaler, type_) if autoscaler is not None else {}
     if autoscaler is None or problem.get("status") != "False":
         return ""
-    return f"{ref_of(autoscaler)} does not scale it: {problem.get('reason', '')}: {problem.get('message', '')}"
+    words = quoted(f"{problem.get('reason', '')}: {problem.get('message', '')}")
+    return f"{ref_of(autoscaler)} does not scale it: {words}"
 
 
 def active(service: ModelService) -> Autoscaling | None:

@@ -136,14 +136,15 @@ def inference_service(
     *,
     deployment_mode: str | None,
     source: Source | None = None,
-    template_hash: str = NO_TEMPLATE,
+    hash_of_pods: str | None = None,
     runtime: str | None = None,
     scaling: Scaling | None = None,
 ) -> Manifest:
     """Build the InferenceService; `deployment_mode` is KServe's word for a plain Deployment, if it is known.
 
-    `source`: the service's own if None. `runtime`: the name of the ServingRuntime; the service's own if there is none.
-    `scaling`: as many replicas as the spec says if None.
+    `source`: the service's own if None. `hash_of_pods`: by `config_hash`, without a chat template if None. `runtime`:
+    the name of the ServingRuntime; the service's own if there is none. `scaling`: as many replicas as the spec says if
+    None.
     """
     source, scaling = source or source_of(service), scaling or fixed(service)
     annotations = source.annotations | {
@@ -161,7 +162,7 @@ def inference_service(
         # The hash is of what the runtime says, and not of what it is called.
         predictor = predictor.model_copy(update={"model": predictor.model.model_copy(update={"runtime": runtime})})
     told = {
-        "annotations": {CONFIG_HASH: config_hash(service, profile, source, template_hash=template_hash)},
+        "annotations": {CONFIG_HASH: hash_of_pods or config_hash(service, profile, source)},
         "min_replicas": scaling.min_replicas,
         "max_replicas": scaling.max_replicas,
         "scale_metric": scaling.scale_metric,

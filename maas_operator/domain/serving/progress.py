@@ -176,7 +176,7 @@ class Serving:
             profile,
             deployment_mode=deployment_mode(self.told_mode, self.release),
             source=self.source,
-            template_hash=template,
+            hash_of_pods=self._hash_of_spec,
             runtime=runtime,
             scaling=replicas,
         )
@@ -385,12 +385,17 @@ def _refused(serving: Serving) -> Verdict | None:
 
 def _begins_anew(serving: Serving) -> Verdict | None:
     """Tell that this pass starts a model that did not serve: the status flips, and its time counts from here on."""
-    told, stopped = serving.inference_service, serving.service.spec.serving.replicas == 0
-    if told is None or stopped or serving.unready_since is None or not serving.children:
+    ref = inference_service_ref(serving.service)
+    told, written = serving.inference_service, serving.world.children.get(ref)
+    if told is None or written is None or serving.unready_since is None:
         return None
-    if told_config_hash(told) == serving.wanted_hash and STOP not in annotations_of(told):
+    if not _starts(written, serving.wanted_hash) or _starts(told, serving.wanted_hash):
         return None
-    return unknown(Reason.MODEL_STARTING, f"{inference_service_ref(serving.service)} was changed: its pods follow")
+    return unknown(Reason.MODEL_STARTING, f"{ref} was changed: its pods follow")
+
+
+def _starts(inference_service: Manifest, config_hash: str) -> bool:
+    return told_config_hash(inference_service) == config_hash and STOP not in annotations_of(inference_service)
 
 
 def _startup_timeout(serving: Serving) -> Verdict | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 from maas_operator.api.serving import Resources, Serving
@@ -20,6 +21,7 @@ _UNITS: Final = {
 }
 
 
+@lru_cache
 def amount(quantity: str) -> Decimal:
     """Return the number behind a Kubernetes quantity."""
     number = quantity.rstrip("mkKMGTPEi")

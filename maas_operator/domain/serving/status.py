@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from maas_operator.api.reasons import Reason
-from maas_operator.domain.objects import Manifest
+from maas_operator.domain.objects import Manifest, ref_of
 from maas_operator.domain.observed import condition_of, is_fresh, status_of, true_conditions
 
 from .inference_service import CONFIG_HASH, STOP
@@ -18,6 +18,8 @@ from .words import quoted
 
 _NO_PART_OF_READY: Final = frozenset({"Ready", "Stopped"})
 """Conditions of an InferenceService that are the sum of others, or False in one that serves."""
+_OTHER_RUNTIME: Final = "correct the runtime of spec.serving.runtimeRef, or choose a profile by spec.serving.runtime"
+_LET_KSERVE_WORK: Final = "lift what is in KServe's way, or change the field of spec.serving that it names"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,10 +79,17 @@ def _stopping(deployment: Manifest | None, replicas: int) -> ModelState:
 
 
 def _serves(deployment: Manifest, inference_service: Manifest, pods: Sequence[Manifest], config_hash: str) -> bool:
-    predictor = inference_service["spec"]["predictor"]
-    if predictor["minReplicas"] < predictor["maxReplicas"]:
-        return _serves_scaled(deployment, pods, predictor["minReplicas"], config_hash)
+    least, most = _bounds(inference_service)
+    if least < most:
+        return _serves_scaled(deployment, pods, least, config_hash)
     return "Ready" in true_conditions(inference_service) and _is_rolled_out(deployment, inference_service, config_hash)
+
+
+def _bounds(inference_service: Manifest) -> tuple[int, int]:
+    # Of one that is only observed they may have been taken out: then KServe runs one replica.
+    predictor = inference_service["spec"]["predictor"]
+    least: int = predictor.get("minReplicas", 1)
+    return least, predictor.get("maxReplicas", least)
 
 
 def _serves_scaled(deployment: Manifest, pods: Sequence[Manifest], least: int, config_hash: str) -> bool:
@@ -98,7 +107,7 @@ def _serves_scaled(deployment: Manifest, pods: Sequence[Manifest], least: int, c
 def _is_rolled_out(deployment: Manifest, inference_service: Manifest, config_hash: str) -> bool:
     # The generation in KServe's status is the Deployment's: only the hash proves that the pods run our last word.
     status = status_of(deployment)
-    wanted = inference_service["spec"]["predictor"]["minReplicas"]
+    wanted, _ = _bounds(inference_service)
     counts = {deployment["spec"].get("replicas"), status.get("replicas"), status.get("updatedReplicas")}
     available = status.get("availableReplicas", 0) >= wanted
     return is_fresh(deployment) and carries(deployment, config_hash) and counts == {wanted} and available
@@ -113,15 +122,15 @@ def _refused(deployment: Manifest | None) -> Trouble | None:
 
 
 def _kserve_trouble(inference_service: Manifest) -> Trouble | None:
-    model = status_of(inference_service).get("modelStatus") or {}
+    model, ref = status_of(inference_service).get("modelStatus") or {}, ref_of(inference_service)
     # A failed load stays there after the recovery; the pods tell it better.
     if model.get("transitionStatus") == "InvalidSpec":
         failure = model.get("lastFailureInfo") or {}
         words = ": ".join(filter(None, (failure.get("reason"), failure.get("message"))))
-        return Trouble(Reason.RUNTIME_REFUSED, quoted(words), "")
+        return Trouble(Reason.RUNTIME_REFUSED, f"{ref}: {quoted(words)}", _OTHER_RUNTIME)
     predictor = condition_of(inference_service, "PredictorReady")
     if predictor.get("status") == "False" and predictor.get("reason") == "ReconcileFailed":
-        return Trouble(Reason.SERVING_FAILED, quoted(predictor.get("message", "")), "")
+        return Trouble(Reason.SERVING_FAILED, f"{ref}: {quoted(predictor.get('message', ''))}", _LET_KSERVE_WORK)
     return None
 
 

@@ -25,6 +25,7 @@ from .bucket import Bucket
 class Findings:
     """What was read for a backend: what it `needs` and is there, and what was said last of what it `listens` to.
 
+    `words` are also those about the service's Jobs that go on.
     `has_secret`: the Secret of the bucket is there, and ours.
     `pods`: those of the service's Jobs that have not done their work. `fresh`: a random key, where none is stored.
     """

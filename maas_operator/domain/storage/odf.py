@@ -22,6 +22,7 @@ from maas_operator.domain.names import bucket_claim_ref, storage_secret_ref
 from maas_operator.domain.objects import Manifest, Ref
 from maas_operator.domain.observed import status_of
 from maas_operator.domain.people.secrets import StoredSecret
+from maas_operator.domain.serving.words import quoted
 
 from .backend import Backend
 from .bucket import CREDENTIALS, Authority, Bucket
@@ -194,7 +195,7 @@ class ClaimedBucket(Backend):
     @property
     def _words(self) -> str:
         words = self.found.words.get(bucket_claim_ref(self.service))
-        return f": its provisioner said {words}" if words else ""
+        return f": its provisioner said {quoted(words)}" if words else ""
 
 
 def claim_state(claim: Manifest) -> ChildState:

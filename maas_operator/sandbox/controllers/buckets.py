@@ -24,6 +24,7 @@ PROVISIONER: Final = "openshift-storage.noobaa.io/obc"
 FINALIZER: Final = "objectbucket.io/finalizer"
 HOST: Final = "s3.openshift-storage.svc"
 _LABELS: Final = {"app": "noobaa", "bucket-provisioner": PROVISIONER.replace("/", "."), "noobaa-domain": CLASS}
+_GIVEN_UP: Final = frozenset({"Failed", "Released"})
 _LONGEST_PREFIX: Final = 26
 _SMALLEST, _LARGEST = 2**30, 1023 * 2**50
 
@@ -66,6 +67,8 @@ class ObjectBuckets:
             return None
         if "deletionTimestamp" in claim["metadata"]:
             await self._release(claim, class_)
+            return None
+        if claim.get("status", {}).get("phase") in _GIVEN_UP:
             return None
         if not claim.get("status", {}).get("phase"):
             claim = await write_status(self._client, claim, {"phase": "Pending"})

@@ -70,6 +70,8 @@ class Faults:
     buckets: str = ""
     kserve_down: bool = False
     """KServe's controller does nothing; what it has made runs on."""
+    kserve: str = ""
+    """What refuses KServe's Deployments, in its words."""
     keda: str = ""
     """Why KEDA can not read a metric, in its words."""
     metrics: str = ""

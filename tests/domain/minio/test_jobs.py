@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -14,7 +15,9 @@ from maas_operator.api.model_service import ModelService
 from maas_operator.domain.kinds import JOB
 from maas_operator.domain.minio.bucket import bucket_name, key_ref
 from maas_operator.domain.minio.jobs import Course, Purpose, Task, job_state
+from maas_operator.domain.minio.pod import PodSecurity
 from maas_operator.domain.objects import Manifest, Ref, ref_of
+from maas_operator.domain.serving.words import HIDDEN, LIMIT
 from tests.domain.worlds import NOW, a_model_world, a_service, metadata, stamp
 from tests.strategies import model_services
 
@@ -24,8 +27,13 @@ MINIO = MinIO(namespace="minio", size="1Gi")
 def a_task(service: ModelService | None = None, **changed: Any) -> Task:
     service = service or a_service()
     known: dict[str, Any] = {"purpose": Purpose.PROVISION, "quota": None, "marks": ("volume", "key")}
+    known |= {"security": PodSecurity()}
     return Task(
-        service=service, minio=MINIO, key=key_ref(service, MINIO), bucket=bucket_name(service), **(known | changed)
+        service=service,
+        minio=MINIO,
+        key=key_ref(service, MINIO),
+        bucket=bucket_name(service),
+        **(known | changed),
     )
 
 
@@ -36,9 +44,9 @@ def ended(job: Manifest, type_: str, *, ago: timedelta = timedelta(0), message: 
     return job | {"metadata": known, "status": {"conditions": [condition | at]}}
 
 
-def a_course(*jobs: Manifest, pods: tuple[Manifest, ...] = ()) -> Course:
+def a_course(*jobs: Manifest, pods: tuple[Manifest, ...] = (), words: Mapping[Ref, str] | None = None) -> Course:
     world = a_model_world(seen={ref_of(job): job for job in jobs})
-    return Course(task=a_task(), world=world, pods=pods)
+    return Course(task=a_task(), world=world, pods=pods, words=words or {})
 
 
 def a_pod(job: Manifest, **state: Any) -> Manifest:
@@ -89,6 +97,33 @@ def test_the_last_words_are_those_of_the_attempt_that_failed() -> None:
     silent = a_course(now, pods=(a_pod(before, **told), a_pod(now, terminated={"exitCode": 1})))
     assert silent.failure == f"{Ref(JOB, 'minio', now['metadata']['name'])}: deadline exceeded"
     assert a_course(a_task().job(1)).failure == ""
+
+
+def test_the_last_words_are_on_one_line_and_without_what_looks_like_a_key() -> None:
+    job = ended(a_task().job(1), "Failed", message="secret_key=swordfish was refused")
+    told = {"terminated": {"exitCode": 1, "message": f"{'x ' * 900}\nmc: <ERROR> api_key=swordfish\n"}}
+    spoken, silent = (a_course(job, pods=pods).failure for pods in ((a_pod(job, **told),), ()))
+    assert "swordfish" not in spoken + silent
+    assert spoken.endswith(f"x mc: <ERROR> api_key={HIDDEN}")
+    assert silent.endswith(f"secret_key={HIDDEN} was refused")
+    assert len(spoken) < LIMIT + 100
+
+
+@pytest.mark.parametrize(("purpose", "seconds"), [("make", 600), ("revoke", 600), ("erase", 4200)])
+def test_a_job_runs_once_and_not_for_ever(purpose: str, seconds: int) -> None:
+    spec = a_task(purpose=Purpose(purpose)).job(1)["spec"]
+    assert (spec["backoffLimit"], spec["activeDeadlineSeconds"]) == (0, seconds)
+    assert spec["template"]["spec"]["restartPolicy"] == "Never"
+
+
+def test_a_job_whose_pod_is_not_made_tells_what_was_said_of_it() -> None:
+    job = a_task().job(1)
+    said = {ref_of(job): "FailedCreate: exceeded quota\nsecret_key=swordfish", ref_of(a_task().job(2)): "another"}
+    assert a_course(job, words=said).trouble == f"FailedCreate: exceeded quota secret_key={HIDDEN}"
+    assert a_course(job).trouble == ""
+    waiting = {"name": "mc", "ready": False, "state": {"waiting": {"reason": "ErrImagePull"}}}
+    pod = {"metadata": job["spec"]["template"]["metadata"] | {"name": "a"}, "status": {"containerStatuses": [waiting]}}
+    assert a_course(job, pods=(pod,), words=said).trouble == "pod a, container mc: ErrImagePull"
 
 
 def test_a_job_says_how_it_does() -> None:

@@ -9,8 +9,10 @@ from pydantic import SecretStr
 
 from maas_operator.api.minio import MinIO
 from maas_operator.domain.minio import names, server
+from maas_operator.domain.minio.pod import PodSecurity, pod_security
 from maas_operator.domain.minio.progress import MinIOEvidence, Server
-from maas_operator.domain.objects import Children, Manifest, ref_of
+from maas_operator.domain.objects import Children, Manifest, Ref, ref_of
+from maas_operator.domain.serving.words import HIDDEN, LIMIT
 from tests.domain.minio.test_jobs import a_task
 from tests.domain.worlds import a_platform, a_platform_world
 
@@ -18,8 +20,8 @@ MINIO = MinIO(namespace="minio", size="50Gi", storage_class_name="fast")
 PLATFORM = a_platform(storage={"minio": MINIO.dump()})
 
 
-def stateful_set() -> Manifest:
-    return server.stateful_set(PLATFORM, MINIO, "uid-root")
+def stateful_set(security: PodSecurity | None = None) -> Manifest:
+    return server.stateful_set(PLATFORM, MINIO, security or PodSecurity(), "uid-root")
 
 
 def container() -> dict[str, Any]:
@@ -77,6 +79,30 @@ def test_no_pod_has_a_token_or_variables_of_services_or_a_privilege() -> None:
             assert "hostPath" not in str(pod)
 
 
+@pytest.mark.parametrize(
+    ("annotations", "given"),
+    [
+        ({}, {"runAsUser": 1000, "runAsGroup": 1000, "fsGroup": 1000, "fsGroupChangePolicy": "OnRootMismatch"}),
+        ({"openshift.io/sa.scc.uid-range": "1000680000/10000"}, {}),
+    ],
+    ids=["Kubernetes", "OpenShift"],
+)
+def test_nobody_is_root_and_openshift_gives_its_own_user(annotations: dict[str, str], given: dict[str, Any]) -> None:
+    security = pod_security({"metadata": {"name": "minio", "annotations": annotations}})
+    made = stateful_set(security), a_task(security=security).job(1)
+    for one in made:
+        pod = one["spec"]["template"]["spec"]
+        assert pod["securityContext"] == {"runAsNonRoot": True, **given}
+        assert "runAsUser" not in str(pod["containers"])
+        assert [one["securityContext"]["seccompProfile"]["type"] for one in pod["containers"]] == ["RuntimeDefault"]
+
+
+def test_another_user_is_another_pod_and_another_job() -> None:
+    fixed = pod_security({"metadata": {"name": "minio"}})
+    assert server.config_hash(MINIO, fixed, "uid") != server.config_hash(MINIO, PodSecurity(), "uid")
+    assert a_task(security=fixed).hash != a_task().hash
+
+
 def test_only_namespaces_of_models_and_the_minios_own_get_in_and_to_its_port_alone() -> None:
     spec = server.network_policy(PLATFORM, MINIO, ["team-b", "team-a"])["spec"]
     assert spec["podSelector"] == {"matchLabels": server.pod_labels(PLATFORM)}
@@ -101,3 +127,14 @@ def test_a_smaller_volume_is_not_even_asked_for(size: str, written: bool) -> Non
     world = a_platform_world(PLATFORM, children=there)
     wanted = Server(platform=PLATFORM, minio=minio, world=world, evidence=evidence)
     assert (names.claim_ref("minio") in set(map(ref_of, wanted.children))) == written
+
+
+@pytest.mark.parametrize("ref", [names.claim_ref("minio"), names.stateful_set_ref("minio")])
+def test_what_is_said_of_volume_and_pod_is_cleaned_and_cut(ref: Ref) -> None:
+    said = {ref: f"GET https://me:swordfish@disks.example.com\n{'and so on ' * 200}"}
+    evidence = MinIOEvidence(namespace_uid="uid", fresh=SecretStr("fresh"), words=said)
+    message = Server(
+        platform=PLATFORM, minio=MINIO, world=a_platform_world(PLATFORM), evidence=evidence
+    ).condition.message
+    assert message.startswith(f"{ref}: GET https://{HIDDEN}@disks.example.com and so on")
+    assert len(message) < LIMIT + 100

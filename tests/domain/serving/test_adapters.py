@@ -93,9 +93,9 @@ def test_an_image_of_the_services_own_fetches_too() -> None:
 
 
 def test_arguments_of_the_user_come_after_those_of_the_adapters() -> None:
-    service = a_service(model={"source": SOURCE, "adapters": [INSIDE]}, serving={"args": ["--max-loras=1"]})
+    service = a_service(model={"source": SOURCE, "adapters": [INSIDE]}, serving={"args": ["--seed=1"]})
     args = children_of(service)["InferenceService"]["spec"]["predictor"]["model"]["args"]
-    assert args[-2:] == ["plain=/mnt/models/adapters/plain", "--max-loras=1"]
+    assert args[-2:] == ["plain=/mnt/models/adapters/plain", "--seed=1"]
 
 
 def test_the_server_itself_gets_no_token() -> None:

@@ -22,6 +22,7 @@ from maas_operator.domain.serving.autoscaling import (
     scaling,
 )
 from maas_operator.domain.serving.inference_service import CONFIG_HASH, inference_service
+from maas_operator.domain.serving.words import HIDDEN, LIMIT
 from tests.domain.children import a_platform, a_service, profile_of
 from tests.domain.worlds import NOW, a_model_world, condition_of, kept, kinds, settle, told, with_status
 from tests.domain.worlds import a_platform as a_ready_platform
@@ -166,8 +167,8 @@ QUEUE = {"autoscaling": {"maxReplicas": 3, "metric": "WaitingRequests"}}
 PROMETHEUS = {"prometheus": {"url": URL}}
 
 
-def a_scaled_object(status: str = "False") -> dict[str, Any]:
-    ready = {"type": "Ready", "status": status, "reason": "ScaledObjectCheckFailed", "message": "connection refused"}
+def a_scaled_object(status: str = "False", message: str = "connection refused") -> dict[str, Any]:
+    ready = {"type": "Ready", "status": status, "reason": "ScaledObjectCheckFailed", "message": message}
     return {
         "apiVersion": "keda.sh/v1alpha1",
         "kind": "ScaledObject",
@@ -252,9 +253,9 @@ def test_keda_that_fails_is_told_of_a_model_that_answers(status: str, reason: st
     assert ("connection refused" in condition_of(decision, ConditionType.MODEL_READY).message) == (status == "False")
 
 
-def an_autoscaler(**conditions: str) -> dict[str, Any]:
+def an_autoscaler(message: str = "no metrics", **conditions: str) -> dict[str, Any]:
     found = [
-        {"type": type_, "status": status, "reason": "Failed", "message": "no metrics"}
+        {"type": type_, "status": status, "reason": "Failed", "message": message}
         for type_, status in conditions.items()
     ]
     return {
@@ -297,7 +298,34 @@ def test_an_autoscaler_of_kubernetes_that_fails_is_told_when_there_should_be_met
     assert (words in message) == (reason == "AutoscalerFailing")
 
 
+def test_what_an_autoscaler_says_is_cleaned_before_it_is_told() -> None:
+    scaled = a_scaled_object("False")
+    scaled["status"]["conditions"][0]["message"] = "GET https://me:s3cret@prometheus/api?token=s3cret failed"
+    decision = decided(a_stored_service(serving=QUEUE), Autoscalers(keda=True, scaled_object=scaled))
+    message = condition_of(decision, ConditionType.MODEL_READY).message
+    assert "failed" in message
+    assert "s3cret" not in message
+
+
 def test_an_autoscaler_that_fails_without_metrics_of_a_model_that_was_not_ready_is_not_told() -> None:
     service = a_stored_service(serving={"autoscaling": {"maxReplicas": 3, "metric": "CPU"}})
     decision = decided(service, Autoscalers(horizontal_pod_autoscaler=an_autoscaler(ScalingActive="False")))
     assert told(decision, ConditionType.MODEL_READY) == ("True", "Ready")
+
+
+@pytest.mark.parametrize("of", ["KEDA", "Kubernetes"])
+def test_what_an_autoscaler_says_is_cut_and_cleaned_as_all_words_of_others(of: str) -> None:
+    words = f"GET https://me:swordfish@prometheus:\nBearer abc.def.ghi{' and so on' * 200}"
+    if of == "KEDA":
+        service, known = (
+            a_stored_service(serving=QUEUE),
+            Autoscalers(keda=True, scaled_object=a_scaled_object("False", words)),
+        )
+    else:
+        service = ready_for(120, a_stored_service(serving={"autoscaling": {"maxReplicas": 3, "metric": "CPU"}}))
+        known = Autoscalers(horizontal_pod_autoscaler=an_autoscaler(words, ScalingActive="False"))
+    decision = decided(service, known)
+    assert told(decision, ConditionType.MODEL_READY) == ("True", Reason.AUTOSCALER_FAILING)
+    message = condition_of(decision, ConditionType.MODEL_READY).message
+    assert f"GET https://{HIDDEN}@prometheus: Bearer {HIDDEN} and so on" in message
+    assert len(message) < LIMIT + 200

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from maas_operator.domain.serving.inference_service import CONFIG_HASH, inference_service
+from maas_operator.domain.serving.inference_service import CONFIG_HASH, config_hash
 from tests.domain.children import a_service, children_of, profile_of
 
 MODEL = {"source": {"uri": "oci://registry.example.com/models/tiny:1"}}
@@ -92,8 +92,7 @@ def test_the_template_is_part_of_what_the_pods_run() -> None:
     service = a_service(serving=TEMPLATE)
 
     def told(template_hash: str) -> str:
-        manifest = inference_service(service, profile_of(service), deployment_mode=None, template_hash=template_hash)
-        return str(manifest["spec"]["predictor"]["annotations"][CONFIG_HASH])
+        return config_hash(service, profile_of(service), template_hash=template_hash)
 
     assert told("one") == told("one")
     assert told("one") != told("other")

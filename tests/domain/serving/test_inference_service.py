@@ -65,7 +65,9 @@ def test_the_models_own_context_length_is_left_to_the_model() -> None:
     assert predictor_of()["model"]["args"] == ["--served-model-name=tiny"]
 
 
-@pytest.mark.parametrize(("gpus", "flags"), [("1", []), ("4", ["--tensor-parallel-size=4"])])
+@pytest.mark.parametrize(
+    ("gpus", "flags"), [("1", []), ("2", ["--tensor-parallel-size=2"]), ("4", ["--tensor-parallel-size=4"])]
+)
 def test_tensor_parallelism_follows_the_gpus(gpus: str, flags: list[str]) -> None:
     serving = {"resources": {"limits": {"nvidia.com/gpu": gpus}}}
     assert predictor_of(serving=serving)["model"]["args"][1:] == flags

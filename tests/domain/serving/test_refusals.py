@@ -1,5 +1,8 @@
 """Flags and variables that the operator owns, in every form in which vLLM would take them."""
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +10,7 @@ from hypothesis import strategies as st
 from maas_operator.api.arguments import OWNED_FLAGS, owned_flag
 from maas_operator.api.reasons import Reason
 from maas_operator.domain.serving.refusals import refused_setting
-from tests.domain.children import a_platform, a_service, profile_of
+from tests.domain.children import a_platform, a_service, children_of, profile_of
 
 OLD = {"name": "old", "image": "registry.example.com/vllm:1", "version": "0.5.4"}
 
@@ -30,7 +33,6 @@ def test_any_beginning_of_a_flag_is_that_flag_for_vllm(flag: str, data: st.DataO
         "--enable-prefix-caching",
         "--config-format=hf",
         "--model-impl=auto",
-        "--max-lora-rank=64",
         "--seed=1",
         "--trust-remote-code",
         "--compilation-config.mode=3",
@@ -38,6 +40,34 @@ def test_any_beginning_of_a_flag_is_that_flag_for_vllm(flag: str, data: st.DataO
 )
 def test_what_the_operator_does_not_set_is_free(argument: str) -> None:
     assert owned_flag(argument) is None
+
+
+def test_what_the_operator_sets_is_its_own() -> None:
+    adapters = [{"name": f"a{number}", "path": f"a{number}"} for number in range(6)]
+    model = {"aliases": ["old"], "contextLength": 2000, "adapters": adapters}
+    serving = {
+        "runtime": "new",
+        "resources": {"limits": {"nvidia.com/gpu": "2"}},
+        "chatTemplateRef": {"name": "templates", "key": "a"},
+        "toolCallParser": "hermes",
+    }
+    source = {"source": {"uri": "oci://registry.example.com/models/tiny:1"}}
+    children = children_of(
+        a_service(model=source | model, serving=serving), a_platform(runtimes=[OLD | {"name": "new", "version": "9.0"}])
+    )
+    (container,) = children["ServingRuntime"]["spec"]["containers"]
+    arguments = [*container["args"], *children["InferenceService"]["spec"]["predictor"]["model"]["args"]]
+    flags = {argument.split("=", 1)[0] for argument in arguments if argument.startswith("--")}
+    assert len(flags) == 14
+    assert flags - OWNED_FLAGS.keys() == set()
+
+
+def test_the_page_tells_all_of_them() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "serving.md").read_text()
+    _, _, table = page.partition("| Flag | Use |")
+    table, _, _ = table.partition("\n\n")
+    told = set(re.findall(r"`(--[a-z-]+[a-z])(?:…)?`", table))
+    assert {flag for flag in OWNED_FLAGS if not flag.startswith("--ssl-")} <= told <= OWNED_FLAGS.keys() | {"--ssl"}
 
 
 def test_a_beginning_in_the_service_is_told_with_the_field_to_use() -> None:

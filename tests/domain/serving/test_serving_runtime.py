@@ -38,7 +38,21 @@ def test_a_newer_version_reports_usage_in_every_stream() -> None:
 
 def test_a_random_user_without_a_home_can_run_it() -> None:
     env = env_of(container_of())
-    assert (env["HOME"], env["HF_HOME"], env["USER"]) == ("/tmp", "/tmp/hf_home", "vllm")
+    assert (env["HOME"], env["USER"]) == ("/tmp", "vllm")
+    caches = ("HF_HOME", "TRITON_CACHE_DIR", "VLLM_CACHE_ROOT", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")
+    places = [env[name] for name in caches]
+    assert all(place.startswith("/tmp/") for place in places)
+    assert len(set(places)) == len(caches)
+
+
+def test_shared_memory_is_where_the_server_looks_for_it() -> None:
+    assert container_of()["volumeMounts"] == [{"name": "shm", "mountPath": "/dev/shm"}]
+
+
+def test_each_probe_asks_the_server_itself() -> None:
+    container = container_of()
+    for name in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert container[name]["httpGet"] == {"path": "/health", "port": 8080}
 
 
 def test_a_cpu_cache_is_bounded_and_a_gpu_has_none() -> None:

@@ -162,7 +162,10 @@ def test_a_claim_of_one_node_serves_one_replica() -> None:
         "spec.model.source.uri: PersistentVolumeClaim llm/weights has access mode ReadWriteOnce, so that one node at a"
         " time can mount it: use a claim with ReadWriteMany or ReadOnlyMany, or have one replica",
     )
+    scaled = {"autoscaling": {"maxReplicas": 2, "metric": "CPU"}}
+    assert problem(found, a_model(CLAIM), serving=scaled) is not None
     shared = Prerequisites(claims={"weights": a_claim("ReadWriteMany")})
+    assert problem(shared, a_model(CLAIM), serving=scaled) is None
     assert problem(shared, a_model(CLAIM), serving={"replicas": 2}) is None
 
 

@@ -230,7 +230,10 @@ def test_a_runtime_that_kserve_refuses_is_told_in_its_words() -> None:
     }
     state = model_state(an_inference_service(ready=False, modelStatus=status), None, [], config_hash=HASH)
     assert (state.failed, state.reason) == (True, Reason.RUNTIME_REFUSED)
-    assert state.message == "NoSupportingRuntime: no runtime for vLLM"
+    assert state.message == (
+        "InferenceService llm/tiny: NoSupportingRuntime: no runtime for vLLM; correct the runtime of"
+        " spec.serving.runtimeRef, or choose a profile by spec.serving.runtime"
+    )
 
 
 def test_a_failed_load_of_yesterday_is_not_believed() -> None:
@@ -242,7 +245,8 @@ def test_a_failed_load_of_yesterday_is_not_believed() -> None:
 def test_kserves_own_failure_is_told() -> None:
     failed = {"type": "PredictorReady", "status": "False", "reason": "ReconcileFailed", "message": "fails to create"}
     state = model_state(an_inference_service(conditions=[failed]), None, [], config_hash=HASH)
-    assert (state.failed, state.reason, state.message) == (True, Reason.SERVING_FAILED, "fails to create")
+    assert (state.failed, state.reason) == (True, Reason.SERVING_FAILED)
+    assert state.message.startswith("InferenceService llm/tiny: fails to create; lift what is in KServe's way")
 
 
 def an_exit(code: int, *, name: str = "kserve-container", reason: str = "Error", restarts: int = 1) -> Any:
@@ -325,6 +329,14 @@ def test_what_others_say_is_cleaned_before_it_is_told() -> None:
         assert "[hidden]" in state.message
         assert key not in state.message
         assert state.message.isprintable()
+
+
+@pytest.mark.parametrize("missing", [["minReplicas"], ["maxReplicas"], ["minReplicas", "maxReplicas"]], ids=str)
+def test_in_a_model_that_is_only_observed_somebody_may_have_taken_the_bounds_out(missing: list[str]) -> None:
+    manifest = an_inference_service()
+    predictor = {key: value for key, value in manifest["spec"]["predictor"].items() if key not in missing}
+    edited = manifest | {"spec": {"predictor": predictor}}
+    assert model_state(edited, a_deployment(), [a_pod(phase="Running")], config_hash=HASH).ready
 
 
 def scaled(deployment: dict[str, Any], *pods: dict[str, Any], least: int = 1) -> ModelState:

@@ -17,6 +17,7 @@ from maas_operator.domain.kinds import CONFIG_MAP, OBJECT_BUCKET_CLAIM, SECRET, 
 from maas_operator.domain.labels import is_left_behind, owner_labels
 from maas_operator.domain.model_service import ModelServiceWorld, decide
 from maas_operator.domain.objects import Children, Manifest, Ref, Refusal, RefusalReason
+from maas_operator.domain.serving.words import HIDDEN, LIMIT
 from maas_operator.domain.storage.backend import Findings
 from maas_operator.domain.storage.bucket import bucket_secret
 from maas_operator.domain.storage.odf import ClaimedBucket
@@ -95,6 +96,14 @@ def test_the_phase_of_a_claim_is_told(phase: str, reason: str, words: str) -> No
     told = verdict(claimed(phase, findings=found(words={CLAIM: "NotReady: no room"})))
     assert told[0] == reason
     assert words in told[1]
+
+
+@pytest.mark.parametrize("phase", ["", "Pending", "Failed"])
+def test_what_a_provisioner_says_is_cleaned_and_cut(phase: str) -> None:
+    said = f"NotReady: GET https://me:swordfish@s3.example.com\n{'and so on ' * 200}"
+    _, message = verdict(claimed(phase, findings=found(words={CLAIM: said})))
+    assert f"its provisioner said NotReady: GET https://{HIDDEN}@s3.example.com and so on" in message
+    assert len(message) < LIMIT + 300
 
 
 def test_a_class_that_is_missing_is_told_until_a_provisioner_has_the_claim() -> None:

@@ -39,7 +39,7 @@ from .settings import (
     Settings,
     predictor_name,
 )
-from .status import FailureReason, InvalidSpec, invalid_status, serving_status, stopped_status
+from .status import FailureReason, InvalidSpec, failed_status, invalid_status, serving_status, stopped_status
 from .webhook import exposed_host, refusals_of_runtime, refusals_of_service, unreconcilable, volatile_annotations
 
 _KNOWN_FINALIZERS: Final = frozenset({FINALIZER, "odh.inferenceservice.finalizers", "foregroundDeletion", "orphan"})
@@ -173,6 +173,9 @@ class KServe:
         except InvalidPredictor as error:
             self._violations.add(Rule.KSERVE_CANNOT_RECONCILE, ref_of(isvc), str(error))
             raise InvalidSpec(FailureReason.INVALID_PREDICTOR_SPEC, str(error)) from error
+        if words := self._faults.kserve:
+            await write_status(self._client, isvc, failed_status(isvc, words, self._settings, self._clock()))
+            raise Retry(words)
         await self._switch_strategy(desired[0])
         wanted = await self._autoscaling.with_replicas(desired[0])
         deployed, _ = [await self._client.apply(child, manager=MANAGER) for child in (wanted, desired[1])]

@@ -81,6 +81,17 @@ def invalid_status(isvc: Manifest, problem: InvalidSpec, settings: Settings, now
     }
 
 
+def failed_status(isvc: Manifest, words: str, settings: Settings, now: datetime) -> dict[str, Any]:
+    """Return the status of a service whose Deployment could not be written."""
+    failed = condition("PredictorReady", False, reason="ReconcileFailed", message=words)
+    conditions = [failed, *([] if "IngressReady" in conditions_of(isvc) else [condition("IngressReady", None)])]
+    return {
+        **(isvc.get("status") or {}),
+        **_base(isvc, settings),
+        "conditions": _with_ready(merged_conditions(isvc, [*conditions, _stopped(False)], now), isvc, now),
+    }
+
+
 def _base(isvc: Manifest, settings: Settings) -> dict[str, Any]:
     wanted = (isvc["metadata"].get("annotations") or {}).get(DEPLOYMENT_MODE, settings.default_deployment_mode)
     return {"deploymentMode": settings.plain_mode if wanted in RAW else wanted}

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from maas_operator.domain.kinds import JOB, PERSISTENT_VOLUME_CLAIM, POD, SECRET, SERVICE, STATEFUL_SET, Kind
+from maas_operator.domain.kinds import JOB, NAMESPACE, PERSISTENT_VOLUME_CLAIM, POD, SECRET, SERVICE, STATEFUL_SET, Kind
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.engine.errors import NotFound
 
@@ -19,6 +19,7 @@ from ..faults import Delays, Faults, MinIOFault, PodFault
 from ..kserve.pods import REFUSALS, UNBOUND, is_ready, status_of_pod
 from ..runner import Trigger, itself
 from ..violations import Rule, Violations
+from .admission import WOULD_BE_ROOT, refusal, would_be_root
 from .shell import BadScript, Shell
 from .store import Refused, Store
 from .volumes import of_claims, tell
@@ -28,8 +29,8 @@ _HASH: Final = "controller-revision-hash"
 _JOB_NAME: Final = "job-name"
 
 
-class NoSecret(Exception):
-    """A container's variable whose Secret, or key of it, is not there; the words are the kubelet's."""
+class Unstartable(Exception):
+    """A container that lacks a Secret for a variable, or would be root; the words are the kubelet's."""
 
 
 @dataclass(frozen=True)
@@ -80,17 +81,25 @@ class Workloads:
         if pod is not None and replaces and pod["metadata"]["labels"].get(_HASH) != revision:
             await self._client.delete(address, uid=pod["metadata"]["uid"])
             pod = await self._find(address)
-        if pod is None and self._faults.of_pods(workload) is PodFault.QUOTA:
-            await tell(
-                self._client, workload, "FailedCreate", REFUSALS[PodFault.QUOTA].format(name=address.name), self._clock
-            )
-            await self._write_counts(workload, None)
-            return _POLL_SECONDS
         if pod is None:
-            pod = await self._client.create(_pod(workload, address.name, {_HASH: revision}))
+            wanted = _pod(workload, address.name, {_HASH: revision})
+            if words := await self._refusal(workload, wanted):
+                await tell(self._client, workload, "FailedCreate", words, self._clock)
+                await self._write_counts(workload, None)
+                return _POLL_SECONDS
+            pod = await self._client.create(wanted)
         pod = await self._start(pod, self._faults.of_pods(workload))
         await self._write_counts(workload, pod)
         return None if is_ready(pod) else _POLL_SECONDS
+
+    async def _refusal(self, workload: Manifest, pod: Manifest) -> str:
+        """Return why a pod is not made; empty if it is."""
+        if self._faults.of_pods(workload) is PodFault.QUOTA:
+            return REFUSALS[PodFault.QUOTA].format(name=pod["metadata"]["name"])
+        return refusal(pod, await self._home(pod))
+
+    async def _home(self, pod: Manifest) -> Manifest:
+        return await self._find(Ref(NAMESPACE, "", pod["metadata"]["namespace"])) or {"metadata": {}}
 
     async def _start(self, pod: Manifest, fault: PodFault | None) -> Manifest:
         claims = [one["persistentVolumeClaim"]["claimName"] for one in pod["spec"].get("volumes") or ()]
@@ -102,7 +111,7 @@ class Workloads:
             return await write_status(self._client, pod, {"phase": "Pending", "conditions": conditions})
         try:
             env = await self._environment(pod)
-        except NoSecret as error:
+        except Unstartable as error:
             return await write_status(self._client, pod, _unconfigured(pod, str(error)))
         if is_ready(pod) and fault is None:
             return pod
@@ -132,14 +141,18 @@ class Workloads:
         pod = await self._find(address)
         if pod is None:
             labels = {_JOB_NAME: ref.name, f"batch.kubernetes.io/{_JOB_NAME}": ref.name}
-            pod = await self._client.create(_pod(job, address.name, labels))
+            wanted = _pod(job, address.name, labels)
+            if words := await self._refusal(job, wanted):
+                await tell(self._client, job, "FailedCreate", words, self._clock)
+                return _POLL_SECONDS
+            pod = await self._client.create(wanted)
         if fault := self._faults.of_pods(job):
             status = status_of_pod(pod, fault=fault, started=False, since=pod["metadata"]["creationTimestamp"])
             await write_status(self._client, pod, status)
             return _POLL_SECONDS
         try:
             env = await self._environment(pod)
-        except NoSecret as error:
+        except Unstartable as error:
             await write_status(self._client, pod, _unconfigured(pod, str(error)))
             return _POLL_SECONDS
         await self._end(job, pod, await self._run(job, env))
@@ -205,6 +218,8 @@ class Workloads:
 
     async def _environment(self, pod: Manifest) -> dict[str, str]:
         (container,) = pod["spec"]["containers"]
+        if would_be_root(pod, await self._home(pod)):
+            raise Unstartable(WOULD_BE_ROOT)
         values = {}
         for one in container["env"]:
             reference = one.get("valueFrom", {}).get("secretKeyRef")
@@ -215,9 +230,9 @@ class Workloads:
         namespace, name, key = pod["metadata"]["namespace"], reference["name"], reference["key"]
         found = await self._find(Ref(SECRET, namespace, name))
         if found is None:
-            raise NoSecret(f'secret "{name}" not found')
+            raise Unstartable(f'secret "{name}" not found')
         if key not in (found.get("data") or {}):
-            raise NoSecret(f"couldn't find key {key} in Secret {namespace}/{name}")
+            raise Unstartable(f"couldn't find key {key} in Secret {namespace}/{name}")
         return base64.b64decode(found["data"][key]).decode()
 
     async def _find(self, ref: Ref) -> Manifest | None:
