@@ -26,7 +26,7 @@ from maas_operator.domain.objects import Manifest
 from maas_operator.engine.cache import Cache
 from maas_operator.engine.controller import Behaviour
 from maas_operator.engine.engine import Engine
-from maas_operator.engine.errors import ApiError, OperatorError
+from maas_operator.engine.errors import OperatorError
 from maas_operator.engine.gather import Gatherer
 from maas_operator.engine.inquiries import Inquiries
 from maas_operator.engine.lookup import Lookup
@@ -46,9 +46,6 @@ async def run(settings: Settings) -> int:
     except asyncio.CancelledError:
         logger.info("stopped")
         return 0
-    except ApiError as refusal:
-        # Before anything else runs: the Lease is refused.
-        logger.critical("%s", refusal)
     except BaseExceptionGroup as failures:
         for error in _leaves(failures):
             if isinstance(error, OperatorError):
