@@ -354,7 +354,7 @@ class Pass(Generic[AnyWorld]):
             await _tell(self._tools, self._owner, before, now)
 
     async def _hold(self) -> None:
-        if FINALIZER in self._owner["metadata"].get("finalizers", ()):
+        if _has_our_finalizer(self._owner):
             return
         await self.guard()
         manifest = _identity(self._owner)
@@ -367,7 +367,7 @@ class Pass(Generic[AnyWorld]):
         if left:
             await self._tools.events.tell_left_behind(self._owner, left, now)
         reply = await self._tools.cluster.apply(_identity(self._owner), manager=FINALIZER_MANAGER)
-        if FINALIZER in reply["metadata"].get("finalizers", ()):
+        if _has_our_finalizer(reply):
             # Somebody has brought it back from a copy, and so has written our finalizer, too.
             reply = await self._remove_finalizer(self._key, reply)
         self._tools.learn(without_managed_fields(reply), self._key)
@@ -426,12 +426,7 @@ def _left(pruned: Pruned | None) -> Mapping[Ref, Manifest | None]:
 
 def _is_held(child: Manifest) -> bool:
     """Tell whether a child is being deleted and stays since we hold it for what it left in 3scale."""
-    metadata = child["metadata"]
-    return (
-        ref_of(child).kind in OUTLIVED
-        and "deletionTimestamp" in metadata
-        and FINALIZER in metadata.get("finalizers", ())
-    )
+    return ref_of(child).kind in OUTLIVED and "deletionTimestamp" in child["metadata"] and _has_our_finalizer(child)
 
 
 def _is_observed(owner: Manifest) -> bool:
@@ -439,8 +434,12 @@ def _is_observed(owner: Manifest) -> bool:
 
 
 def _is_released(owner: Manifest) -> bool:
-    metadata = owner["metadata"]
-    return "deletionTimestamp" in metadata and FINALIZER not in metadata.get("finalizers", ())
+    return "deletionTimestamp" in owner["metadata"] and not _has_our_finalizer(owner)
+
+
+def _has_our_finalizer(manifest: Manifest) -> bool:
+    # Where an apply took out the last one, older servers say null.
+    return FINALIZER in (manifest["metadata"].get("finalizers") or ())
 
 
 def _identity(owner: Manifest) -> Manifest:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import os
 import shutil
@@ -91,7 +92,9 @@ class World:
 
     async def delete(self, ref: Ref) -> None:
         live = await self.environment.client.get(ref)
-        await self.environment.client.delete(ref, uid=live["metadata"]["uid"])
+        with contextlib.suppress(NotFound):
+            # It may have gone with its owner.
+            await self.environment.client.delete(ref, uid=live["metadata"]["uid"])
 
     async def patch(self, ref: Ref, **content: Any) -> Manifest:
         return await self.environment.client.merge_patch(ref, content)

@@ -373,6 +373,14 @@ async def test_an_owner_that_was_brought_back_from_a_copy_is_let_go_although_som
     assert (left["metadata"]["finalizers"] if left else []) == ["example.com/hold"] * held
 
 
+async def test_where_an_older_server_says_null_the_owner_has_no_finalizer(bench: Bench) -> None:
+    await bench.settle()
+    known = bench.cache.get(OWNER) or {}
+    going = {"finalizers": None, "deletionTimestamp": "2026-01-01T00:00:00Z", "resourceVersion": "999999"}
+    bench.cache.put(known | {"metadata": known["metadata"] | going})
+    assert await bench.reconcile() is None
+
+
 async def test_a_child_under_deletion_is_waited_for_and_made_anew(bench: Bench) -> None:
     await bench.settle()
     await bench.stage.hold(FRONT)
