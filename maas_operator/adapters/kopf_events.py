@@ -22,6 +22,7 @@ from maas_operator.adapters.watches import SELECTORS, WATCHED
 from maas_operator.domain.kinds import CUSTOM_RESOURCE_DEFINITION, Kind
 from maas_operator.domain.labels import GROUP
 from maas_operator.domain.objects import Manifest
+from maas_operator.domain.observed import true_conditions
 from maas_operator.domain.serving.kserve import DEFINITION, marked_schema
 from maas_operator.engine.errors import OperatorError
 
@@ -223,8 +224,7 @@ def _without_schemas(definition: Manifest) -> Manifest:
 
 def _served_kind(definition: Manifest) -> Kind | None:
     """Return the watched kind that a CRD provides now; None while it is not established."""
-    conditions = definition.get("status", {}).get("conditions") or ()
-    if not any(c["type"] == "Established" and c["status"] == "True" for c in conditions):
+    if "Established" not in true_conditions(definition):
         return None
     spec = definition["spec"]
     served = {(spec["group"], v["name"], spec["names"]["plural"]) for v in spec["versions"] if v["served"]}

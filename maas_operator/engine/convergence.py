@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from maas_operator.api.reasons import ConditionType
 from maas_operator.domain.kinds import Kind
 from maas_operator.domain.objects import Manifest, Ref
-from maas_operator.domain.observed import status_of
+from maas_operator.domain.observed import is_fresh, true_conditions
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +31,12 @@ class Convergence:
             self._begun.pop(key, None)
             return
         generation, begun = owner["metadata"]["generation"], self._begun.get(key)
-        if status_of(owner).get("observedGeneration") != generation:
+        if not is_fresh(owner):
             if begun is None or begun.generation != generation:
                 self._begun[key] = _Begun(generation, _now())
-        elif begun is not None and _is_ready(owner):
+        elif begun is not None and ConditionType.READY in true_conditions(owner):
             del self._begun[key]
             self._became_ready(key.kind, _now() - begun.at)
-
-
-def _is_ready(owner: Manifest) -> bool:
-    conditions = status_of(owner).get("conditions") or ()
-    return any(one["type"] == ConditionType.READY and one["status"] == "True" for one in conditions)
 
 
 def _now() -> float:

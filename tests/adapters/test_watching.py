@@ -369,6 +369,18 @@ def test_a_server_that_answers_by_errors_for_minutes_ends_no_watch() -> None:
     assert max(backoffs) <= 5, "so that it goes on soon after"
 
 
+@asynccontextmanager
+async def watching_secrets(folder: Path, told: Told, fault: Callable[[Call], Awaitable[None]]) -> AsyncIterator[Ref]:
+    """Watch the account's Secret, which is there, on a server with a fault; yield its address."""
+    async with KubeApi() as api, connect(Access(kubeconfig=api.write_kubeconfig(folder / "kubeconfig"))) as cluster:
+        account = ref_of(await cluster.apply(secret("default", "account")))
+        api.faults.add(fault)
+        watches = SecretWatches(cluster, told)
+        watches.platform_seen(platform("default"), None)
+        async with running(watches.run()):
+            yield account
+
+
 async def test_secrets_that_may_not_be_watched_any_more_are_not_believed_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -380,15 +392,10 @@ async def test_secrets_that_may_not_be_watched_any_more_are_not_believed_in(
             raise ApiError(403, "Forbidden", "no")
 
     told = Told()
-    async with KubeApi() as api, connect(Access(kubeconfig=api.write_kubeconfig(tmp_path / "kubeconfig"))) as cluster:
-        account = ref_of(await cluster.apply(secret("default", "account")))
-        api.faults.add(deny)
-        watches = SecretWatches(cluster, told)
-        watches.platform_seen(platform("default"), None)
-        async with running(watches.run()):
-            await told.about(account)
-            denied = True
-            await told.until(("DELETED", account))
+    async with watching_secrets(tmp_path, told, deny) as account:
+        await told.about(account)
+        denied = True
+        await told.until(("DELETED", account))
     assert told.cache.get(account) is None
 
 
@@ -403,13 +410,8 @@ async def test_a_missing_permission_on_secrets_is_logged_once_and_cured_when_it_
             raise ApiError(403, "Forbidden", "no")
 
     told = Told()
-    async with KubeApi() as api, connect(Access(kubeconfig=api.write_kubeconfig(tmp_path / "kubeconfig"))) as cluster:
-        account = ref_of(await cluster.apply(secret("default", "account")))
-        api.faults.add(deny)
-        watches = SecretWatches(cluster, told)
-        watches.platform_seen(platform("default"), None)
-        async with running(watches.run()):
-            await told.until((None, account))
+    async with watching_secrets(tmp_path, told, deny) as account:
+        await told.until((None, account))
     messages = {record.getMessage() for record in caplog.records if record.name == secret_watch.__name__}
     assert messages == {
         "Secrets are not watched: secrets in default: Forbidden."
