@@ -141,10 +141,10 @@ class Phase:
     seconds: float
     latencies: list[float]
     requests: list[Request]
-    passes: int
+    passes: Counter[str]
     cpu_seconds: float
     memory_bytes: float
-    changed: int
+    changed: frozenset[Ref]
 
     def calls(self, *verbs: str) -> float:
         """Count the calls with these verbs per ModelService."""
@@ -156,10 +156,12 @@ class Phase:
         for what, count, (least, most) in (
             ("reads", self.calls(*READS), allowed.reads),
             ("writes", self.calls(*WRITES), allowed.writes),
-            ("objects changed", self.changed / self.of, allowed.changed),
+            ("objects changed", len(self.changed) / self.of, allowed.changed),
         ):
             if not least <= count <= most:
                 yield f"{self.name}: {count:.2f} {what} per ModelService, expected {least:g} to {most:g}"
+                if what == "objects changed" and most == 0:
+                    yield from (f"  changed: {ref}" for ref in sorted(self.changed))
 
 
 class Mirror:
@@ -280,7 +282,7 @@ class Bench:
         await step()
         seconds = time.monotonic() - started
         after = await self._quiet()
-        changed = dict(versions.items() ^ (await self._versions()).items())
+        changed = {ref for ref, _ in versions.items() ^ (await self._versions()).items()}
         self.phases.append(
             Phase(
                 name=name,
@@ -288,10 +290,10 @@ class Bench:
                 seconds=seconds,
                 latencies=self._latencies,
                 requests=self.log.requests[seen:],
-                passes=(after.passes - before.passes).total(),
+                passes=after.passes - before.passes,
                 cpu_seconds=after.cpu_seconds - before.cpu_seconds,
                 memory_bytes=after.memory_bytes,
-                changed=len(changed),
+                changed=frozenset(changed),
             )
         )
         print(_row(self.phases[-1]), file=sys.stderr)
@@ -424,18 +426,20 @@ def _row(phase: Phase) -> str:
         f"{phase.seconds:.1f}",
         *(f"{phase.calls(verb):.1f}" for verb in VERBS),
         f"{phase.calls(*VERBS):.1f}",
-        f"{phase.passes / phase.of:.1f}",
+        f"{phase.passes.total() / phase.of:.1f}",
         f"{1000 * phase.cpu_seconds / phase.of:.0f}",
-        f"{phase.changed / phase.of:.1f}",
+        f"{len(phase.changed) / phase.of:.1f}",
         f"{phase.memory_bytes / 2**20:.0f}",
     ]
     return f"| {' | '.join(cells)} |"
 
 
 def details(phases: Iterable[Phase]) -> Iterator[str]:
-    """Yield the calls per ModelService by verb and resource."""
+    """Yield the passes by kind, and the calls by verb and resource, per ModelService."""
     for phase in phases:
-        yield f"\n{phase.name}, calls per ModelService:"
+        yield f"\n{phase.name}, passes and calls per ModelService:"
+        for kind, count in phase.passes.most_common():
+            yield f"  {kind:37}{count / phase.of:7.2f}"
         calls = Counter((one.verb, one.resource) for one in phase.requests)
         for (verb, resource), count in calls.most_common():
             yield f"  {verb:7}{resource:30}{count / phase.of:7.2f}"

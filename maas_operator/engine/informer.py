@@ -22,16 +22,19 @@ class Informer:
 
     def notify(self, manifest: Manifest, *, deleted: bool = False) -> None:
         """Take in what a watch or a list says. What is not news wakes nobody."""
-        before = self._cache.get(ref_of(manifest))
+        ref = ref_of(manifest)
+        before = self._cache.get(ref)
         news = self._cache.remove(manifest) if deleted else self._cache.put(manifest)
         if news:
-            self._wake(before, None if deleted else manifest)
+            # As it is kept: managedFields change with every write, and are nobody's affair.
+            self._wake(before, self._cache.get(ref))
 
     def learn(self, manifest: Manifest, by: Ref) -> None:
         """Take in what the API answered to the pass of an owner; it wakes the others."""
-        before = self._cache.get(ref_of(manifest))
+        ref = ref_of(manifest)
+        before = self._cache.get(ref)
         if self._cache.put(manifest):
-            self._wake(before, manifest, but=by)
+            self._wake(before, self._cache.get(ref), but=by)
 
     def _wake(self, before: Manifest | None, after: Manifest | None, *, but: Ref | None = None) -> None:
         for key in affected(self._cache, before, after) - {but}:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+from maas_operator.domain.gateway.status import product_state
 from maas_operator.domain.kinds import (
     API_MANAGER,
     CUSTOM_RESOURCE_DEFINITION,
@@ -28,7 +29,7 @@ from maas_operator.domain.labels import OWNER_KIND, OWNER_NAME, OWNER_NAMESPACE,
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.domain.observed import status_of
 
-from .cache import Cache
+from .cache import Cache, version_of
 from .status import inventory_of
 
 OWN_KINDS: Final = tuple(kind for kind, use in TABLE.items() if Use.STATUS in use)
@@ -65,8 +66,10 @@ def affected(cache: Cache, before: Manifest | None, after: Manifest | None) -> s
     """Return the owners for whom the change of an object may matter: those of what it was and of what it is."""
     versions = [version for version in (before, after) if version is not None]
     keys = {key for version in versions for key in _near(cache, version)}
-    if _face(before) != _face(after):
-        keys |= {key for version in versions for key in _far(cache, version)}
+    if _shown(before) != _shown(after):
+        keys |= {key for version in versions for key in _beholders(cache, version)}
+    if _claimed(before) != _claimed(after):
+        keys |= {key for version in versions for key in _targets(cache, version)}
     return keys
 
 
@@ -78,29 +81,62 @@ def _near(cache: Cache, manifest: Manifest) -> set[Ref]:
     return own | _owners(cache, manifest) | (rule(cache, manifest) if rule else set())
 
 
-def _far(cache: Cache, manifest: Manifest) -> set[Ref]:
-    """Return who refers to the object; and, of ours, what it refers to, which may wait for its end."""
+def _beholders(cache: Cache, manifest: Manifest) -> set[Ref]:
+    """Return who refers to the object; a Product is looked at by those who subscribe to its model."""
     ref = ref_of(manifest)
-    if ref.kind not in OWN_KINDS:
-        return _dependents(cache, ref)
+    if ref.kind == PRODUCT:
+        return set().union(*(_dependents(cache, owner) for owner in _owners(cache, manifest)))
+    return _dependents(cache, ref)
+
+
+def _targets(cache: Cache, manifest: Manifest) -> set[Ref]:
+    """Return what may wait for an object: what one of ours refers to, and the platform whose policies a Product has."""
+    kind = ref_of(manifest).kind
+    if kind == PRODUCT:
+        return _platforms_of_namespace(cache, manifest)
+    if kind not in OWN_KINDS:
+        return set()
     known = (cache.get(target) for target in references(manifest) if isinstance(target, Ref))
-    targets = {target for found in known if found is not None and (target := ref_of(found)).kind in OWN_KINDS}
-    return targets | _dependents(cache, ref)
+    return {target for found in known if found is not None and (target := ref_of(found)).kind in OWN_KINDS}
 
 
-def _face(manifest: Manifest | None) -> Manifest:
-    """Return what others may see of an object of ours: not the counters and words that change with every child."""
+def _shown(manifest: Manifest | None) -> Hashable | Manifest:
+    """Return what others go by who refer to an object: of ours not all the words that change with every child."""
     if manifest is None:
-        return {}
-    status = status_of(manifest)
+        return None
+    kind, status = ref_of(manifest).kind, status_of(manifest)
+    if kind not in (*OWN_KINDS, PRODUCT):
+        return version_of(manifest)
+    if kind == PRODUCT:
+        state = product_state(manifest)
+        return state.phase, state.remote_id, frozenset(manifest.get("spec", {}).get("applicationPlans") or ())
+    if kind == MODEL_SERVICE:
+        return _settings(manifest) | {name: status.get(name) for name in ("url", "modelName")}
+    return _settings(manifest) | _outcome(status)
+
+
+def _claimed(manifest: Manifest | None) -> Manifest | None:
+    """Return what others wait for who are referred to: a model asks little of its platform."""
+    if manifest is None:
+        return None
+    kind, status = ref_of(manifest).kind, status_of(manifest)
+    if kind == PRODUCT:
+        return {"policies": manifest.get("spec", {}).get("policies")}
+    if kind == MODEL_SERVICE:
+        return _settings(manifest) | {"policy": (status.get("gateway") or {}).get("tokenPolicyVersion")}
+    return _settings(manifest) | _outcome(status)
+
+
+def _settings(manifest: Manifest) -> Manifest:
+    metadata = {key: value for key, value in manifest["metadata"].items() if key != "resourceVersion"}
+    return {key: value for key, value in manifest.items() if key != "status"} | {"metadata": metadata}
+
+
+def _outcome(status: Mapping[str, Any]) -> Manifest:
     # Older servers say null where nothing is.
     conditions = {condition["type"]: condition["status"] for condition in status.get("conditions") or ()}
     hidden = {"children", "observedGeneration", "pendingChanges", "pendingConsequences"}
-    return {
-        **manifest,
-        "metadata": {key: value for key, value in manifest["metadata"].items() if key != "resourceVersion"},
-        "status": {key: value for key, value in status.items() if key not in hidden} | {"conditions": conditions},
-    }
+    return {"status": {key: value for key, value in status.items() if key not in hidden} | {"conditions": conditions}}
 
 
 def _owners(cache: Cache, child: Manifest) -> set[Ref]:

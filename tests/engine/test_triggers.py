@@ -4,6 +4,7 @@ import pytest
 
 from maas_operator.domain.kinds import (
     API_MANAGER,
+    BACKEND,
     CUSTOM_RESOURCE_DEFINITION,
     DEPLOYMENT,
     INFERENCE_SERVICE,
@@ -109,19 +110,57 @@ def test_the_progress_of_a_model_does_not_wake_its_subscriptions(cache: Cache, s
     assert affected(cache, before, after) == {MODEL}
 
 
+def test_a_new_spec_of_a_model_wakes_all(cache: Cache) -> None:
+    assert affected(cache, manifest(MODEL), manifest(MODEL, spec={"x": 1})) == ALL
+
+
+@pytest.mark.parametrize(
+    ("status", "others"),
+    [
+        ({"url": "https://x"}, {NEAR, FAR}),
+        ({"modelName": "llama"}, {NEAR, FAR}),
+        ({"gateway": {"tokenPolicyVersion": "0.2"}}, {PLATFORM}),
+        ({"gateway": {"productID": 42}}, set()),
+        ({"conditions": [{"type": "Ready", "status": "True"}]}, set()),
+    ],
+)
+def test_a_status_of_a_model_wakes_those_who_go_by_it(cache: Cache, status: dict[str, Any], others: set[Ref]) -> None:
+    assert affected(cache, manifest(MODEL), manifest(MODEL, status=status)) == {MODEL} | others
+
+
+@pytest.mark.parametrize(
+    "change", [{"status": {"conditions": [{"type": "Ready", "status": "True"}]}}, {"status": {"state": "live"}}]
+)
+def test_what_becomes_of_a_subscription_wakes_its_model(cache: Cache, change: dict[str, Any]) -> None:
+    spec = {"modelRef": {"name": "llama"}}
+    assert affected(cache, manifest(NEAR, spec=spec), manifest(NEAR, spec=spec, **change)) == {NEAR, MODEL}
+
+
 @pytest.mark.parametrize(
     "change",
     [
-        {"spec": {"x": 1}},
-        {"status": {"url": "https://x"}},
-        {"status": {"conditions": [{"type": "Ready", "status": "True"}]}},
+        {"status": {"productId": 42}},
+        {"status": {"conditions": [{"type": "Failed", "status": "True"}]}},
+        {"spec": {"applicationPlans": {"standard": {}}}},
     ],
 )
-def test_what_others_may_see_of_a_model_wakes_them(cache: Cache, change: dict[str, Any]) -> None:
-    assert affected(cache, manifest(MODEL), manifest(MODEL, **change)) == ALL
+def test_how_far_a_product_is_wakes_its_model_and_those_who_subscribe_to_it(
+    cache: Cache, change: dict[str, Any]
+) -> None:
+    assert affected(cache, child(FRONT, MODEL), child(FRONT, MODEL, **change)) == {MODEL, NEAR, FAR}
 
 
-@pytest.mark.parametrize("kind", [SERVICE, PRODUCT, INFERENCE_SERVICE])
+def test_the_end_of_a_product_and_another_chain_wake_the_platform_whose_policies_it_had(cache: Cache) -> None:
+    chained = child(FRONT, MODEL, spec={"policies": [{"name": "ip_check"}]})
+    assert affected(cache, chained, child(FRONT, MODEL, spec={"policies": []})) == {MODEL, PLATFORM}
+    assert affected(cache, chained, None) == ALL
+
+
+def test_what_else_changes_in_a_product_wakes_its_model_alone(cache: Cache) -> None:
+    assert affected(cache, child(FRONT, MODEL), child(FRONT, MODEL, spec={"description": "x"})) == {MODEL}
+
+
+@pytest.mark.parametrize("kind", [SERVICE, BACKEND, INFERENCE_SERVICE])
 def test_a_child_wakes_the_owner_in_its_labels(cache: Cache, kind: Kind) -> None:
     assert woken(cache, child(Ref(kind, "anywhere", "x"), MODEL)) == {MODEL}
 
