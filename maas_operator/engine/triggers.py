@@ -123,7 +123,11 @@ def _claimed(manifest: Manifest | None) -> Manifest | None:
     if kind == PRODUCT:
         return {"policies": manifest.get("spec", {}).get("policies")}
     if kind == MODEL_SERVICE:
-        return _settings(manifest) | {"policy": (status.get("gateway") or {}).get("tokenPolicyVersion")}
+        spec, gateway = manifest.get("spec", {}), status.get("gateway") or {}
+        return {
+            "policy": gateway.get("tokenPolicyVersion"),
+            **{key: spec.get(key) for key in ("platformRef", "storage")},
+        }
     return _settings(manifest) | _outcome(status)
 
 

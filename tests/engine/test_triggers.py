@@ -110,8 +110,13 @@ def test_the_progress_of_a_model_does_not_wake_its_subscriptions(cache: Cache, s
     assert affected(cache, before, after) == {MODEL}
 
 
-def test_a_new_spec_of_a_model_wakes_all(cache: Cache) -> None:
-    assert affected(cache, manifest(MODEL), manifest(MODEL, spec={"x": 1})) == ALL
+def test_a_new_spec_of_a_model_wakes_those_who_subscribe_to_it(cache: Cache) -> None:
+    assert affected(cache, manifest(MODEL), manifest(MODEL, spec={"x": 1})) == {MODEL, NEAR, FAR}
+
+
+@pytest.mark.parametrize("spec", [{"storage": {"backend": "MinIO"}}, {"platformRef": {"name": "other"}}])
+def test_what_a_model_asks_of_its_platform_wakes_all(cache: Cache, spec: dict[str, Any]) -> None:
+    assert affected(cache, manifest(MODEL, spec={}), manifest(MODEL, spec=spec)) == ALL
 
 
 @pytest.mark.parametrize(
