@@ -80,6 +80,9 @@ PLATFORM = Ref(MODEL_PLATFORM, "", "default")
 ACCOUNT = Ref(SECRET, GATEWAY, "threescale-provider-account")
 CONSUMER_KEY = Ref(SECRET, HOME, f"{NAME}-dev1-key")
 STORED_KEY = Ref(SECRET, GATEWAY, f"{HOME}.{NAME}-dev1.key")
+
+VISIBILITY = "networking.kserve.io/visibility"
+"""Label without which KServe leads a way around the gateway to a model."""
 ADMIN_URL, TOKEN = "https://maas-admin.apps.example.com", "the-canary-of-the-tenant"
 NOT_IN_SAMPLE = {*OF_MINIO, OBJECT_BUCKET_CLAIM}
 """Kinds that a model without a bucket has none of: test_storage.py and test_minio*.py have them."""

@@ -14,6 +14,7 @@ from tests.scenarios.harness import (
     PLATFORM,
     SERVICE,
     SUBSCRIPTION,
+    VISIBILITY,
     World,
     a_settled_world,
     a_world,
@@ -22,7 +23,6 @@ from tests.scenarios.harness import (
 
 ACT_ONCE = {PROXY_CONFIG_PROMOTE, APPLICATION_AUTH}
 """Their names hold a hash of what they do: nobody has such an object by chance."""
-VISIBILITY = "networking.kserve.io/visibility"
 CHILDREN = [kind for kind, use in TABLE.items() if Use.WRITE in use and kind not in ACT_ONCE | NOT_IN_SAMPLE]
 
 
