@@ -72,7 +72,7 @@ NOTHING: Final = (0.0, 0.0)
 # Writes hold anywhere. Reads grow with the time that a model takes, since subscriptions look again every 30 seconds.
 RANGES: Final = {
     "create": Range(reads=(40.0, 130.0), writes=(55.0, 66.0), changed=(20.0, 26.0)),
-    "restart": Range(reads=(4.0, 12.0), writes=(16.0, 20.0), changed=NOTHING),
+    "restart": Range(reads=(8.0, 14.0), writes=NOTHING, changed=NOTHING),
     "idle": Range(reads=NOTHING, writes=NOTHING, changed=NOTHING),
     "echo": Range(reads=NOTHING, writes=NOTHING, changed=(1.0, 1.0)),
     "edit some": Range(reads=(2.0, 30.0), writes=(5.0, 9.0), changed=(2.0, 5.0)),

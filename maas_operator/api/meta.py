@@ -91,6 +91,8 @@ class Child(ApiModel):
     """Whether it has done its part."""
     reason: Annotated[str, Field(max_length=128)] | None = None
     """Why it has not."""
+    applied_hash: Annotated[str, Field(max_length=64)] | None = None
+    """Hash of what was written last, without what is in Secrets: what is still so is not written again."""
 
 
 Children = Annotated[tuple[Child, ...], Field(max_length=256), ListOf(("api_version", "kind", "namespace", "name"))]

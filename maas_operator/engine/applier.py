@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
@@ -27,6 +27,7 @@ from .cache import Cache, version_of, without_managed_fields
 from .cluster import MANAGER, Cluster
 from .errors import ApiError, Conflict, ForeignObject, KindNotServed, NotFound, Rejected
 from .refusals import conflict, contention, refusal_of
+from .status import APPLIED_HASH, inventory_of
 
 CORRECTIONS: Final = 5
 CORRECTIONS_WINDOW_SECONDS: Final = 600.0
@@ -64,11 +65,15 @@ class ApplyObserver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a child: the object as it is now, or why it was refused; neither while the old one is going."""
+    """What became of a child: the object as it is now, or why it was refused; neither while the old one is going.
+
+    `hash`: of what is written there, see `_hash_of`.
+    """
 
     applied: Applied
     live: Manifest | None = None
     refusal: Refusal | None = None
+    hash: str = ""
 
 
 @dataclass(slots=True)
@@ -76,6 +81,7 @@ class _Memo:
     """Our last write: a digest of what we wanted, of what came of it, and when we had to repeat it."""
 
     wanted: str
+    hash: str
     became: str = ""
     corrected_at: deque[float] = field(default_factory=deque)
 
@@ -94,12 +100,16 @@ class _Memo:
 
 
 class Applier:
-    """Applies children of any owner and remembers by memo what needs no second call."""
+    """Applies children of any owner and remembers by memo what needs no second call.
 
-    def __init__(self, cluster: Cluster, cache: Cache, learn: Learn) -> None:
+    `believes`: that what the inventory of an owner says was written, by whatever process, needs no call either.
+    """
+
+    def __init__(self, cluster: Cluster, cache: Cache, learn: Learn, *, believes: bool = True) -> None:
         self._cluster = cluster
         self._cache = cache
         self._learn = learn
+        self._believes = believes
         self._memos: dict[Ref, _Memo] = {}
 
     async def apply(self, owner: Manifest, child: Manifest, guard: Guard) -> Outcome:
@@ -107,7 +117,7 @@ class Applier:
         desired = adopted(child, owner)
         ref = ref_of(desired)
         try:
-            outcome = await self._apply(ref, desired, guard)
+            outcome = await self._apply(owner, desired, guard)
         except ForeignObject as error:
             return Outcome(Applied.REFUSED, refusal=conflict(error))
         except ApiError as error:
@@ -140,7 +150,7 @@ class Applier:
         wanted = patch.value if isinstance(patch, Annotation) else ""
         memo = self._memos.get(patch.ref)
         if memo is None or memo.wanted != wanted:
-            memo = self._memos[patch.ref] = _Memo(wanted)
+            memo = self._memos[patch.ref] = _Memo(wanted, "")
         return memo
 
     async def _send(self, patch: Patch | Annotation) -> Manifest:
@@ -152,11 +162,13 @@ class Applier:
         """Drop the memo of an object that is gone."""
         self._memos.pop(ref, None)
 
-    async def _apply(self, ref: Ref, desired: Manifest, guard: Guard) -> Outcome:
-        labels = labels_of(desired)
+    async def _apply(self, owner: Manifest, desired: Manifest, guard: Guard) -> Outcome:
+        ref, labels = ref_of(desired), labels_of(desired)
         known = self._cache.get(ref)
         if known is None or not is_owned_by(known, labels[OWNER_UID]):
             known = await self._read(ref, labels)
+        if known is not None and ref not in self._memos:
+            await self._recall(owner, desired, known)
         try:
             return await self._bring_about(ref, desired, known, guard)
         except (Conflict, Rejected) as error:
@@ -174,16 +186,28 @@ class Applier:
         again = memo if memo is not None and memo.wanted == wanted else None
         if known is not None and again is not None:
             if again.became == _fingerprint(desired, known):
-                return Outcome(Applied.SKIPPED, known)
+                return Outcome(Applied.SKIPPED, known, hash=again.hash)
             if again.is_contended():
                 return Outcome(Applied.REFUSED, refusal=contention(ref, _rival(await self._cluster.get(ref))))
         await guard()
         live = without_managed_fields(await self._write(desired, known))
         outcome = _outcome(desired, known, live, again=again is not None)
-        if outcome.live is not None:
-            self._memos[ref] = again or _Memo(wanted)
-            self._memos[ref].remember(outcome.applied, _fingerprint(desired, outcome.live))
-        return outcome
+        if outcome.live is None:
+            return outcome
+        memo = self._memos[ref] = again or _Memo(wanted, _hash_of(desired))
+        memo.remember(outcome.applied, _fingerprint(desired, outcome.live))
+        return replace(outcome, hash=memo.hash)
+
+    async def _recall(self, owner: Manifest, desired: Manifest, known: Manifest) -> None:
+        """Have a memo of what another process has written, if it is still so."""
+        ref, hash_ = ref_of(desired), _hash_of(desired)
+        told = inventory_of(owner).get(ref, {})
+        if not self._believes or (told.get("uid"), told.get(APPLIED_HASH)) != (_uid(known), hash_):
+            return
+        # Of a Secret the cache knows no more than that it is there.
+        live = known if ref.kind != SECRET else await self._read(ref, labels_of(desired))
+        if live is not None and _says(live, desired):
+            self._memos[ref] = _Memo(digest(desired), hash_, _fingerprint(desired, live))
 
     async def _read(self, ref: Ref, labels: Mapping[str, str]) -> Manifest | None:
         try:
@@ -267,6 +291,21 @@ def _fingerprint(desired: Manifest, live: Manifest) -> str:
     if ref_of(live).kind == SECRET:
         return f"{_uid(live)}/{version_of(live)}"
     return digest([_uid(live), _part(desired, live)])
+
+
+def _hash_of(desired: Manifest) -> str:
+    """Return a short hash of what we want, without the values of a Secret: it is shown."""
+    secret = ref_of(desired).kind == SECRET
+    return digest(desired | {"data": sorted(desired["data"])} if secret else desired)[:16]
+
+
+def _says(live: Any, desired: Any) -> bool:
+    """Tell whether all that we want is so, whatever others or the server have added."""
+    if isinstance(desired, dict) and isinstance(live, dict):
+        return all(key in live and _says(live[key], value) for key, value in desired.items())
+    if isinstance(desired, list) and isinstance(live, list):
+        return len(live) == len(desired) and all(map(_says, live, desired))
+    return bool(live == desired)
 
 
 def _part(desired: Any, live: Any) -> Any:

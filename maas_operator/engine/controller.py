@@ -72,7 +72,7 @@ class Tools:
 
     def rehearsing(self, rehearsal: Rehearsal, learn: Learn = lambda manifest, by: None) -> Tools:
         """Return the tools of a pass that writes nothing."""
-        applier = Applier(rehearsal, self.cache, learn)
+        applier = Applier(rehearsal, self.cache, learn, believes=False)
         return replace(
             self, cluster=rehearsal, learn=learn, applier=applier, pruner=Pruner(rehearsal), observer=NobodyCounts()
         )
@@ -153,6 +153,7 @@ class Pass(Generic[AnyWorld]):
         self._key = ref_of(owner)
         self._proven = proven
         self._live: dict[Ref, Manifest] = {}
+        self._hashes: dict[Ref, str] = {}
         self._refused: dict[Ref, Refusal] = {}
         self._asked: dict[Ref, Manifest] = {}
         self._accepted: str | None = None
@@ -180,7 +181,7 @@ class Pass(Generic[AnyWorld]):
             unreachable = [ref for ref in inventory_of(self._owner) if ref.namespace not in decision.namespaces]
             await self._release([*left, *unreachable], world.now)
             return None
-        status = status_after(self._owner, decision, self._children(), left, world.now)
+        status = status_after(self._owner, decision, self._children(), left, world.now, self._hashes)
         await self._write_status(status, world.now)
         return self._next(decision, waits=self._going or bool(left))
 
@@ -291,6 +292,8 @@ class Pass(Generic[AnyWorld]):
         self._refused.pop(ref, None)
         if outcome.live is not None:
             self._live[ref] = outcome.live
+            if outcome.hash:
+                self._hashes[ref] = outcome.hash
         elif outcome.refusal is not None:
             self._refused[ref] = outcome.refusal
         else:

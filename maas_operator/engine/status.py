@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 from maas_operator.domain.child_state import state_of
 from maas_operator.domain.conditions import Condition
@@ -14,6 +15,9 @@ from maas_operator.domain.objects import Children, Manifest, Ref, ref_of
 from maas_operator.domain.observed import status_of
 
 Status = Mapping[str, Any]
+
+APPLIED_HASH: Final = "appliedHash"
+"""The field of an entry of the inventory with `Outcome.hash`."""
 
 
 def inventory_of(owner: Manifest) -> dict[Ref, Manifest]:
@@ -29,14 +33,20 @@ def with_intents(owner: Manifest, refs: Iterable[Ref]) -> Status | None:
 
 
 def status_after(
-    owner: Manifest, decision: Decision, children: Children, remaining: Mapping[Ref, Manifest | None], now: datetime
+    owner: Manifest,
+    decision: Decision,
+    children: Children,
+    remaining: Mapping[Ref, Manifest | None],
+    now: datetime,
+    hashes: Mapping[Ref, str] = MappingProxyType({}),
 ) -> Status:
     """Return the status at the end of a pass.
 
-    `remaining`: what is not wanted any more; None where it could not be read.
+    `remaining`: what is not wanted any more; None where it could not be read. `hashes`: of what was written, see
+    `Outcome`.
     """
     generation = owner["metadata"]["generation"]
-    wanted = {ref: _entry_of(ref, children) for ref in map(ref_of, decision.children)}
+    wanted = {ref: _entry_of(ref, children) | _hash_of(ref, hashes) for ref in map(ref_of, decision.children)}
     before = inventory_of(owner)
     kept = {ref: entry for ref, entry in before.items() if ref in decision.keep or not decision.prune}
     going = {ref: _entry(ref, live, _GOING) for ref, live in remaining.items()}
@@ -91,6 +101,10 @@ def _entry(ref: Ref, live: Manifest | None, state: ChildState) -> Manifest:
     }
     uid = {"uid": live["metadata"]["uid"]} if live is not None else {}
     return entry | uid | ({"reason": str(state.reason)} if state.reason else {})
+
+
+def _hash_of(ref: Ref, hashes: Mapping[Ref, str]) -> Manifest:
+    return {APPLIED_HASH: hashes[ref]} if ref in hashes else {}
 
 
 def _condition(condition: Condition, before: Manifest, generation: int, now: datetime) -> Manifest:

@@ -14,10 +14,11 @@ from maas_operator.domain.kinds import (
     SECRET,
     SERVING_RUNTIME,
 )
-from maas_operator.domain.objects import Manifest, Ref, RefusalReason
+from maas_operator.domain.objects import Manifest, Ref, RefusalReason, ref_of
 from maas_operator.engine.applier import CORRECTIONS, CORRECTIONS_WINDOW_SECONDS, Applied, Applier, Outcome, adopted
 from maas_operator.engine.cache import Cache
 from maas_operator.engine.errors import Conflict, Unavailable
+from maas_operator.engine.status import APPLIED_HASH
 from maas_operator.sandbox.kubeapi import errors as api
 from maas_operator.sandbox.kubeapi.faults import Call, Moment, Verb
 from tests.engine.stage import BACK, GATEWAY, HOME, KEY, OWNER, RUNTIME, Stage, manifest, secret, toy
@@ -33,8 +34,19 @@ class Bench:
         self.guarded = 0
         self.restart()
 
-    def restart(self) -> None:
-        self.applier = Applier(self.stage.cluster, self.cache, lambda found, by: self._learn(found, by))
+    def restart(self, *, believes: bool = True) -> None:
+        self.applier = Applier(self.stage.cluster, self.cache, self._learn, believes=believes)
+        self.stage.calls.clear()
+
+    async def written(self, child: Manifest) -> None:
+        """Have it written by a process that is no more, and the inventory tell of it."""
+        outcome = await self.apply(child)
+        assert outcome.live is not None
+        ref = ref_of(child)
+        entry = {"apiVersion": child["apiVersion"], "kind": child["kind"], "namespace": ref.namespace, "name": ref.name}
+        told = {"uid": outcome.live["metadata"]["uid"], APPLIED_HASH: outcome.hash}
+        self.owner = self.owner | {"status": {"children": [entry | told]}}
+        self.restart()
 
     async def apply(self, child: Manifest) -> Outcome:
         return await self.applier.apply(self.owner, child, self._guard)
@@ -99,7 +111,7 @@ async def test_a_new_child_is_looked_for_and_then_made_with_our_labels(bench: Be
 async def test_a_child_that_is_as_wanted_costs_no_call(bench: Bench) -> None:
     first = await bench.apply(backend())
     verbs(bench.stage)
-    assert await bench.apply(backend()) == Outcome(Applied.SKIPPED, first.live)
+    assert await bench.apply(backend()) == Outcome(Applied.SKIPPED, first.live, hash=first.hash)
     assert verbs(bench.stage) == []
     assert bench.guarded == 1
 
@@ -183,13 +195,107 @@ async def test_a_child_that_somebody_made_anew_becomes_ours_by_one_call(bench: B
     assert (await bench.apply(backend())).applied is Applied.SKIPPED
 
 
-async def test_after_a_restart_one_call_settles_a_child(bench: Bench) -> None:
+async def test_after_a_restart_one_call_settles_a_child_of_which_the_inventory_tells_nothing(bench: Bench) -> None:
     await bench.apply(backend())
     bench.restart()
-    verbs(bench.stage)
     assert (await bench.apply(backend())).applied is Applied.NOOP
     assert (await bench.apply(backend())).applied is Applied.SKIPPED
     assert verbs(bench.stage) == ["apply"]
+
+
+async def test_after_a_restart_a_child_that_is_as_the_inventory_tells_costs_no_call(bench: Bench) -> None:
+    await bench.written(backend())
+    first = await bench.apply(backend())
+    assert first.applied is Applied.SKIPPED
+    assert first.live is not None
+    assert await bench.apply(backend()) == first
+    assert verbs(bench.stage) == []
+    assert bench.guarded == 1
+
+
+async def test_after_a_restart_a_secret_that_is_as_it_was_is_read_and_not_written(bench: Bench) -> None:
+    await bench.apply(secret(KEY, "one"))
+    await bench.see(KEY)
+    await bench.written(secret(KEY, "one"))
+    told = [(await bench.apply(secret(KEY, "one"))).applied for _ in range(2)]
+    assert told == [Applied.SKIPPED, Applied.SKIPPED]
+    assert verbs(bench.stage) == ["get"]
+
+
+@pytest.mark.parametrize("seen", [True, False])
+async def test_a_secret_that_changed_while_nobody_looked_is_written_back(bench: Bench, seen: bool) -> None:
+    await bench.written(secret(KEY, "one"))
+    await bench.stage.user.apply(secret(KEY, "theirs"))
+    if seen:
+        await bench.see(KEY)
+    assert (await bench.apply(secret(KEY, "one"))).applied is Applied.CHANGED
+    assert (await bench.stage.cluster.get(KEY))["data"] == secret(KEY, "one")["data"]
+
+
+async def test_a_secret_that_went_while_nobody_looked_is_made_anew(bench: Bench) -> None:
+    await bench.apply(secret(KEY, "one"))
+    await bench.see(KEY)
+    await bench.written(secret(KEY, "one"))
+    await bench.stage.user.delete(KEY)
+    assert (await bench.apply(secret(KEY, "one"))).live is not None
+    assert (await bench.stage.cluster.get(KEY))["data"] == secret(KEY, "one")["data"]
+
+
+async def test_what_the_inventory_tells_of_a_secret_does_not_hang_on_its_values(bench: Bench) -> None:
+    one, other = await bench.apply(secret(KEY, "one")), await bench.apply(secret(KEY, "other"))
+    assert one.hash == other.hash != ""
+
+
+async def test_another_wish_than_the_inventory_tells_of_is_written(bench: Bench) -> None:
+    await bench.written(backend())
+    assert (await bench.apply(backend("b"))).applied is Applied.CHANGED
+
+
+async def test_what_changed_while_nobody_looked_is_written_back(bench: Bench) -> None:
+    await bench.written(backend())
+    await bench.stage.user.apply(backend("theirs"))
+    await bench.see(BACK)
+    assert (await bench.apply(backend())).applied is Applied.CHANGED
+    assert (await bench.stage.cluster.get(BACK))["spec"] == {"text": "a"}
+
+
+async def test_a_successor_with_the_same_words_is_written_since_its_fields_are_not_ours(bench: Bench) -> None:
+    await bench.written(backend())
+    live = await bench.stage.cluster.get(BACK)
+    await bench.stage.user.delete(BACK)
+    kept = {key: live["metadata"][key] for key in ("name", "namespace", "labels")}
+    await bench.stage.user.apply({**live, "metadata": kept})
+    await bench.see(BACK)
+    verbs(bench.stage)
+    await bench.apply(backend())
+    assert verbs(bench.stage) == ["apply"]
+
+
+@pytest.mark.parametrize(
+    ("rules", "calls"),
+    [
+        ([{"path": "/", "added": "by the server"}], []),
+        ([{"path": "/"}, {"path": "/theirs"}], ["apply"]),
+        ([{"path": "/theirs"}], ["apply"]),
+        ([{}], ["apply"]),
+        (None, ["apply"]),
+    ],
+)
+async def test_in_lists_as_well_only_what_we_want_counts(bench: Bench, rules: Any, calls: list[str]) -> None:
+    child = manifest(BACK, spec={"rules": [{"path": "/"}]})
+    await bench.written(child)
+    live = bench.cache.get(BACK)
+    assert live is not None
+    version = str(int(live["metadata"]["resourceVersion"]) + 1)
+    bench.cache.put({**live, "spec": {"rules": rules}, "metadata": live["metadata"] | {"resourceVersion": version}})
+    await bench.apply(child)
+    assert verbs(bench.stage) == calls
+
+
+async def test_who_does_not_believe_the_inventory_asks(bench: Bench) -> None:
+    await bench.written(backend())
+    bench.restart(believes=False)
+    assert (await bench.apply(backend())).applied is Applied.NOOP
 
 
 async def test_what_no_watch_shows_is_read_live_each_time_and_written_only_if_needed(bench: Bench) -> None:

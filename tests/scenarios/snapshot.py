@@ -32,6 +32,7 @@ _VOLATILE = {
     "promotedAt",
     "liveAfter",
     "createdAt",
+    "appliedHash",
     "uid",
     "deletionTimestamp",
 }
