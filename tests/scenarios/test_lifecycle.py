@@ -67,9 +67,10 @@ async def test_a_second_apply_writes_nothing() -> None:
 
 async def test_a_restart_writes_nothing() -> None:
     async with a_settled_world() as world:
-        version = world.kubeapi.api.store.version
+        version, calls = world.kubeapi.api.store.version, len(world.operator.records.calls)
         await world.operator.restart()
         await world.check_quiet()
+        assert world.operator.records.writes(calls) == []
         assert world.kubeapi.api.store.version == version
 
 
