@@ -29,7 +29,9 @@ from .people.progress import identity_problem, stages
 from .people.world import Access, ModelSubscriptionWorld
 
 POLL: Final = timedelta(seconds=30)
-"""How often to look at what sends no events: Secrets in consumers' namespaces."""
+"""How often to look at what sends no events: Secrets in consumers' namespaces, and 3scale itself."""
+PATIENCE: Final = timedelta(seconds=120)
+"""How often to look at what watches tell of: they may miss something."""
 
 
 def decide(world: ModelSubscriptionWorld) -> Decision:
@@ -52,8 +54,14 @@ def _admitted(granted: Access, accepted: Condition) -> Decision:
         keep=keep,
         namespaces=_namespaces(granted.world),
         status=_status(granted),
-        wake_after=POLL if any(one.status is not ConditionStatus.TRUE for one in conditions) else None,
+        wake_after=None if all(one.status is ConditionStatus.TRUE for one in conditions) else _patience(granted),
     )
+
+
+def _patience(granted: Access) -> timedelta:
+    """Return when to look again: a look costs four reads, and all models may wait at the same time."""
+    asks = identity_problem(granted) is not None or granted.acceptance is not None
+    return POLL if asks else PATIENCE
 
 
 def _turned_away(world: ModelSubscriptionWorld, accepted: Condition) -> Decision:
@@ -66,7 +74,7 @@ def _turned_away(world: ModelSubscriptionWorld, accepted: Condition) -> Decision
         keep=frozenset(ref for ref in refs_of(world.subscription.status.children) if ref.kind not in gone),
         namespaces=_namespaces(world),
         status={"state": SubscriptionState.PENDING},
-        wake_after=POLL,
+        wake_after=PATIENCE,
     )
 
 

@@ -41,6 +41,9 @@ class Lookup:
 
     async def is_served(self, kind: Kind, namespace: str) -> bool:
         """Tell whether the API has a kind now; `namespace` is one in which we may list it."""
+        if self.cache.of_kind(kind):
+            # There are some, and a list of all would say no more.
+            return True
         try:
             await self.cluster.list(kind, namespace=namespace)
         except KindNotServed:

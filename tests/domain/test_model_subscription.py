@@ -10,7 +10,7 @@ from maas_operator.api.reasons import ConditionType as Type
 from maas_operator.domain.decision import Acceptance, Decision
 from maas_operator.domain.kinds import SECRET
 from maas_operator.domain.labels import ACCEPTED
-from maas_operator.domain.model_subscription import decide
+from maas_operator.domain.model_subscription import PATIENCE, POLL, decide
 from maas_operator.domain.objects import Manifest, Ref, Refusal, RefusalReason, ref_of
 
 from . import worlds
@@ -250,6 +250,21 @@ def test_a_password_that_3scale_would_refuse_is_told_and_no_user_is_made(
     assert told(decision, Type.STALLED) == ("True", reason)
     assert not {"DeveloperUser", "DeveloperAccount", "Application"} & set(kinds(decision))
     assert kept(decision) >= {"DeveloperUser", "DeveloperAccount", "Application"}
+
+
+def test_what_sends_no_events_is_looked_at_more_often_than_what_a_watch_tells_of() -> None:
+    assert settle(decide, a_subscription_world()).wake_after is None
+    unseen = (
+        settle(decide, a_subscription_world(a_subscription(**WITH_PASSWORD))),
+        accepting("3scale is down"),
+    )
+    assert [decision.wake_after for decision in unseen] == [POLL, POLL]
+    watched = (
+        settle(decide, a_subscription_world(), failing("DeveloperAccount", "no such plan")),
+        settle(decide, a_subscription_world(service=None)),
+        accepting(""),
+    )
+    assert [decision.wake_after for decision in watched] == [PATIENCE, PATIENCE, PATIENCE]
 
 
 def test_the_oldest_subscription_decides_the_accounts_user() -> None:

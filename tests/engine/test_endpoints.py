@@ -25,6 +25,12 @@ async def test_where_there_are_routes_3scale_is_not_asked(bench: Bench) -> None:
     assert not bench.threescale.asked
 
 
+async def test_a_known_route_is_proof_enough_that_there_are_routes(bench: Bench) -> None:  # noqa: F811
+    bench.cache.put(worlds.a_route())
+    assert await endpoint(bench) == ""
+    assert not bench.threescale.asked
+
+
 async def test_without_routes_3scale_is_asked_once_in_a_resync(bench: Bench) -> None:  # noqa: F811
     assert [await endpoint(bench) for _ in range(3)] == [URL] * 3
     assert bench.threescale.asked == ["endpoint"]
