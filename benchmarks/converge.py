@@ -450,7 +450,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=100, help="ModelServices (default: 100)")
     parser.add_argument("--idle", type=float, default=60.0, help="seconds of the idle phase (default: 60)")
-    parser.add_argument("--details", action="store_true", help="print passes by kind and calls by verb and resource, too")
+    parser.add_argument("--details", action="store_true", help="print passes by kind, calls by verb and kind, too")
     options = parser.parse_args()
     assets = os.environ.get("KUBEBUILDER_ASSETS")
     if not assets:

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 from maas_operator.api.meta import ConditionStatus
@@ -31,7 +32,7 @@ from .events import Events
 from .pass_log import changed
 from .pruner import Pruned, Pruner
 from .rehearsal import NobodyCounts, Rehearsal
-from .status import Status, inventory_of, merge, same, status_after, with_intents
+from .status import APPLIED_HASH, Status, inventory_of, merge, same, status_after, with_intents, without_hashes
 
 RESYNC_SECONDS: Final = 600.0
 REFUSED_SECONDS: Final = 60.0
@@ -150,6 +151,7 @@ class Pass(Generic[AnyWorld]):
         self._behaviour = behaviour
         self._tools = tools
         self._owner = owner
+        self._begun = owner
         self._key = ref_of(owner)
         self._proven = proven
         self._live: dict[Ref, Manifest] = {}
@@ -280,7 +282,22 @@ class Pass(Generic[AnyWorld]):
     async def _apply(self, child: Manifest) -> None:
         ref = ref_of(child)
         self._asked[ref] = child
-        self._note(ref, await self._tools.applier.apply(self._owner, child, self.guard))
+        # What is written in this pass is not told any more: what is not can be recalled all the same.
+        outcome = await self._tools.applier.apply(self._begun, child, partial(self._before_write, ref))
+        self._note(ref, outcome)
+
+    async def _before_write(self, ref: Ref) -> None:
+        """Have the inventory not tell what was written there, so that no crash leaves it telling what is not so."""
+        await self.guard()
+        if APPLIED_HASH not in inventory_of(self._owner).get(ref, {}):
+            return
+        try:
+            await self._write_status(without_hashes(self._owner))
+        except (Conflict, NotFound):
+            # That is about the owner, and not about the child.
+            self._proven = False
+            await self.guard()
+            raise
 
     async def _patch(self, patch: Patch | Annotation) -> None:
         self._patched.append(patch)

@@ -32,6 +32,14 @@ def with_intents(owner: Manifest, refs: Iterable[Ref]) -> Status | None:
     return {**status_of(owner), "children": [*inventory.values(), *new]} if new else None
 
 
+def without_hashes(owner: Manifest) -> Status:
+    """Return the owner's status without what was written last: all of it, since an edit seldom changes one child."""
+    children = [
+        {key: value for key, value in entry.items() if key != APPLIED_HASH} for entry in inventory_of(owner).values()
+    ]
+    return {**status_of(owner), "children": children}
+
+
 def status_after(
     owner: Manifest,
     decision: Decision,

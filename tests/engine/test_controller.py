@@ -27,6 +27,7 @@ from maas_operator.engine.events import Events
 from maas_operator.engine.informer import Informer
 from maas_operator.engine.pruner import Pruner
 from maas_operator.engine.queue import WorkQueue
+from maas_operator.engine.status import APPLIED_HASH
 from maas_operator.engine.triggers import references
 from maas_operator.sandbox.kubeapi import errors as api
 from maas_operator.sandbox.kubeapi.faults import Call, Moment, Verb
@@ -184,6 +185,75 @@ async def test_an_owner_that_changes_during_its_pass_gets_no_status_of_what_it_w
     await bench.reconcile()
     assert (await bench.stage.cluster.get(BACK))["spec"] == {"text": "b"}
     assert (await bench.stage.owner())["status"]["observedGeneration"] == 2
+
+
+async def told_as_written(bench: Bench) -> set[str]:
+    children = (await bench.stage.owner())["status"]["children"]
+    return {entry["kind"] for entry in children if APPLIED_HASH in entry}
+
+
+async def test_what_a_pass_dies_over_is_not_told_as_written(bench: Bench) -> None:
+    async def die(call: Call) -> None:
+        if call.kind == BACKEND.name and call.verb is Verb.APPLY and call.moment is Moment.AFTER:
+            raise api.internal("the process is no more")
+
+    await bench.settle()
+    assert await told_as_written(bench) == {"Secret", "Backend", "ServingRuntime", "Product"}
+    await bench.stage.user.apply(toy(text="b"))
+    stop = bench.stage.kubeapi.faults.add(die)
+    with pytest.raises(Unavailable):
+        await bench.reconcile()
+    stop()
+    assert (await bench.stage.cluster.get(BACK))["spec"] == {"text": "b"}
+    assert await told_as_written(bench) == set()
+
+
+async def test_an_edit_costs_one_more_status_than_it_says(bench: Bench) -> None:
+    await bench.settle()
+    await bench.stage.user.apply(toy(text="b"))
+    await bench.reconcile()
+    first = ["apply ModelService toy status", "apply Backend toy", "apply ServingRuntime toy"]
+    assert bench.stage.writes[:3] == first
+    assert bench.stage.writes.count("apply ModelService toy status") == 2
+    assert await told_as_written(bench) == {"Secret", "Backend", "ServingRuntime"}
+
+
+async def test_after_a_restart_only_what_differs_is_written(bench: Bench) -> None:
+    await bench.settle()
+    await bench.stage.user.apply(manifest(RUNTIME, spec={"text": "theirs"}))
+    bench.restart()
+    await bench.reconcile()
+    written = [call.kind for call in bench.stage.calls if call.verb is Verb.APPLY]
+    assert written == ["ModelService", "ServingRuntime", "ModelService"]
+
+
+@pytest.mark.parametrize("gone", [False, True])
+async def test_an_owner_that_changes_before_an_edit_is_written_has_nothing_written_for_it(
+    bench: Bench, gone: bool
+) -> None:
+    async def change(call: Call) -> None:
+        if call.kind == MODEL_SERVICE.name and call.subresource == "status" and call.moment is Moment.BEFORE:
+            stop()
+            await (bench.stage.user.delete(OWNER) if gone else bench.stage.user.apply(toy(text="c")))
+
+    await bench.settle()
+    await bench.stage.user.apply(toy(text="b"))
+    stop = bench.stage.kubeapi.faults.add(change)
+    await bench.reconcile()
+    assert (await bench.stage.find(BACK) or {}).get("spec") == (None if gone else {"text": "c"})
+
+
+async def test_what_can_not_be_told_first_is_not_written(bench: Bench) -> None:
+    async def refuse(call: Call) -> None:
+        if call.kind == MODEL_SERVICE.name and call.subresource == "status":
+            raise api.ApiError(409, "Conflict", "busy")
+
+    await bench.settle()
+    await bench.stage.user.apply(toy(text="b"))
+    bench.stage.kubeapi.faults.add(refuse)
+    with pytest.raises(Conflict):
+        await bench.reconcile()
+    assert (await bench.stage.cluster.get(BACK))["spec"] == {"text": "a"}
 
 
 async def test_a_child_that_is_not_wanted_any_more_goes(bench: Bench) -> None:

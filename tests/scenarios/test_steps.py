@@ -41,6 +41,9 @@ async def declare_the_stray(world: World) -> None:
         "metrics": present["spec"]["metrics"] | {STRAY: {"friendlyName": "Clicks", "unit": "hit"}}
     }
     metadata = {"name": REMOTE.name, "namespace": REMOTE.namespace, "labels": present["metadata"]["labels"]}
+    # Before it writes, any version takes back what it had told of its last writes.
+    children = [one | {"appliedHash": None} for one in (await world.get(SERVICE))["status"]["children"]]
+    await world.edit(SERVICE, {"status": {"children": children}}, subresource="status")
     written = {"apiVersion": present["apiVersion"], "kind": present["kind"], "metadata": metadata, "spec": spec}
     await world.client.apply(written, manager=MANAGER)
     await world.operator.restart()
