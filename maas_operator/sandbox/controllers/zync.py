@@ -71,32 +71,37 @@ class Zync:
     async def reconcile(self, _ref: Ref) -> float | None:
         """Make the Routes be what 3scale says; edits by others are overwritten."""
         targets = {target.name: target for tenant in self._porta for target in _targets(tenant)}
-        labels = {CREATED_BY: "zync"}
         try:
-            routes = await self._client.list(ROUTE, namespace=self._namespace, labels=labels)
+            routes = {ref_of(route): route for route in await self._client.list(ROUTE)}
         except KindNotServed:
             return None
-        live = {route["metadata"]["name"]: route for route in routes}
-        for name in live.keys() - targets.keys():
-            await self._client.delete(ref_of(live[name]), uid=live[name]["metadata"]["uid"])
+        for ref in [ref for ref, route in routes.items() if self._is_ours(route) and ref.name not in targets]:
+            await self._client.delete(ref, uid=routes.pop(ref)["metadata"]["uid"])
         waits = [self._seconds_to_wait(name) for name in targets]
         for name, target in targets.items():
             if self._seconds_to_wait(name) <= 0:
-                await self._write(target)
+                await self._write(target, routes)
         return max((seconds for seconds in waits if seconds > 0), default=None)
+
+    def _is_ours(self, route: Manifest) -> bool:
+        metadata = route["metadata"]
+        return metadata["namespace"] == self._namespace and (metadata.get("labels") or {}).get(CREATED_BY) == "zync"
 
     def _seconds_to_wait(self, name: str) -> float:
         first = self._first_wanted.setdefault(name, self._clock())
         return (first + timedelta(seconds=self._delays.route) - self._clock()).total_seconds()
 
-    async def _write(self, target: _Target) -> None:
-        route = await self._client.apply(_route(target, self._namespace), manager="zync")
-        await write_status(self._client, route, await self._admission(route))
+    async def _write(self, target: _Target, routes: dict[Ref, Manifest]) -> None:
+        wanted = _route(target, self._namespace)
+        route = routes.get(ref_of(wanted))
+        if route is None or not _says(route, wanted):
+            route = routes[ref_of(wanted)] = await self._client.apply(wanted, manager="zync")
+        await write_status(self._client, route, self._admission(route, routes.values()))
 
-    async def _admission(self, route: Manifest) -> dict[str, Any]:
+    def _admission(self, route: Manifest, all_routes: Iterable[Manifest]) -> dict[str, Any]:
         """Return the router's verdict: of two Routes with one host the older one has it."""
         host = route["spec"]["host"]
-        routes = [r for r in await self._client.list(ROUTE) if r["spec"]["host"] == host]
+        routes = [r for r in all_routes if r["spec"]["host"] == host]
         first = min(routes, key=lambda r: (r["metadata"]["creationTimestamp"], r["metadata"]["name"]))
         admitted = first["metadata"]["uid"] == route["metadata"]["uid"]
         reason = {} if admitted else {"reason": "HostAlreadyClaimed"}
@@ -127,6 +132,12 @@ def product_host(product: Product, tenant: Tenant, environment: str) -> str:
         digest = hashlib.sha1(label.encode(), usedforsecurity=False).hexdigest()[:_SHA_PIECE]
         label = f"{label[: _LABEL - _SHA_PIECE - 1]}-{digest}"
     return f"{label}.{tenant.domain}"
+
+
+def _says(live: Any, wanted: Any) -> bool:
+    if isinstance(wanted, dict):
+        return isinstance(live, dict) and all(key in live and _says(live[key], wanted[key]) for key in wanted)
+    return bool(live == wanted)
 
 
 def _route(target: _Target, namespace: str) -> Manifest:
