@@ -69,7 +69,7 @@ class Range:
 
 
 NOTHING: Final = (0.0, 0.0)
-# Writes hold anywhere. Reads grow with the time that a model takes, since subscriptions look again every 30 seconds.
+# Writes hold anywhere. Reads grow with the time that a model takes, since models look again every 30 seconds.
 RANGES: Final = {
     "create": Range(reads=(40.0, 130.0), writes=(55.0, 66.0), changed=(20.0, 26.0)),
     "restart": Range(reads=(8.0, 14.0), writes=NOTHING, changed=NOTHING),
@@ -282,7 +282,7 @@ class Bench:
         await step()
         seconds = time.monotonic() - started
         after = await self._quiet()
-        changed = {ref for ref, _ in versions.items() ^ (await self._versions()).items()}
+        changed = frozenset(ref for ref, _ in versions.items() ^ (await self._versions()).items())
         self.phases.append(
             Phase(
                 name=name,
@@ -293,7 +293,7 @@ class Bench:
                 passes=after.passes - before.passes,
                 cpu_seconds=after.cpu_seconds - before.cpu_seconds,
                 memory_bytes=after.memory_bytes,
-                changed=frozenset(changed),
+                changed=changed,
             )
         )
         print(_row(self.phases[-1]), file=sys.stderr)
@@ -450,7 +450,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=100, help="ModelServices (default: 100)")
     parser.add_argument("--idle", type=float, default=60.0, help="seconds of the idle phase (default: 60)")
-    parser.add_argument("--details", action="store_true", help="print passes by kind, calls by verb and kind, too")
+    parser.add_argument("--details", action="store_true", help="print passes by kind, calls by verb and resource")
     options = parser.parse_args()
     assets = os.environ.get("KUBEBUILDER_ASSETS")
     if not assets:

@@ -167,7 +167,7 @@ class Applier:
         known = self._cache.get(ref)
         if known is None or not is_owned_by(known, labels[OWNER_UID]):
             known = await self._read(ref, labels)
-        if known is not None and ref not in self._memos:
+        if self._believes and known is not None and ref not in self._memos:
             await self._recall(owner, desired, known)
         try:
             return await self._bring_about(ref, desired, known, guard)
@@ -202,11 +202,11 @@ class Applier:
         """Have a memo of what another process has written, if it is still so."""
         ref, hash_ = ref_of(desired), _hash_of(desired)
         told = inventory_of(owner).get(ref, {})
-        if not self._believes or (told.get("uid"), told.get(APPLIED_HASH)) != (_uid(known), hash_):
+        if (told.get("uid"), told.get(APPLIED_HASH)) != (_uid(known), hash_):
             return
         # Of a Secret the cache knows no more than that it is there.
         live = known if ref.kind != SECRET else await self._read(ref, labels_of(desired))
-        if live is not None and _says(live, desired):
+        if live is not None and says(live, desired):
             self._memos[ref] = _Memo(digest(desired), hash_, _fingerprint(desired, live))
 
     async def _read(self, ref: Ref, labels: Mapping[str, str]) -> Manifest | None:
@@ -299,12 +299,12 @@ def _hash_of(desired: Manifest) -> str:
     return digest(desired | {"data": sorted(desired["data"])} if secret else desired)[:16]
 
 
-def _says(live: Any, desired: Any) -> bool:
+def says(live: Any, desired: Any) -> bool:
     """Tell whether all that we want is so, whatever others or the server have added."""
     if isinstance(desired, dict) and isinstance(live, dict):
-        return all(key in live and _says(live[key], value) for key, value in desired.items())
+        return all(key in live and says(live[key], value) for key, value in desired.items())
     if isinstance(desired, list) and isinstance(live, list):
-        return len(live) == len(desired) and all(map(_says, live, desired))
+        return len(live) == len(desired) and all(map(says, live, desired))
     return bool(live == desired)
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from maas_operator.domain.kinds import NAMESPACE, PRODUCT, PROXY_CONFIG_PROMOTE, ROUTE, Kind
 from maas_operator.domain.objects import Manifest, Ref, ref_of
+from maas_operator.engine.applier import says
 from maas_operator.engine.errors import KindNotServed
 
 from .client import Change, Client
@@ -94,7 +95,7 @@ class Zync:
     async def _write(self, target: _Target, routes: dict[Ref, Manifest]) -> None:
         wanted = _route(target, self._namespace)
         route = routes.get(ref_of(wanted))
-        if route is None or not _says(route, wanted):
+        if route is None or not says(route, wanted):
             route = routes[ref_of(wanted)] = await self._client.apply(wanted, manager="zync")
         await write_status(self._client, route, self._admission(route, routes.values()))
 
@@ -132,12 +133,6 @@ def product_host(product: Product, tenant: Tenant, environment: str) -> str:
         digest = hashlib.sha1(label.encode(), usedforsecurity=False).hexdigest()[:_SHA_PIECE]
         label = f"{label[: _LABEL - _SHA_PIECE - 1]}-{digest}"
     return f"{label}.{tenant.domain}"
-
-
-def _says(live: Any, wanted: Any) -> bool:
-    if isinstance(wanted, dict):
-        return isinstance(live, dict) and all(key in live and _says(live[key], wanted[key]) for key in wanted)
-    return bool(live == wanted)
 
 
 def _route(target: _Target, namespace: str) -> Manifest:
