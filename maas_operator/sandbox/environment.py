@@ -14,7 +14,7 @@ from kubernetes.aio.client import Configuration
 from maas_operator.adapters.kubernetes.access import Access, load
 
 from .control_plane import ControlPlane
-from .controllers.clients import HttpClient
+from .controllers.clients import HttpClient, InformedClient
 from .controllers.faults import Delays
 from .controllers.runner import Runner
 from .controllers.surroundings import Surroundings, surroundings
@@ -70,8 +70,13 @@ async def environment(setup: Setup) -> AsyncIterator[Environment]:
     setup.folder.mkdir(parents=True, exist_ok=True)
     async with _cluster(setup) as cluster:
         configuration = await load(Access(kubeconfig=cluster.kubeconfig))
-        async with await _client(configuration) as client, _installed(client, setup) as installation:
-            around = surroundings(client, delays=setup.delays)
+        async with (
+            await _client(configuration) as client,
+            # Apart from ours, whose lists must be live: with many models, live ones would be most of the server's work.
+            await _client(configuration, InformedClient) as informed,
+            _installed(client, setup) as installation,
+        ):
+            around = surroundings(informed, delays=setup.delays)
             around.porta.add_tenant(ADMIN_URL, installation.provider_token)
             kubeconfig = setup.folder / "operator.kubeconfig"
             authority = Path(configuration.ssl_ca_cert) if configuration.ssl_ca_cert else None
@@ -115,10 +120,10 @@ async def _running(runner: Runner) -> AsyncIterator[None]:
         task.cancel()
 
 
-async def _client(configuration: Configuration) -> HttpClient:
+async def _client(configuration: Configuration, of: type[HttpClient] = HttpClient) -> HttpClient:
     tls = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
     if configuration.cert_file:
         tls.load_cert_chain(configuration.cert_file, configuration.key_file)
     header = await configuration.get_api_key_with_prefix("BearerToken")
     token = header.split(" ", 1)[-1] if header else ""
-    return HttpClient(configuration.host, token=token, tls=tls if configuration.verify_ssl else False)
+    return of(configuration.host, token=token, tls=tls if configuration.verify_ssl else False)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from copy import deepcopy
 from types import TracebackType
 from typing import Any, Final, TypeAlias
@@ -216,6 +217,44 @@ class HttpClient:
                 return dict(await response.json())
         except (aiohttp.ClientError, TimeoutError) as error:
             raise Unavailable(f"{method} {ref}: {error!r}") from error
+
+
+class InformedClient(HttpClient):
+    """Lists a kind from what its watch has told, as controllers with informers do; live while nobody watches it.
+
+    For one watch of a kind at a time. What is listed is shared: copy before you change it.
+    """
+
+    def __init__(self, url: str, *, token: str = "", tls: ssl.SSLContext | bool = True) -> None:
+        super().__init__(url, token=token, tls=tls)
+        self._told: dict[Kind, dict[Ref, Manifest]] = {}
+
+    async def list(self, kind: Kind, *, namespace: str = "", labels: Mapping[str, str] | None = None) -> list[Manifest]:
+        """Return all objects of a kind as last told; errors only if nobody watches it."""
+        if kind not in self._told:
+            return await super().list(kind, namespace=namespace, labels=labels)
+        return [
+            manifest
+            for ref, manifest in self._told[kind].items()
+            if namespace in ("", ref.namespace)
+            and (manifest["metadata"].get("labels") or {}).items() >= (labels or {}).items()
+        ]
+
+    async def watch(self, kind: Kind) -> AsyncGenerator[Change, None]:
+        """Yield as `HttpClient.watch` does, and remember."""
+        told: dict[Ref, Manifest] = {}
+        try:
+            async with aclosing(super().watch(kind)) as changes:
+                async for change in changes:
+                    if change.type is ChangeType.DELETED:
+                        told.pop(ref_of(change.object), None)
+                    else:
+                        told[ref_of(change.object)] = change.object
+                    # The first change is one of a whole list that is told without a pause: nobody sees a part of it.
+                    self._told[kind] = told
+                    yield change
+        finally:
+            self._told.pop(kind, None)
 
 
 def _dry(dry_run: bool) -> dict[str, str]:

@@ -14,7 +14,7 @@ from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.engine.errors import Conflict, KindNotServed, NotFound, Rejected, Unavailable
 from maas_operator.sandbox.control_plane import ControlPlane
 from maas_operator.sandbox.controllers.client import ChangeType, Client
-from maas_operator.sandbox.controllers.clients import HttpClient, InProcessClient
+from maas_operator.sandbox.controllers.clients import HttpClient, InformedClient, InProcessClient
 from maas_operator.sandbox.controllers.conditions import is_true
 from maas_operator.sandbox.controllers.kserve.settings import AUTOSCALER_CLASS
 from maas_operator.sandbox.controllers.runner import Backoff
@@ -53,8 +53,14 @@ async def prepare(client: Client) -> None:
 
 
 @pytest_asyncio.fixture
-async def embedded() -> AsyncIterator[HttpClient]:
-    async with KubeApi() as api, HttpClient(api.url) as client:
+async def server() -> AsyncIterator[KubeApi]:
+    async with KubeApi() as api:
+        yield api
+
+
+@pytest_asyncio.fixture
+async def embedded(server: KubeApi) -> AsyncIterator[HttpClient]:
+    async with HttpClient(server.url) as client:
         yield client
 
 
@@ -131,6 +137,27 @@ async def test_a_watch_tells_what_is_there_and_what_changes(client: Client) -> N
     ]
 
 
+async def test_an_informed_client_lists_what_its_watch_has_told_and_live_what_nobody_watches(
+    embedded: HttpClient, server: KubeApi
+) -> None:
+    async with asyncio.timeout(10), InformedClient(server.url) as informed:
+        assert await informed.list(SECRET) == []
+        for name in ("config", "other", "third"):
+            await embedded.create(secret(name, "default", key="value"))
+        first, second, _ = await informed.list(SECRET)
+        await embedded.merge_patch(ref_of(first), {"metadata": {"labels": {"a": "b"}}})
+        async with aclosing(informed.watch(SECRET)) as changes:
+            labelled, *_ = [await anext(changes) for _ in range(3)]
+            await embedded.delete(ref_of(second), uid=second["metadata"]["uid"])
+            await embedded.create(secret("late", "default", key="value"))
+            assert [one["metadata"]["name"] for one in await informed.list(SECRET)] == ["config", "other", "third"]
+            assert await informed.list(SECRET, namespace="default", labels={"a": "b"}) == [labelled.object]
+            assert await informed.list(SECRET, namespace="elsewhere") == []
+            assert (await anext(changes)).type is ChangeType.DELETED
+            assert [one["metadata"]["name"] for one in await informed.list(SECRET)] == ["config", "third"]
+        assert [one["metadata"]["name"] for one in await informed.list(SECRET)] == ["config", "late", "third"]
+
+
 async def test_a_server_that_is_away_is_unavailable() -> None:
     async with HttpClient("http://127.0.0.1:1") as client:
         with pytest.raises(Unavailable):
@@ -147,10 +174,10 @@ async def until(client: Client, kind: Kind, name: str, condition: str) -> Manife
     raise AssertionError(f"the watch of {kind} ended")
 
 
-async def bring_up(client: Client) -> list[str]:
+async def bring_up(client: Client, stand_ins: Client | None = None) -> list[str]:
     """Run the stand-ins by watches while the sample comes up; return the violations."""
     await prepare(client)
-    around = surroundings(client, namespace=GATEWAY, backoff=Backoff(longest=0.5))
+    around = surroundings(stand_ins or client, namespace=GATEWAY, backoff=Backoff(longest=0.5))
     tenant = around.porta.add_tenant(ADMIN_URL, TOKEN)
     running = asyncio.ensure_future(around.runner.run(reconnect_seconds=0.1))
     model = service()
@@ -184,6 +211,11 @@ async def test_the_sample_comes_up_by_watches(client: Client) -> None:
 async def test_the_sample_comes_up_on_a_real_api_server(real: HttpClient) -> None:
     async with asyncio.timeout(60):
         assert await bring_up(real) == []
+
+
+async def test_the_sample_comes_up_on_what_watches_have_told(embedded: HttpClient, server: KubeApi) -> None:
+    async with asyncio.timeout(30), InformedClient(server.url) as informed:
+        assert await bring_up(embedded, informed) == []
 
 
 UPSTREAM = Path(__file__).parents[4] / "shared" / "upstream-crds"
