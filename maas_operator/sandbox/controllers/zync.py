@@ -43,7 +43,8 @@ class _Target:
 
     @property
     def name(self) -> str:
-        digest = hashlib.sha256(f"{self.host}/{self.service_id}".encode()).hexdigest()[:5]
+        # Five digits, as of a generateName, would be the same for two of some hundreds of Routes.
+        digest = hashlib.sha256(f"{self.host}/{self.service_id}".encode()).hexdigest()[:16]
         return f"zync-3scale-{self.prefix}-{digest}"
 
 
