@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from maas_operator.domain.kinds import SECRET, Kind
 from maas_operator.domain.labels import labels_of, owner_uid_of
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 
 TOMBSTONES: Final = 1000
+_WORD: Final = 64
+"""Texts up to this length are worth to be looked for among those that are there."""
 
 References = Callable[[Manifest], Iterable[Hashable]]
 
@@ -34,12 +37,27 @@ def kept_of(manifest: Manifest) -> Manifest:
 
     Annotations of Secrets go as well: kubectl copies the content into one.
     """
-    if ref_of(manifest).kind != SECRET:
-        return without_managed_fields(manifest)
+    kept: Manifest = _sharing(
+        _presence_of(manifest) if ref_of(manifest).kind == SECRET else without_managed_fields(manifest)
+    )
+    return kept
+
+
+def _presence_of(manifest: Manifest) -> Manifest:
     metadata = {
         key: value for key, value in manifest["metadata"].items() if key not in {"annotations", "managedFields"}
     }
     return {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"], "metadata": metadata}
+
+
+def _sharing(value: Any) -> Any:
+    """Return the same value, which shares its keys and words with all others: they are most of what objects take."""
+    if isinstance(value, dict):
+        return {_sharing(key): _sharing(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_sharing(one) for one in value]
+    # A member of an enumeration is a text of another type, and there once anyway.
+    return sys.intern(value) if type(value) is str and len(value) <= _WORD else value
 
 
 def version_of(manifest: Manifest) -> str:

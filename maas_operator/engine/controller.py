@@ -220,7 +220,7 @@ class Pass(Generic[AnyWorld]):
         told = replace(
             decision, children=tuple(one for one in self._live.values() if is_owned_by(one, uid)), prune=False
         )
-        await self._write_status(status_after(self._owner, told, self._children(), {}, world.now), world.now)
+        await self._write_status(status_after(self._owner, told, self._children(), {}, world.now, {}), world.now)
         return self._next(decision, waits=False)
 
     async def guard(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any, Final
 
 from maas_operator.domain.child_state import state_of
@@ -46,7 +45,7 @@ def status_after(
     children: Children,
     remaining: Mapping[Ref, Manifest | None],
     now: datetime,
-    hashes: Mapping[Ref, str] = MappingProxyType({}),
+    hashes: Mapping[Ref, str],
 ) -> Status:
     """Return the status at the end of a pass.
 
@@ -54,7 +53,7 @@ def status_after(
     `Outcome`.
     """
     generation = owner["metadata"]["generation"]
-    wanted = {ref: _entry_of(ref, children) | _hash_of(ref, hashes) for ref in map(ref_of, decision.children)}
+    wanted = {ref: _entry_of(ref, children) | _applied(ref, hashes) for ref in map(ref_of, decision.children)}
     before = inventory_of(owner)
     kept = {ref: entry for ref, entry in before.items() if ref in decision.keep or not decision.prune}
     going = {ref: _entry(ref, live, _GOING) for ref, live in remaining.items()}
@@ -111,7 +110,7 @@ def _entry(ref: Ref, live: Manifest | None, state: ChildState) -> Manifest:
     return entry | uid | ({"reason": str(state.reason)} if state.reason else {})
 
 
-def _hash_of(ref: Ref, hashes: Mapping[Ref, str]) -> Manifest:
+def _applied(ref: Ref, hashes: Mapping[Ref, str]) -> Manifest:
     return {APPLIED_HASH: hashes[ref]} if ref in hashes else {}
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from maas_operator.domain.gateway.status import product_state
 from maas_operator.domain.kinds import (
@@ -35,6 +35,8 @@ from .status import inventory_of
 OWN_KINDS: Final = tuple(kind for kind, use in TABLE.items() if Use.STATUS in use)
 _OWN_BY_NAME: Final = {kind.name: kind for kind in OWN_KINDS}
 _OURS_BY_TYPE: Final = {(kind.group, kind.plural) for kind in TABLE}
+
+_BOOKKEEPING: Final = frozenset({"children", "observedGeneration", "pendingChanges", "pendingConsequences"})
 
 INFERENCE_SERVICE_LABEL: Final = "serving.kserve.io/inferenceservice"
 SERVICE_ID_LABEL: Final = "3scale.net/service_id"
@@ -91,56 +93,57 @@ def _beholders(cache: Cache, manifest: Manifest) -> set[Ref]:
 
 def _targets(cache: Cache, manifest: Manifest) -> set[Ref]:
     """Return what may wait for an object: what one of ours refers to, and the platform whose policies a Product has."""
-    kind = ref_of(manifest).kind
-    if kind == PRODUCT:
+    if ref_of(manifest).kind == PRODUCT:
         return _platforms_of_namespace(cache, manifest)
-    if kind not in OWN_KINDS:
-        return set()
     known = (cache.get(target) for target in references(manifest) if isinstance(target, Ref))
     return {target for found in known if found is not None and (target := ref_of(found)).kind in OWN_KINDS}
 
 
-def _shown(manifest: Manifest | None) -> Hashable | Manifest:
+def _shown(manifest: Manifest | None) -> object:
     """Return what others go by who refer to an object: of ours not all the words that change with every child."""
-    if manifest is None:
-        return None
-    kind, status = ref_of(manifest).kind, status_of(manifest)
-    if kind not in (*OWN_KINDS, PRODUCT):
-        return version_of(manifest)
-    if kind == PRODUCT:
-        state = product_state(manifest)
-        return state.phase, state.remote_id, frozenset(manifest.get("spec", {}).get("applicationPlans") or ())
-    if kind == MODEL_SERVICE:
-        return _settings(manifest) | {name: status.get(name) for name in ("url", "modelName")}
-    return _settings(manifest) | _outcome(status)
+    return manifest and _SHOWN.get(ref_of(manifest).kind, version_of)(manifest)
 
 
-def _claimed(manifest: Manifest | None) -> Manifest | None:
+def _claimed(manifest: Manifest | None) -> object:
     """Return what others wait for who are referred to: a model asks little of its platform."""
-    if manifest is None:
-        return None
-    kind, status = ref_of(manifest).kind, status_of(manifest)
-    if kind == PRODUCT:
-        return {"policies": manifest.get("spec", {}).get("policies")}
-    if kind == MODEL_SERVICE:
-        spec, gateway = manifest.get("spec", {}), status.get("gateway") or {}
-        return {
-            "policy": gateway.get("tokenPolicyVersion"),
-            **{key: spec.get(key) for key in ("platformRef", "storage")},
-        }
-    return _settings(manifest) | _outcome(status)
+    return manifest and _CLAIMED.get(ref_of(manifest).kind, _nothing)(manifest)
+
+
+def _state_and_plans(product: Manifest) -> Hashable:
+    state = product_state(product)
+    return state.phase, state.remote_id, frozenset(product.get("spec", {}).get("applicationPlans") or ())
+
+
+def _policies(product: Manifest) -> object:
+    return product.get("spec", {}).get("policies")
+
+
+def _settings_and_address(service: Manifest) -> Manifest:
+    status = status_of(service)
+    return _settings(service) | {name: status.get(name) for name in ("url", "modelName")}
+
+
+def _asked_of_platform(service: Manifest) -> Manifest:
+    gateway = status_of(service).get("gateway") or {}
+    spec = service.get("spec", {})
+    return {"policy": gateway.get("tokenPolicyVersion"), **{key: spec.get(key) for key in ("platformRef", "storage")}}
+
+
+def _settings_and_outcome(manifest: Manifest) -> Manifest:
+    status = status_of(manifest)
+    # Older servers say null where nothing is.
+    conditions = {condition["type"]: condition["status"] for condition in status.get("conditions") or ()}
+    told = {key: value for key, value in status.items() if key not in _BOOKKEEPING}
+    return _settings(manifest) | {"status": told | {"conditions": conditions}}
+
+
+def _nothing(_manifest: Manifest) -> None:
+    return None
 
 
 def _settings(manifest: Manifest) -> Manifest:
     metadata = {key: value for key, value in manifest["metadata"].items() if key != "resourceVersion"}
     return {key: value for key, value in manifest.items() if key != "status"} | {"metadata": metadata}
-
-
-def _outcome(status: Mapping[str, Any]) -> Manifest:
-    # Older servers say null where nothing is.
-    conditions = {condition["type"]: condition["status"] for condition in status.get("conditions") or ()}
-    hidden = {"children", "observedGeneration", "pendingChanges", "pendingConsequences"}
-    return {"status": {key: value for key, value in status.items() if key not in hidden} | {"conditions": conditions}}
 
 
 def _owners(cache: Cache, child: Manifest) -> set[Ref]:
@@ -243,4 +246,18 @@ _EVIDENCE: Final[dict[Kind, Callable[[Cache, Manifest], set[Ref]]]] = {
     ROUTE: _owners_of_product,
     API_MANAGER: _platforms_of_namespace,
     CUSTOM_RESOURCE_DEFINITION: _everybody,
+}
+
+_SHOWN: Final[dict[Kind, Callable[[Manifest], object]]] = {
+    MODEL_PLATFORM: _settings_and_outcome,
+    MODEL_SUBSCRIPTION: _settings_and_outcome,
+    MODEL_SERVICE: _settings_and_address,
+    PRODUCT: _state_and_plans,
+}
+
+_CLAIMED: Final[dict[Kind, Callable[[Manifest], object]]] = {
+    MODEL_PLATFORM: _settings_and_outcome,
+    MODEL_SUBSCRIPTION: _settings_and_outcome,
+    MODEL_SERVICE: _asked_of_platform,
+    PRODUCT: _policies,
 }

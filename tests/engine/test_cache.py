@@ -1,3 +1,4 @@
+import json
 from collections.abc import Hashable, Iterable
 from typing import Any
 
@@ -49,6 +50,20 @@ def test_managed_fields_are_not_kept_and_the_given_object_is_not_changed() -> No
     cache.put(given)
     assert cache.get(ONE) == seen()
     assert "managedFields" in given["metadata"]
+
+
+def test_what_objects_say_alike_is_kept_once() -> None:
+    def told(number: int) -> Manifest:
+        text = f"""{{"modelRef": [{{"name": "a model"}}], "count": {number}, "ready": true, "none": null}}"""
+        return seen(Ref(BACKEND, "3scale", f"b{number}"), uid=f"u{number}", spec=json.loads(text))
+
+    cache = Cache()
+    for number in (1, 2):
+        cache.put(told(number))
+    first, second = cache.of_kind(BACKEND)
+    assert (first, second) == (told(1), told(2))
+    assert first["spec"]["modelRef"][0]["name"] is second["spec"]["modelRef"][0]["name"]
+    assert [*map(id, first["spec"])] == [*map(id, second["spec"])]
 
 
 def test_of_a_secret_nothing_is_kept_that_it_says() -> None:

@@ -280,12 +280,12 @@ async def test_an_odd_object_of_somebody_costs_no_watch_and_is_named(
 ) -> None:
     await stage.user.apply(toy(text="a"))
     engine = stage.restart()
-    odd = manifest(Ref(BACKEND, GATEWAY, "odd"), status={"conditions": ["s3cret"]})
+    odd = manifest(Ref(PRODUCT, GATEWAY, "odd"), status={"conditions": ["s3cret"]})
     odd["metadata"] |= {"uid": "u1", "resourceVersion": "1"}
     engine.notify(odd)
     await stage.run(10, engine)
     [record] = [one for one in caplog.records if one.levelno == logging.ERROR]
-    assert record.getMessage() == "Backend 3scale/odd is not understood: nobody is told of it"
+    assert record.getMessage() == "Product 3scale/odd is not understood: nobody is told of it"
     assert await stage.ready() == ("True", "Ready")
 
 
@@ -293,17 +293,17 @@ async def test_an_odd_object_in_a_fresh_list_ends_nothing_and_is_named(
     stage: Stage, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def appear() -> None:
-        odd = manifest(Ref(BACKEND, GATEWAY, "odd"), status={"conditions": ["s3cret"]})
+        odd = manifest(Ref(PRODUCT, GATEWAY, "odd"), status={"conditions": ["s3cret"]})
         odd["metadata"]["labels"] = {MANAGED_BY: OPERATOR}
         await asyncio.sleep(1)
         for subresource in ("", "status"):
             await stage.user.apply(odd, subresource=subresource)
 
     stage.gateway_works = False
-    stage.deaf.add(BACKEND)
+    stage.deaf.add(PRODUCT)
     await run_for(INTERVAL_SECONDS + 60, stage.run(INTERVAL_SECONDS + 30), appear())
     [record] = [one for one in caplog.records if one.levelno == logging.ERROR]
-    assert record.getMessage() == "Backend 3scale/odd is not understood: nobody is told of it"
+    assert record.getMessage() == "Product 3scale/odd is not understood: nobody is told of it"
 
 
 async def test_what_only_a_fresh_list_tells_as_gone_is_as_forgotten_as_what_a_watch_told(stage: Stage) -> None:

@@ -44,7 +44,7 @@ def children(*found: Manifest, **refused: Refusal) -> Children:
 
 def after(decision: Decision, before: Manifest | None = None, **known: Any) -> dict[str, Any]:
     facts: dict[str, Any] = {"children": Children({}, {}), "remaining": {}} | known
-    return dict(status_after(before or owner(), decision, facts["children"], facts["remaining"], NOW))
+    return dict(status_after(before or owner(), decision, facts["children"], facts["remaining"], NOW, {}))
 
 
 def test_a_condition_carries_generation_and_time() -> None:
