@@ -197,7 +197,10 @@ def settings() -> kopf.OperatorSettings:
     result.persistence.diffbase_storage = _NoDiffs()
     result.watching.connect_timeout = 10
     result.watching.reconnect_backoff = 1.0
-    result.watching.chunk_size = 500
+    # Of each object the last event is kept until its worker ends: that, and what a list brings at once, is what a start
+    # takes most memory for.
+    result.watching.chunk_size = 100
+    result.queueing.idle_timeout = 0.5
     result.networking.request_timeout = 30
     result.networking.connect_timeout = 10
     result.networking.error_backoffs = OUTAGE_BACKOFFS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,6 +26,7 @@ TENANT: Final = "3scale.net/tenant_id"
 SERVICE: Final = "3scale.net/service_id"
 INGRESS: Final = "zync.3scale.net/ingress"
 ROUTE_TO: Final = "zync.3scale.net/route-to"
+_PORTALS: Final = "portals"
 _LABEL: Final = 63
 _SHA_PIECE: Final = 7
 _ROUTER: Final = {"routerName": "default", "wildcardPolicy": "None"}
@@ -60,34 +62,57 @@ class Zync:
         self._delays = delays
         self._clock = clock
         self._first_wanted: dict[str, datetime] = {}
+        self._claims: defaultdict[str, set[str]] = defaultdict(set)
 
     @property
     def watches(self) -> Mapping[Kind, Trigger]:
-        """Whatever changes, all Routes are compared: one key stands for them all."""
+        """What changes makes us compare the Routes of its product, by 3scale's number, or of the portals."""
         # Namespaces are always there: they make us look at the portals before there is a product.
-        return dict.fromkeys((NAMESPACE, PRODUCT, PROXY_CONFIG_PROMOTE, ROUTE), self._everything)
+        return {
+            NAMESPACE: lambda _: [self._key(_PORTALS)],
+            PRODUCT: self._of_product,
+            PROXY_CONFIG_PROMOTE: self._of_product,
+            ROUTE: self._of_route,
+        }
 
-    def _everything(self, _change: Change) -> Iterable[Ref]:
-        return (Ref(ROUTE, self._namespace, "*"),)
+    def _of_product(self, change: Change) -> Iterable[Ref]:
+        number = (change.object.get("status") or {}).get("productId")
+        return [self._key(str(number))] if number else []
 
-    async def reconcile(self, _ref: Ref) -> float | None:
-        """Make the Routes be what 3scale says; edits by others are overwritten."""
-        targets = {target.name: target for tenant in self._porta for target in _targets(tenant)}
+    def _of_route(self, change: Change) -> Iterable[Ref]:
+        route = change.object
+        number = (route["metadata"].get("labels") or {}).get(SERVICE, _PORTALS)
+        # Another one may have the host now.
+        return [self._key(one) for one in {number, *self._claims.get(route["spec"]["host"], ())}]
+
+    def _key(self, whose: str) -> Ref:
+        return Ref(ROUTE, self._namespace, whose)
+
+    async def reconcile(self, ref: Ref) -> float | None:
+        """Make the Routes of a product be what 3scale says; edits by others are overwritten."""
+        whose = ref.name
+        targets = {target.name: target for tenant in self._porta for target in _targets(tenant, whose)}
+        hosts = {target.host for target in targets.values()}
+        for host in hosts:
+            self._claims[host].add(whose)
         try:
-            routes = {ref_of(route): route for route in await self._client.list(ROUTE)}
+            listed = await self._client.list(ROUTE)
         except KindNotServed:
             return None
-        for ref in [ref for ref, route in routes.items() if self._is_ours(route) and ref.name not in targets]:
-            await self._client.delete(ref, uid=routes.pop(ref)["metadata"]["uid"])
+        routes = {ref_of(one): one for one in listed if one["spec"]["host"] in hosts or self._made_for(whose, one)}
+        for gone in [one for one, route in routes.items() if self._made_for(whose, route) and one.name not in targets]:
+            await self._client.delete(gone, uid=routes.pop(gone)["metadata"]["uid"])
         waits = [self._seconds_to_wait(name) for name in targets]
         for name, target in targets.items():
             if self._seconds_to_wait(name) <= 0:
                 await self._write(target, routes)
         return max((seconds for seconds in waits if seconds > 0), default=None)
 
-    def _is_ours(self, route: Manifest) -> bool:
+    def _made_for(self, whose: str, route: Manifest) -> bool:
         metadata = route["metadata"]
-        return metadata["namespace"] == self._namespace and (metadata.get("labels") or {}).get(CREATED_BY) == "zync"
+        labels = metadata.get("labels") or {}
+        ours = metadata["namespace"] == self._namespace and labels.get(CREATED_BY) == "zync"
+        return bool(ours and labels.get(SERVICE, _PORTALS) == whose)
 
     def _seconds_to_wait(self, name: str) -> float:
         first = self._first_wanted.setdefault(name, self._clock())
@@ -117,14 +142,16 @@ class Zync:
         return {"ingress": [{"host": host, **_ROUTER, **canonical, "conditions": conditions}]}
 
 
-def _targets(tenant: Tenant) -> Iterator[_Target]:
-    for suffix, service in (("-admin", "system-provider"), ("", "system-developer")):
-        yield _Target("provider", f"{tenant.name}{suffix}.{tenant.domain}", service, "provider", tenant.id)
-    for product in tenant.catalogue.products.values():
-        if product.production and product.proxy.get("deployment_option") == "hosted":
-            for environment in ("staging", "production"):
-                host = product_host(product, tenant, environment)
-                yield _Target("api", host, f"apicast-{environment}", "proxy", tenant.id, product.id)
+def _targets(tenant: Tenant, whose: str) -> Iterator[_Target]:
+    if whose == _PORTALS:
+        for suffix, service in (("-admin", "system-provider"), ("", "system-developer")):
+            yield _Target("provider", f"{tenant.name}{suffix}.{tenant.domain}", service, "provider", tenant.id)
+    # A failed promotion tells words where the number belongs.
+    product = tenant.catalogue.products.get(int(whose)) if whose.isdecimal() else None
+    if product and product.production and product.proxy.get("deployment_option") == "hosted":
+        for environment in ("staging", "production"):
+            host = product_host(product, tenant, environment)
+            yield _Target("api", host, f"apicast-{environment}", "proxy", tenant.id, product.id)
 
 
 def product_host(product: Product, tenant: Tenant, environment: str) -> str:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from itertools import count
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -94,7 +95,7 @@ class ProxyConfig:
     text: str
     used: frozenset[int]
 
-    @property
+    @cached_property
     def content(self) -> dict[str, Any]:
         """What the gateways load."""
         return dict(json.loads(self.text))
