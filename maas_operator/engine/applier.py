@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
@@ -83,19 +82,18 @@ class _Memo:
     wanted: str
     hash: str
     became: str = ""
-    corrected_at: deque[float] = field(default_factory=deque)
+    corrected_at: tuple[float, ...] = ()
 
     def remember(self, applied: Applied, became: str) -> None:
         """Note what became of our write."""
         self.became = became
         if applied is Applied.CORRECTED:
-            self.corrected_at.append(asyncio.get_running_loop().time())
+            self.corrected_at += (asyncio.get_running_loop().time(),)
 
     def is_contended(self) -> bool:
         """Tell whether somebody undid our write too often of late."""
         horizon = asyncio.get_running_loop().time() - CORRECTIONS_WINDOW_SECONDS
-        while self.corrected_at and self.corrected_at[0] < horizon:
-            self.corrected_at.popleft()
+        self.corrected_at = tuple(at for at in self.corrected_at if at >= horizon)
         return len(self.corrected_at) >= CORRECTIONS
 
 
