@@ -231,7 +231,8 @@ class World:
             await self.client.delete(ref, uid=(await self.client.get(ref))["metadata"]["uid"])
 
     async def get(self, ref: Ref) -> Manifest:
-        return await self.client.get(ref)
+        # A copy: what a test changes in the store's own is told by no watch.
+        return deepcopy(await self.client.get(ref))
 
     async def find(self, ref: Ref) -> Manifest | None:
         try:

@@ -40,7 +40,7 @@ async def set_up(world: World, version: str, settings: Settings) -> None:
 async def install(world: World, version: str) -> None:
     definition = await world.get(DEFINITION)
     schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
-    anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    anything = {"x-kubernetes-preserve-unknown-fields": True}
     schema["properties"] = {"spec": dict(anything), "status": dict(anything)}
     for field in (*FIELDS[version.partition(",")[0]], "spec.predictor.model"):
         node: dict[str, Any] = schema
