@@ -71,13 +71,13 @@ class Range:
 NOTHING: Final = (0.0, 0.0)
 # Writes hold anywhere. Reads grow with the time that a model takes, since models look again every 30 seconds.
 RANGES: Final = {
-    "create": Range(reads=(40.0, 130.0), writes=(55.0, 66.0), changed=(20.0, 26.0)),
+    "create": Range(reads=(40.0, 100.0), writes=(55.0, 66.0), changed=(20.0, 26.0)),
     "restart": Range(reads=(8.0, 14.0), writes=NOTHING, changed=NOTHING),
     "idle": Range(reads=NOTHING, writes=NOTHING, changed=NOTHING),
     "echo": Range(reads=NOTHING, writes=NOTHING, changed=(1.0, 1.0)),
-    "edit some": Range(reads=(2.0, 30.0), writes=(5.0, 9.0), changed=(2.0, 5.0)),
-    "drift": Range(reads=(2.0, 30.0), writes=(8.0, 13.0), changed=(1.0, 3.0)),
-    "edit all": Range(reads=(8.0, 60.0), writes=(15.0, 21.0), changed=(3.0, 6.0)),
+    "edit some": Range(reads=(2.0, 15.0), writes=(5.0, 9.0), changed=(2.0, 5.0)),
+    "drift": Range(reads=(2.0, 20.0), writes=(8.0, 13.0), changed=(1.0, 3.0)),
+    "edit all": Range(reads=(8.0, 35.0), writes=(15.0, 21.0), changed=(3.0, 6.0)),
     "delete all": Range(reads=(40.0, 130.0), writes=(25.0, 36.0), changed=(22.0, 27.0)),
 }
 
