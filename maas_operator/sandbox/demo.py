@@ -19,10 +19,11 @@ from maas_operator.domain.kinds import (
     MODEL_SUBSCRIPTION,
     SECRET,
     TABLE,
+    Kind,
 )
 from maas_operator.domain.labels import MANAGED_BY, OPERATOR
 from maas_operator.domain.objects import Manifest, Ref, ref_of
-from maas_operator.engine.errors import NotFound
+from maas_operator.engine.errors import KindNotServed, NotFound
 
 from .controllers.clients import path_of
 from .controllers.threescale.porta import Porta
@@ -134,10 +135,15 @@ class Demo:
         self.console.print("[green]✓[/] nothing of ours is left in the cluster, and nothing in 3scale")
 
     async def _objects_left(self) -> list[str]:
-        client = self.environment.client
-        children = [one for kind in TABLE for one in await client.list(kind, labels={MANAGED_BY: OPERATOR})]
-        owners = [one for kind in _OWN for one in await client.list(kind)]
+        children = [one for kind in TABLE for one in await self._children_left(kind)]
+        owners = [one for kind in _OWN for one in await self.environment.client.list(kind)]
         return [str(ref_of(one)) for one in (*children, *owners)]
+
+    async def _children_left(self, kind: Kind) -> list[Manifest]:
+        try:
+            return await self.environment.client.list(kind, labels={MANAGED_BY: OPERATOR})
+        except KindNotServed:
+            return []  # Older servers do not know all kinds.
 
 
 def sample() -> list[Manifest]:

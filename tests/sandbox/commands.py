@@ -11,9 +11,9 @@ LIMIT_SECONDS = 60.0
 _PROGRAM = (sys.executable, "-c", "from maas_operator.app.cli import main; main()", "sandbox")
 
 
-async def started(folder: Path, *arguments: str) -> asyncio.subprocess.Process:
-    """Start a command in a folder, with an embedded API whatever the tests themselves run on."""
-    environment = {key: value for key, value in os.environ.items() if key != "KUBEBUILDER_ASSETS"}
+async def started(folder: Path, *arguments: str, embedded: bool = True) -> asyncio.subprocess.Process:
+    """Start a command in a folder, with an embedded API whatever the tests themselves run on, unless told otherwise."""
+    environment = {key: value for key, value in os.environ.items() if key != "KUBEBUILDER_ASSETS" or not embedded}
     return await asyncio.create_subprocess_exec(
         *_PROGRAM,
         *arguments,

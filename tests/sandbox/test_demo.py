@@ -4,6 +4,8 @@ import os
 import re
 from pathlib import Path
 
+import pytest
+
 from maas_operator.sandbox.view import STAGES
 from tests.sandbox.commands import ended, started
 
@@ -28,6 +30,13 @@ async def test_the_demo_shows_each_stage_and_leaves_nothing(tmp_path: Path) -> N
     assert "nothing of ours is left" in output
     assert [line for line in shown() if not re.search(line, output)] == []
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.skipif("KUBEBUILDER_ASSETS" not in os.environ, reason="KUBEBUILDER_ASSETS is not set")
+async def test_the_demo_works_on_a_real_api_server_that_is_older_than_some_kinds(tmp_path: Path) -> None:
+    code, output = await ended(await started(tmp_path, "demo", embedded=False))
+    assert code == 0, output
+    assert "nothing of ours is left" in output
 
 
 async def test_a_demo_that_fails_says_so_and_shows_the_log(tmp_path: Path) -> None:
