@@ -16,6 +16,7 @@ from kubernetes.aio.client import ApiException
 
 from maas_operator.adapters.kubernetes.answers import error_of
 from maas_operator.domain.kinds import Kind
+from maas_operator.domain.labels import labels_of
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.engine.cluster import MANAGER, at_version
 from maas_operator.engine.errors import Unavailable
@@ -236,8 +237,7 @@ class InformedClient(HttpClient):
         return [
             manifest
             for ref, manifest in self._told[kind].items()
-            if namespace in ("", ref.namespace)
-            and (manifest["metadata"].get("labels") or {}).items() >= (labels or {}).items()
+            if namespace in ("", ref.namespace) and labels_of(manifest).items() >= (labels or {}).items()
         ]
 
     async def watch(self, kind: Kind) -> AsyncGenerator[Change, None]:

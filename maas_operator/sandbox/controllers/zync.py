@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from maas_operator.domain.kinds import NAMESPACE, PRODUCT, PROXY_CONFIG_PROMOTE, ROUTE, Kind
+from maas_operator.domain.labels import labels_of
 from maas_operator.domain.objects import Manifest, Ref, ref_of
 from maas_operator.engine.applier import says
 from maas_operator.engine.errors import KindNotServed
@@ -81,7 +82,7 @@ class Zync:
 
     def _of_route(self, change: Change) -> Iterable[Ref]:
         route = change.object
-        number = (route["metadata"].get("labels") or {}).get(SERVICE, _PORTALS)
+        number = labels_of(route).get(SERVICE, _PORTALS)
         # Another one may have the host now.
         return [self._key(one) for one in {number, *self._claims.get(route["spec"]["host"], ())}]
 
@@ -109,10 +110,9 @@ class Zync:
         return max((seconds for seconds in waits if seconds > 0), default=None)
 
     def _made_for(self, whose: str, route: Manifest) -> bool:
-        metadata = route["metadata"]
-        labels = metadata.get("labels") or {}
-        ours = metadata["namespace"] == self._namespace and labels.get(CREATED_BY) == "zync"
-        return bool(ours and labels.get(SERVICE, _PORTALS) == whose)
+        labels = labels_of(route)
+        ours = ref_of(route).namespace == self._namespace and labels.get(CREATED_BY) == "zync"
+        return ours and labels.get(SERVICE, _PORTALS) == whose
 
     def _seconds_to_wait(self, name: str) -> float:
         first = self._first_wanted.setdefault(name, self._clock())
